@@ -1,1 +1,322 @@
-//! catalog-client
+//! A typed client of Alidade's public API: one method an operation, the types of `catalog-schemas` in and out.
+//!
+//! It speaks over HTTP to a server, or in process to a router: the portal reads through the second way, so a page
+//! can show only what the API gives to the same viewer. It never retries, caches or interprets an answer.
+
+mod transport;
+
+use bytes::Bytes;
+use catalog_schemas::account::{Audit, Me, NewToken, Token, Tokens};
+use catalog_schemas::datazone::Datazones;
+use catalog_schemas::launch::{Launch, LaunchEvent, LaunchRequest, Launches};
+use catalog_schemas::package::{Published, Withdrawal};
+use catalog_schemas::plan::{Plan, PlanRequest};
+use catalog_schemas::problem::{Problem, Report};
+use catalog_schemas::record::RecordView;
+use catalog_schemas::search::{SearchAnswer, SearchQuery, Suggestions};
+use catalog_schemas::volume::{MyVolume, Volumes};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use transport::{InProcess, Transport};
+
+/// Characters that stand for themselves in a path segment (RFC 3986, section 2.3).
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The header that makes a repeated request act once.
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Why a call gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The server refused, and says why.
+    #[error("{title}{detail}", title = .0.title, detail = .0.detail.as_ref().map(|text| format!(": {text}")).unwrap_or_default())]
+    Problem(Box<Problem>),
+    /// No answer came, or none that can be understood.
+    #[error("{0}")]
+    Transport(String),
+}
+
+impl ClientError {
+    /// Returns the HTTP status of a refusal.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Problem(problem) => Some(problem.status),
+            Self::Transport(_) => None,
+        }
+    }
+}
+
+/// What signing in gives to a browser.
+#[derive(Debug, Clone)]
+pub struct SignedIn {
+    /// The `Set-Cookie` header that carries the session.
+    pub set_cookie: HeaderValue,
+    /// Who is signed in.
+    pub me: Me,
+}
+
+/// A client, cheap to clone, acting for one viewer.
+#[derive(Clone)]
+pub struct Client {
+    transport: Transport,
+    viewer: HeaderMap,
+}
+
+impl Client {
+    /// Makes a client of the server at a base URL such as `http://127.0.0.1:8080`.
+    pub fn http(base: &str) -> Result<Self, ClientError> {
+        Ok(Self { transport: Transport::http(base)?, viewer: HeaderMap::new() })
+    }
+
+    /// Makes a client that calls a router in this process.
+    pub fn in_process(service: InProcess) -> Self {
+        Self { transport: Transport::InProcess(service), viewer: HeaderMap::new() }
+    }
+
+    /// Returns a client that acts with a token.
+    pub fn with_token(mut self, token: &str) -> Result<Self, ClientError> {
+        let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
+            .map_err(|_| ClientError::Transport("the token holds characters that no token has".to_owned()))?;
+        value.set_sensitive(true);
+        self.viewer.insert(header::AUTHORIZATION, value);
+        Ok(self)
+    }
+
+    /// Returns a client that acts for whoever sent these headers: cookie, credentials and request id are passed on.
+    pub fn for_viewer(&self, headers: &HeaderMap) -> Self {
+        let mut viewer = HeaderMap::new();
+        for name in
+            [header::COOKIE, header::AUTHORIZATION, header::ACCEPT_LANGUAGE, HeaderName::from_static("x-request-id")]
+        {
+            for value in headers.get_all(&name) {
+                viewer.append(name.clone(), value.clone());
+            }
+        }
+        Self { transport: self.transport.clone(), viewer }
+    }
+
+    /// Searches.
+    pub async fn search(&self, query: &SearchQuery) -> Result<SearchAnswer, ClientError> {
+        self.get(&with_query("/api/v1/search", query.to_pairs())).await
+    }
+
+    /// Completes what somebody types.
+    pub async fn suggest(&self, text: &str) -> Result<Suggestions, ClientError> {
+        self.get(&with_query("/api/v1/suggest", [("q", text)])).await
+    }
+
+    /// Reads a record, at its current version or at a given one.
+    pub async fn record(&self, zone: &str, identifier: &str, version: Option<&str>) -> Result<RecordView, ClientError> {
+        let path = format!("/api/v1/records/{}/{}", segment(zone), segment(identifier));
+        match version {
+            Some(version) => self.get(&with_query(&path, [("version", version)])).await,
+            None => self.get(&path).await,
+        }
+    }
+
+    /// Validates a package or a bare manifest; an invalid one is a report too, not an error.
+    pub async fn validate(&self, body: Bytes) -> Result<Report, ClientError> {
+        let request = self.request(Method::POST, "/api/v1/validate", body)?;
+        decode(self.transport.send(request).await?)
+    }
+
+    /// Publishes a package.
+    pub async fn publish(&self, identifier: &str, version: &str, body: Bytes) -> Result<Published, ClientError> {
+        decode(self.transport.send(self.publishing(identifier, version, body)?).await?)
+    }
+
+    /// Publishes a package and says how many bytes have gone out, at least once a chunk.
+    pub async fn publish_with_progress(
+        &self,
+        identifier: &str,
+        version: &str,
+        body: Bytes,
+        progress: impl Fn(u64) + Send + Sync + 'static,
+    ) -> Result<Published, ClientError> {
+        decode(self.transport.send_with_progress(self.publishing(identifier, version, body)?, progress).await?)
+    }
+
+    fn publishing(&self, identifier: &str, version: &str, body: Bytes) -> Result<Request<Bytes>, ClientError> {
+        self.request(Method::PUT, &package_path(identifier, version), body)
+    }
+
+    /// Downloads a package.
+    pub async fn package(&self, identifier: &str, version: &str) -> Result<Bytes, ClientError> {
+        let request = self.request(Method::GET, &package_path(identifier, version), Bytes::new())?;
+        succeed(self.transport.send(request).await?).map(http::Response::into_body)
+    }
+
+    /// Withdraws a version.
+    pub async fn withdraw(&self, identifier: &str, version: &str, reason: &str) -> Result<(), ClientError> {
+        let withdrawal = Withdrawal { reason: reason.to_owned() };
+        self.send_json(Method::DELETE, &package_path(identifier, version), &withdrawal, None).await.map(drop)
+    }
+
+    /// Lists the datazones.
+    pub async fn datazones(&self) -> Result<Datazones, ClientError> {
+        self.get("/api/v1/datazones").await
+    }
+
+    /// Plans a launch.
+    pub async fn plan(&self, request: &PlanRequest) -> Result<Plan, ClientError> {
+        decode(self.send_json(Method::POST, "/api/v1/plans", request, None).await?)
+    }
+
+    /// Starts a launch; the same key starts it once.
+    pub async fn launch(&self, request: &LaunchRequest, idempotency_key: &str) -> Result<Launch, ClientError> {
+        decode(self.send_json(Method::POST, "/api/v1/launches", request, Some(idempotency_key)).await?)
+    }
+
+    /// Lists the viewer's launches.
+    pub async fn launches(&self) -> Result<Launches, ClientError> {
+        self.get("/api/v1/launches").await
+    }
+
+    /// Reads one launch.
+    pub async fn launch_get(&self, id: &str) -> Result<Launch, ClientError> {
+        self.get(&format!("/api/v1/launches/{}", segment(id))).await
+    }
+
+    /// Reads what happened to a launch.
+    pub async fn launch_events(&self, id: &str) -> Result<Vec<LaunchEvent>, ClientError> {
+        self.get(&format!("/api/v1/launches/{}/events", segment(id))).await
+    }
+
+    /// Reads the last lines of a launch's log.
+    pub async fn launch_logs(&self, id: &str) -> Result<Vec<String>, ClientError> {
+        self.get(&format!("/api/v1/launches/{}/logs", segment(id))).await
+    }
+
+    /// Stops a launch; stopping twice is the same as once.
+    pub async fn launch_stop(&self, id: &str) -> Result<Launch, ClientError> {
+        let request = self.request(Method::DELETE, &format!("/api/v1/launches/{}", segment(id)), Bytes::new())?;
+        decode(self.transport.send(request).await?)
+    }
+
+    /// Lists the data volumes.
+    pub async fn volumes(&self) -> Result<Volumes, ClientError> {
+        self.get("/api/v1/volumes").await
+    }
+
+    /// Adds a volume to the viewer's own.
+    pub async fn my_volume_add(&self, key: &str, volume: &MyVolume) -> Result<(), ClientError> {
+        self.send_json(Method::PUT, &format!("/api/v1/me/volumes/{}", segment(key)), volume, None).await.map(drop)
+    }
+
+    /// Removes a volume from the viewer's own.
+    pub async fn my_volume_remove(&self, key: &str) -> Result<(), ClientError> {
+        let path = format!("/api/v1/me/volumes/{}", segment(key));
+        succeed(self.transport.send(self.request(Method::DELETE, &path, Bytes::new())?).await?).map(drop)
+    }
+
+    /// Says who the viewer is.
+    pub async fn me(&self) -> Result<Me, ClientError> {
+        self.get("/api/v1/me").await
+    }
+
+    /// Exchanges a token for a session.
+    pub async fn sign_in(&self, token: &str) -> Result<SignedIn, ClientError> {
+        let body = serde_json::json!({ "token": token });
+        let response = self.send_json(Method::POST, "/api/v1/sessions", &body, None).await?;
+        let set_cookie = response.headers().get(header::SET_COOKIE).cloned();
+        let set_cookie = set_cookie.ok_or_else(|| ClientError::Transport("the server gave no session".to_owned()))?;
+        Ok(SignedIn { set_cookie, me: decode(response)? })
+    }
+
+    /// Ends the viewer's session; the answer's `Set-Cookie` clears the cookie.
+    pub async fn sign_out(&self) -> Result<Option<HeaderValue>, ClientError> {
+        let request = self.request(Method::DELETE, "/api/v1/sessions", Bytes::new())?;
+        let response = succeed(self.transport.send(request).await?)?;
+        Ok(response.headers().get(header::SET_COOKIE).cloned())
+    }
+
+    /// Lists the viewer's tokens.
+    pub async fn tokens(&self) -> Result<Tokens, ClientError> {
+        self.get("/api/v1/tokens").await
+    }
+
+    /// Makes a token; its secret is in this answer only.
+    pub async fn token_create(&self, token: &NewToken) -> Result<Token, ClientError> {
+        decode(self.send_json(Method::POST, "/api/v1/tokens", token, None).await?)
+    }
+
+    /// Revokes a token.
+    pub async fn token_revoke(&self, id: &str) -> Result<(), ClientError> {
+        let request = self.request(Method::DELETE, &format!("/api/v1/tokens/{}", segment(id)), Bytes::new())?;
+        succeed(self.transport.send(request).await?).map(drop)
+    }
+
+    /// Reads the newest entries of the audit trail; moderators and administrators only.
+    pub async fn audit(&self) -> Result<Audit, ClientError> {
+        self.get("/api/v1/audit").await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        let mut request = self.request(Method::GET, path, Bytes::new())?;
+        request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        decode(self.transport.send(request).await?)
+    }
+
+    async fn send_json<B: Serialize + Sync>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &B,
+        idempotency_key: Option<&str>,
+    ) -> Result<http::Response<Bytes>, ClientError> {
+        let body = serde_json::to_vec(body).map_err(|error| ClientError::Transport(error.to_string()))?;
+        let mut request = self.request(method, path, body.into())?;
+        request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(key) = idempotency_key {
+            let value = HeaderValue::from_str(key)
+                .map_err(|_| ClientError::Transport(format!("`{key}` cannot be an idempotency key")))?;
+            request.headers_mut().insert(IDEMPOTENCY_KEY, value);
+        }
+        succeed(self.transport.send(request).await?)
+    }
+
+    fn request(&self, method: Method, path: &str, body: Bytes) -> Result<Request<Bytes>, ClientError> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .body(body)
+            .map_err(|error| ClientError::Transport(format!("`{path}` is not a path: {error}")))?;
+        *request.headers_mut() = self.viewer.clone();
+        Ok(request)
+    }
+}
+
+fn package_path(identifier: &str, version: &str) -> String {
+    format!("/api/v1/packages/{}/{}", segment(identifier), segment(version))
+}
+
+fn segment(text: &str) -> String {
+    utf8_percent_encode(text, SEGMENT).to_string()
+}
+
+fn with_query<K: AsRef<str>, V: AsRef<str>>(path: &str, pairs: impl IntoIterator<Item = (K, V)>) -> String {
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+}
+
+/// Turns an error status into the problem it carries.
+fn succeed(response: http::Response<Bytes>) -> Result<http::Response<Bytes>, ClientError> {
+    let status = response.status();
+    if status.is_success() || status == StatusCode::NOT_MODIFIED {
+        return Ok(response);
+    }
+    let problem = serde_json::from_slice(response.body()).unwrap_or_else(|_| {
+        let text: String = String::from_utf8_lossy(response.body()).chars().take(200).collect();
+        Problem::new(status.as_u16(), "unknown", status.canonical_reason().unwrap_or("error"), text)
+    });
+    Err(ClientError::Problem(Box::new(problem)))
+}
+
+fn decode<T: DeserializeOwned>(response: http::Response<Bytes>) -> Result<T, ClientError> {
+    let response = succeed(response)?;
+    serde_json::from_slice(response.body())
+        .map_err(|error| ClientError::Transport(format!("the answer is not what was expected: {error}")))
+}

@@ -1,0 +1,338 @@
+//! A guarded query, and its evaluation within limits.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use oxigraph::io::RdfSerializer;
+use oxigraph::model::{GraphName, NamedNode, NamedOrBlankNode};
+use oxigraph::sparql::results::QueryResultsSerializer;
+use oxigraph::sparql::{CancellationToken, QueryEvaluationError, QueryResults, SparqlEvaluator};
+use spargebra::{Query as Algebra, SparqlParser};
+
+use crate::format::AnswerFormat;
+use crate::{Store, guard};
+
+/// A stack for the deepest query that the guard may have misread: 64 KiB of brackets at 16 KiB a level, three times
+/// what an unoptimised parser takes. Untouched pages of it cost nothing.
+const STACK: usize = 1 << 30;
+
+/// Why a query has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// The text is too long.
+    #[error("the query is {0} bytes long; at most {max} are read", max = guard::MAX_BYTES)]
+    TooLong(usize),
+    /// Brackets nest too deeply.
+    #[error("brackets nest {0} deep; at most {max} are read", max = guard::MAX_DEPTH)]
+    TooDeep(usize),
+    /// The text is not SPARQL.
+    #[error("{0}")]
+    Syntax(String),
+    /// A graph's name is not an IRI.
+    #[error("`{0}` is not the IRI of a graph")]
+    GraphName(String),
+    /// The answer took too long.
+    #[error("the query took longer than {} s; narrow it, or add LIMIT", .0.as_secs())]
+    Timeout(Duration),
+    /// The answer has too many rows or statements.
+    #[error("the answer has more than {0} rows; add LIMIT and OFFSET, or read /dump.nq.gz for everything")]
+    TooManyRows(usize),
+    /// The answer has too many bytes.
+    #[error("the answer is longer than {0} bytes; ask for fewer columns or rows")]
+    TooManyBytes(usize),
+    /// The query uses what is not offered here, or failed.
+    #[error("{0}")]
+    Evaluation(String),
+    /// The store failed.
+    #[error("the query could not be evaluated: {0}")]
+    Internal(String),
+}
+
+/// What a query asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueryForm {
+    /// Rows.
+    Select,
+    /// A truth value.
+    Ask,
+    /// A graph: CONSTRUCT or DESCRIBE.
+    Graph,
+}
+
+/// The dataset that a request names beside the query (SPARQL 1.1 Protocol, section 2.1.4); it replaces FROM.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct QueryDataset {
+    /// `default-graph-uri`.
+    pub default_graphs: Vec<String>,
+    /// `named-graph-uri`.
+    pub named_graphs: Vec<String>,
+}
+
+/// What one query may use.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Time from start to end.
+    pub time: Duration,
+    /// Rows or statements of the answer.
+    pub rows: usize,
+    /// Bytes of the answer.
+    pub bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { time: Duration::from_secs(10), rows: 100_000, bytes: 32 << 20 }
+    }
+}
+
+/// A parsed query.
+#[derive(Debug, Clone)]
+pub struct Query {
+    algebra: Algebra,
+    dataset: Option<Graphs>,
+}
+
+/// The graphs that make up the default graph, and those that GRAPH may name.
+type Graphs = (Vec<GraphName>, Vec<NamedOrBlankNode>);
+
+impl Query {
+    /// Parses a query after checking its size and depth; relative IRIs are resolved against `base`.
+    pub fn parse(text: &str, base: &str, dataset: &QueryDataset) -> Result<Self, QueryError> {
+        if text.len() > guard::MAX_BYTES {
+            return Err(QueryError::TooLong(text.len()));
+        }
+        let depth = guard::depth(text);
+        if depth > guard::MAX_DEPTH {
+            return Err(QueryError::TooDeep(depth));
+        }
+        let parse = || {
+            let parser =
+                SparqlParser::new().with_base_iri(base).map_err(|error| QueryError::Syntax(error.to_string()))?;
+            parser.parse_query(text).map_err(|error| QueryError::Syntax(error.to_string()))
+        };
+        Ok(Self { algebra: on_deep_stack(parse)?, dataset: graphs(dataset)? })
+    }
+
+    /// Returns what the query asks for.
+    pub fn form(&self) -> QueryForm {
+        match self.algebra {
+            Algebra::Select { .. } => QueryForm::Select,
+            Algebra::Ask { .. } => QueryForm::Ask,
+            Algebra::Construct { .. } | Algebra::Describe { .. } => QueryForm::Graph,
+        }
+    }
+
+    /// Evaluates the query and returns the whole answer in a format that its form allows, or why there is none.
+    ///
+    /// The answer is never cut: beyond a limit it is an error. Blocking: call it off the async threads.
+    pub fn evaluate(self, store: &Store, format: AnswerFormat, limits: Limits) -> Result<Vec<u8>, QueryError> {
+        let cancellation = CancellationToken::new();
+        let done = Arc::new(AtomicBool::new(false));
+        let watch = Watch::start(cancellation.clone(), limits.time, Arc::clone(&done));
+        let answer = on_deep_stack(|| self.run(store, format, limits, cancellation, watch.deadline));
+        done.store(true, Ordering::Release);
+        watch.thread.thread().unpark();
+        answer
+    }
+
+    fn run(
+        self,
+        store: &Store,
+        format: AnswerFormat,
+        limits: Limits,
+        cancellation: CancellationToken,
+        deadline: Instant,
+    ) -> Result<Vec<u8>, QueryError> {
+        let late = |error: QueryEvaluationError| match error {
+            QueryEvaluationError::Cancelled => QueryError::Timeout(limits.time),
+            QueryEvaluationError::Dataset(error) => QueryError::Internal(error.to_string()),
+            other => QueryError::Evaluation(other.to_string()),
+        };
+        let written = |error: io::Error| match error.kind() {
+            io::ErrorKind::FileTooLarge => QueryError::TooManyBytes(limits.bytes),
+            _ => QueryError::Internal(error.to_string()),
+        };
+        // Without the http-client feature there is no handler for SERVICE, so nothing can reach out (FACTS F10, F27).
+        let evaluator = SparqlEvaluator::new().with_cancellation_token(cancellation);
+        let mut prepared = evaluator.for_query(self.algebra);
+        if let Some((default, named)) = self.dataset {
+            prepared.dataset_mut().set_default_graph(default);
+            prepared.dataset_mut().set_available_named_graphs(named);
+        }
+        let results = prepared.on_store(&store.snapshot()).execute().map_err(late)?;
+        let sink = Bounded { bytes: Vec::new(), most: limits.bytes };
+        let in_time = |rows: usize| {
+            if rows > limits.rows {
+                return Err(QueryError::TooManyRows(limits.rows));
+            }
+            // The evaluator looks at its token only when it reads a statement (FACTS F11).
+            if rows.is_multiple_of(64) && Instant::now() > deadline {
+                Err(QueryError::Timeout(limits.time))
+            } else {
+                Ok(())
+            }
+        };
+        let mismatch = || QueryError::Internal("the format does not fit the form of the query".to_owned());
+        let sink = match results {
+            QueryResults::Boolean(truth) => {
+                let serializer = QueryResultsSerializer::from_format(format.results_format().ok_or_else(mismatch)?);
+                serializer.serialize_boolean_to_writer(sink, truth).map_err(written)?
+            }
+            QueryResults::Solutions(solutions) => {
+                let serializer = QueryResultsSerializer::from_format(format.results_format().ok_or_else(mismatch)?);
+                let variables = solutions.variables().to_vec();
+                let mut writer = serializer.serialize_solutions_to_writer(sink, variables).map_err(written)?;
+                for (row, solution) in solutions.enumerate() {
+                    in_time(row + 1)?;
+                    writer.serialize(&solution.map_err(late)?).map_err(written)?;
+                }
+                writer.finish().map_err(written)?
+            }
+            QueryResults::Graph(triples) => {
+                let AnswerFormat::Graph(syntax) = format else { return Err(mismatch()) };
+                let mut writer = RdfSerializer::from_format(syntax.rdf_format()).for_writer(sink);
+                for (row, triple) in triples.enumerate() {
+                    in_time(row + 1)?;
+                    writer.serialize_triple(&triple.map_err(late)?).map_err(written)?;
+                }
+                writer.finish().map_err(written)?
+            }
+        };
+        Ok(sink.bytes)
+    }
+}
+
+fn graphs(dataset: &QueryDataset) -> Result<Option<Graphs>, QueryError> {
+    if dataset.default_graphs.is_empty() && dataset.named_graphs.is_empty() {
+        return Ok(None);
+    }
+    let parse = |name: &String| NamedNode::new(name).map_err(|_| QueryError::GraphName(name.clone()));
+    let default = dataset.default_graphs.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+    let named = dataset.named_graphs.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+    Ok(Some((default.into_iter().map(Into::into).collect(), named.into_iter().map(Into::into).collect())))
+}
+
+/// Runs a closure on a thread whose stack holds whatever the guard lets through.
+fn on_deep_stack<T: Send>(run: impl FnOnce() -> Result<T, QueryError> + Send) -> Result<T, QueryError> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("sparql".to_owned()).stack_size(STACK);
+        let handle = thread.spawn_scoped(scope, run).map_err(|error| QueryError::Internal(error.to_string()))?;
+        handle.join().unwrap_or_else(|_| Err(QueryError::Internal("the evaluator failed".to_owned())))
+    })
+}
+
+/// A thread that cancels a query at its deadline.
+struct Watch {
+    thread: std::thread::JoinHandle<()>,
+    deadline: Instant,
+}
+
+impl Watch {
+    fn start(cancellation: CancellationToken, time: Duration, done: Arc<AtomicBool>) -> Self {
+        let deadline = Instant::now() + time;
+        let thread = std::thread::spawn(move || {
+            while !done.load(Ordering::Acquire) {
+                let now = Instant::now();
+                if now >= deadline {
+                    cancellation.cancel();
+                    return;
+                }
+                std::thread::park_timeout(deadline - now);
+            }
+        });
+        Self { thread, deadline }
+    }
+}
+
+/// A buffer that refuses to grow beyond a size.
+struct Bounded {
+    bytes: Vec<u8>,
+    most: usize,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, chunk: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + chunk.len() > self.most {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(chunk);
+        Ok(chunk.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Change, GraphSyntax};
+    use oxigraph::model::{Literal, Triple};
+
+    fn store(records: i32) -> Store {
+        let iri = |text: String| NamedNode::new(text).unwrap();
+        let changes: Vec<_> = (0..records)
+            .map(|n| {
+                let subject = iri(format!("http://e/id/z/a{n}"));
+                let triple = Triple::new(subject.clone(), iri("http://e/p".into()), Literal::from(n));
+                Change { iri: subject, graph: iri("http://e/graph/z".into()), triples: vec![triple] }
+            })
+            .collect();
+        let store = Store::new().unwrap();
+        store.apply(&changes, 1).unwrap();
+        store
+    }
+
+    fn ask(store: &Store, text: &str, format: AnswerFormat, limits: Limits) -> Result<String, QueryError> {
+        let answer = Query::parse(text, "http://e/", &QueryDataset::default())?.evaluate(store, format, limits)?;
+        Ok(String::from_utf8(answer).unwrap())
+    }
+
+    #[test]
+    fn every_form_is_answered() {
+        let store = store(3);
+        let limits = Limits::default();
+        let count = "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }";
+        assert_eq!(ask(&store, count, AnswerFormat::Csv, limits).unwrap(), "n\r\n3\r\n");
+        assert!(
+            ask(&store, "ASK { GRAPH <graph/z> { ?s ?p 2 } }", AnswerFormat::Json, limits).unwrap().contains("true")
+        );
+        let graph = AnswerFormat::Graph(GraphSyntax::NTriples);
+        assert_eq!(ask(&store, "CONSTRUCT WHERE { ?s ?p 1 }", graph, limits).unwrap().lines().count(), 1);
+    }
+
+    #[test]
+    fn what_a_stranger_may_not_do_is_refused() {
+        let store = store(1);
+        let limits = Limits::default();
+        let error = |text: &str| ask(&store, text, AnswerFormat::Json, limits).unwrap_err();
+        assert!(matches!(error("INSERT DATA { <a> <b> <c> }"), QueryError::Syntax(_)));
+        assert!(matches!(error("SELECT * { SERVICE <http://127.0.0.2/> { ?s ?p ?o } }"), QueryError::Evaluation(_)));
+        assert!(matches!(error(&format!("SELECT * {}", "{".repeat(20_000))), QueryError::TooDeep(20_000)));
+        assert!(matches!(error(&"x".repeat(300_000)), QueryError::TooLong(300_000)));
+        // A text that the guard reads as a string and the parser as groups: the stack holds it.
+        let hidden = format!("SELECT * {{ FILTER(?a<?b#>\"\"\"\n&&{}1", "(".repeat(60_000));
+        assert!(matches!(error(&hidden), QueryError::Syntax(_)));
+    }
+
+    #[test]
+    fn limits_are_errors_and_never_cuts() {
+        let store = store(300);
+        let rows = Limits { rows: 10, ..Limits::default() };
+        assert!(matches!(
+            ask(&store, "SELECT * { ?s ?p ?o }", AnswerFormat::Json, rows),
+            Err(QueryError::TooManyRows(10))
+        ));
+        let bytes = Limits { bytes: 100, ..Limits::default() };
+        assert!(matches!(
+            ask(&store, "SELECT * { ?s ?p ?o }", AnswerFormat::Json, bytes),
+            Err(QueryError::TooManyBytes(100))
+        ));
+        let time = Limits { time: Duration::from_millis(200), ..Limits::default() };
+        let cross = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i . ?j ?k ?l }";
+        assert!(matches!(ask(&store, cross, AnswerFormat::Json, time), Err(QueryError::Timeout(_))));
+    }
+}

@@ -1,0 +1,1 @@
+//! The manifest of a package: read it, and find every fault in it.

@@ -1,0 +1,1 @@
+//! The SKOS schemes that facets are made of.

@@ -1,0 +1,36 @@
+#!/bin/bash
+# Installs what the tests need and this machine lacks: a browser with its driver, a container engine, a static busybox for images,
+# and the Python packages that the manifests' RDF is cross-checked with. What cannot be installed is named, and the tests that need
+# it say that they were left out.
+set -euo pipefail
+
+want_packages=()
+command -v chromium >/dev/null || command -v google-chrome >/dev/null || want_packages+=(chromium)
+command -v chromedriver >/dev/null || want_packages+=(chromium-driver)
+command -v dockerd >/dev/null || want_packages+=(docker.io)
+[ -x /bin/busybox ] || command -v busybox >/dev/null || want_packages+=(busybox-static)
+command -v python3 >/dev/null || want_packages+=(python3)
+python3 -c 'import pip' 2>/dev/null || want_packages+=(python3-pip)
+
+if [ ${#want_packages[@]} -gt 0 ]; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "installing: ${want_packages[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    { apt-get update -qq && apt-get install -qq -y --no-install-recommends "${want_packages[@]}" >/dev/null; } ||
+      echo "could not install: ${want_packages[*]}; tests that need them are left out" >&2
+  else
+    echo "missing for some tests, which are left out: ${want_packages[*]} (Debian's names; install them as root)" >&2
+  fi
+fi
+
+if ! python3 -c 'import pyshacl, rdflib' 2>/dev/null; then
+  echo "installing: pyshacl rdflib"
+  # Debian marks its Python as managed by apt; a user's folder does not disturb it.
+  python3 -m pip install --quiet --user pyshacl rdflib 2>/dev/null ||
+    python3 -m pip install --quiet --user --break-system-packages pyshacl rdflib ||
+    echo "could not install pyshacl and rdflib; the cross-check of shapes is left out" >&2
+fi
+
+if ! "${CARGO:-cargo}" nextest --version >/dev/null 2>&1; then
+  echo "cargo-nextest is not installed, so cargo test runs instead; for a faster run: cargo install --locked cargo-nextest"
+fi

@@ -1,1 +1,40 @@
-fn main() {}
+//! The tasks of this workspace that are not a plain cargo command: `cargo xtask check`, `fixture`, `sample`.
+//!
+//! Every task is a module with one public function. Nothing here is shipped, and nothing here knows what a valid manifest is:
+//! that is the ontology's, which the tests of this crate ask about everything that the fixtures write.
+
+#![expect(clippy::print_stdout, reason = "a command-line task talks to the terminal")]
+
+mod check;
+mod fixture;
+mod sample;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+
+/// The tasks of the Alidade workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_version_flag = true)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Checks everything that a change must pass, or only the steps named.
+    Check(check::Arguments),
+    /// Writes manifests for tests and measurements, one a line.
+    #[command(subcommand)]
+    Fixture(fixture::Fixture),
+    /// Validates every package folder of the sample catalogue and prints what is found.
+    Sample,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().task {
+        Task::Check(arguments) => check::run(&arguments),
+        Task::Fixture(fixture) => fixture::run(&fixture),
+        Task::Sample => sample::run(),
+    }
+}

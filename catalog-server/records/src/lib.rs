@@ -1,1 +1,44 @@
-//! catalog-records
+//! The ledger: the only place where anything of the catalogue is kept for good.
+//!
+//! It stores record revisions by source, an append-only change log, package blobs by content, accounts, tokens,
+//! sessions, launches and the audit trail in one SQL database. One writer commits what many ask for in groups;
+//! nothing is acknowledged before its commit has reached the disk.
+//! It never looks into a document (validity is `catalog-ontology`'s), never speaks HTTP and never keeps a secret in clear.
+
+mod account;
+mod audit;
+mod backup;
+mod blob;
+mod curate;
+mod error;
+mod idempotency;
+mod import;
+mod launch;
+mod migrate;
+mod names;
+mod open;
+mod order;
+mod publish;
+mod read;
+mod row;
+mod secret;
+mod session;
+mod token;
+mod verify;
+mod volume;
+mod writer;
+
+pub use account::{Account, Actor, Credential};
+pub use audit::BrokenAt;
+pub use curate::merge_patch;
+pub use error::Error;
+pub use idempotency::{IdempotencyKey, StoredAnswer};
+pub use import::Imported;
+pub use launch::{LaunchCreated, LaunchFilter, LaunchUpdate, NewLaunch, StoredLaunch, StoredOffer};
+pub use names::{AccountName, InvalidAccountName, State};
+pub use open::{Clock, Ledger, Settings};
+pub use order::compare_versions;
+pub use publish::{Package, Publication, PublishOutcome};
+pub use read::{Change, StoredRecord, StoredVersion};
+pub use verify::Report;
+pub use volume::ChosenVolume;

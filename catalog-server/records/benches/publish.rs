@@ -1,0 +1,129 @@
+//! Measures how many durable publications a second the ledger takes, beside what bare SQLite takes on the same disk
+//! in the same run: one commit after the other with the same sync, as a program without group commit would do it.
+//! `cargo bench -p catalog-records`; figures go to standard output.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement that fails should stop and say so")]
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use catalog_records::{Actor, Ledger, Package, Publication};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, Executor};
+
+const FOR: Duration = Duration::from_secs(4);
+const IMPORTED: usize = 100_000;
+
+/// A document as long as a catalogue's usual one.
+fn document(number: usize) -> String {
+    format!("{{\"name\":\"Lab {number}\",\"description\":\"{}\"}}", "words about a datalab ".repeat(60))
+}
+
+fn publication(name: String, number: usize, package: Option<Bytes>) -> Publication {
+    Publication {
+        zone: "go-esa".parse().unwrap(),
+        identifier: format!("bench.{name}").parse().unwrap(),
+        version: "1.0.0".parse().unwrap(),
+        kind: "Datalab".to_owned(),
+        document: document(number),
+        package: package.map(|bytes| Package { bytes, declared: None, file_name: None }),
+        source: "go-esa".to_owned(),
+        actor: Actor::application(),
+        idempotency: None,
+        request: "bench".to_owned(),
+    }
+}
+
+/// Commits one row of the same size after the other.
+async fn bare(folder: &Path) -> f64 {
+    let mut connection = SqliteConnectOptions::new()
+        .filename(folder.join("bare.db"))
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .connect()
+        .await
+        .unwrap();
+    connection.execute("CREATE TABLE bare (id INTEGER PRIMARY KEY, document TEXT, package BLOB)").await.unwrap();
+    let (since, mut number) = (Instant::now(), 0usize);
+    while since.elapsed() < FOR {
+        sqlx::query("INSERT INTO bare (document, package) VALUES ($1, $2)")
+            .bind(document(number))
+            .bind(package(number).as_ref())
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        number += 1;
+    }
+    let rate = number as f64 / since.elapsed().as_secs_f64();
+    connection.close().await.unwrap();
+    rate
+}
+
+/// A small package, other bytes for every number.
+fn package(number: usize) -> Bytes {
+    let mut bytes = vec![0x5a; 2048];
+    bytes[..8].copy_from_slice(&number.to_be_bytes());
+    bytes.into()
+}
+
+/// Publishes from many tasks at once; returns publications a second and the longest wait of the fastest 99 %.
+async fn publish(ledger: &Ledger, publishers: usize) -> (f64, Duration) {
+    let since = Instant::now();
+    let tasks: Vec<_> = (0..publishers)
+        .map(|publisher| {
+            let ledger = ledger.clone();
+            tokio::spawn(async move {
+                let mut waits = Vec::new();
+                while since.elapsed() < FOR {
+                    let number = publishers * 100_000_000 + publisher * 1_000_000 + waits.len();
+                    let asked = Instant::now();
+                    ledger.publish(publication(format!("p{number}"), number, Some(package(number)))).await.unwrap();
+                    waits.push(asked.elapsed());
+                }
+                waits
+            })
+        })
+        .collect();
+    let mut waits = Vec::new();
+    for task in tasks {
+        waits.extend(task.await.unwrap());
+    }
+    let rate = waits.len() as f64 / since.elapsed().as_secs_f64();
+    waits.sort_unstable();
+    (rate, waits[waits.len() * 99 / 100])
+}
+
+#[tokio::main]
+async fn main() {
+    let folder = tempfile::tempdir_in(std::env::var_os("ALIDADE_BENCH_DIR").unwrap_or_else(|| ".".into())).unwrap();
+    let baseline = bare(folder.path()).await;
+    println!("bare SQLite, one row a commit      {baseline:>9.0} commits/s");
+    let ledger = Ledger::open(folder.path()).await.unwrap();
+    for publishers in [1, 8, 64] {
+        let (rate, p99) = publish(&ledger, publishers).await;
+        println!(
+            "ledger, {publishers:>2} publishers at once      {rate:>9.0} publications/s  {:.2} x bare  p99 {p99:.1?}",
+            rate / baseline
+        );
+    }
+    let rows: Vec<_> = (0..IMPORTED).map(|number| publication(format!("i{number}"), number, None)).collect();
+    let since = Instant::now();
+    ledger.import(rows).await.unwrap();
+    println!("import                             {:>9.0} records/s", IMPORTED as f64 / since.elapsed().as_secs_f64());
+    let since = Instant::now();
+    let (mut after, mut records) = (0, 0);
+    loop {
+        let page = ledger.scan(after, 1000).await.unwrap();
+        let Some(last) = page.last() else { break };
+        (after, records) = (last.id, records + page.len());
+    }
+    println!("scan                               {:>9.0} records/s", records as f64 / since.elapsed().as_secs_f64());
+    ledger.close().await;
+    let since = Instant::now();
+    let ledger = Ledger::open(folder.path()).await.unwrap();
+    println!("open, {:>9} records            {:>9.1?}", records, since.elapsed());
+    let since = Instant::now();
+    let report = ledger.verify().await.unwrap();
+    println!("verify, {} faults                   {:>9.1?}", report.faults.len(), since.elapsed());
+}

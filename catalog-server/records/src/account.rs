@@ -1,0 +1,272 @@
+//! Accounts, namespaces, and who may publish where.
+
+use catalog_schemas::account::{Role, Scope};
+use catalog_schemas::id::{Identifier, Namespace};
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
+
+use crate::error::Error;
+use crate::names::AccountName;
+use crate::open::Ledger;
+use crate::row::{Connection, column, parsed, time, word};
+use crate::writer::{Operation, Writing};
+
+/// Somebody who acts: an account and what its credential allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// The account.
+    pub account: AccountName,
+    /// Its role; a user who owns a namespace is a developer.
+    pub role: Role,
+    /// What the credential allows; everything the account may do when it holds [`Scope::Admin`].
+    pub scopes: Vec<Scope>,
+    /// The only namespace that the credential may publish into.
+    pub namespace: Option<Namespace>,
+    /// How it proved who it is.
+    pub credential: Credential,
+}
+
+/// How an actor proved who it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// With the token of this id.
+    Token(String),
+    /// With a session of the portal.
+    Session,
+    /// It is the platform itself.
+    Platform,
+}
+
+impl Actor {
+    /// Returns the platform itself.
+    pub fn application() -> Self {
+        Self {
+            account: AccountName::application(),
+            role: Role::Application,
+            scopes: vec![Scope::Admin],
+            namespace: None,
+            credential: Credential::Platform,
+        }
+    }
+
+    /// Says whether the credential allows this; what the account itself may do is another question.
+    pub fn allows(&self, scope: Scope) -> bool {
+        self.scopes.contains(&scope) || self.scopes.contains(&Scope::Admin)
+    }
+
+    /// Says whether the credential allows publishing this record; who owns its namespace is another question.
+    pub fn allows_publishing(&self, identifier: &Identifier) -> bool {
+        self.allows(Scope::Publish) && self.namespace.as_ref().is_none_or(|namespace| namespace.holds(identifier))
+    }
+}
+
+/// An account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Its name.
+    pub name: AccountName,
+    /// Its role, without what owning a namespace adds.
+    pub role: Role,
+    /// What is shown.
+    pub display_name: Option<String>,
+    /// Whether none of its tokens and sessions count.
+    pub suspended: bool,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+pub(crate) fn account(row: &SqliteRow) -> Result<Account, Error> {
+    Ok(Account {
+        name: parsed(row, "name")?,
+        role: word(row, "role", Role::from_word)?,
+        display_name: column(row, "display_name")?,
+        suspended: column::<i64>(row, "suspended")? != 0,
+        created: time(row, "created")?,
+    })
+}
+
+/// Returns the role that an account acts in: owning a namespace makes a user a developer.
+pub(crate) fn acting(role: Role, owns: bool) -> Role {
+    if owns { role.max(Role::Developer) } else { role }
+}
+
+/// Says who decides about a namespace: the owner of its longest owned prefix, the namespace itself included.
+async fn owner(connection: &mut Connection, namespace: &str) -> Result<Option<AccountName>, Error> {
+    let mut prefix = Some(namespace);
+    // The parts are few, and asking from the longest on finds the answer at once in the usual case.
+    while let Some(name) = prefix {
+        let row = sqlx::query("SELECT owner FROM namespace WHERE name = $1")
+            .bind(name)
+            .fetch_optional(&mut *connection)
+            .await?;
+        if let Some(row) = row {
+            return parsed(&row, "owner").map(Some);
+        }
+        prefix = name.rsplit_once('.').map(|(before, _)| before);
+    }
+    Ok(None)
+}
+
+/// Refuses an actor that may not publish this record; gives a namespace that nobody owns to the first who publishes.
+pub(crate) async fn require_publisher(
+    writing: &mut Writing,
+    actor: &Actor,
+    identifier: &Identifier,
+) -> Result<(), Error> {
+    let namespace = identifier.namespace();
+    let refused =
+        |action| Error::NotAllowed { account: actor.account.to_string(), action, namespace: namespace.to_string() };
+    if !actor.allows_publishing(identifier) {
+        return Err(refused("publish with this token"));
+    }
+    match owner(writing.connection(), namespace.as_str()).await? {
+        Some(owner) if owner == actor.account => Ok(()),
+        Some(_) if actor.role >= Role::Administrator => Ok(()),
+        Some(_) => Err(refused("publish")),
+        None if actor.role == Role::Anonymous => Err(refused("publish")),
+        None => {
+            sqlx::query("INSERT INTO namespace (name, owner, created) VALUES ($1, $2, $3)")
+                .bind(namespace.as_str())
+                .bind(actor.account.as_str())
+                .bind(writing.now)
+                .execute(writing.connection())
+                .await?;
+            Ok(())
+        }
+    }
+}
+
+/// Writes an account unless there is one; says whether it wrote.
+pub(crate) async fn ensure(writing: &mut Writing, name: &AccountName, role: Role) -> Result<bool, Error> {
+    let now = writing.now;
+    let written =
+        sqlx::query("INSERT INTO account (name, role, created) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING")
+            .bind(name.as_str())
+            .bind(role.as_str())
+            .bind(now)
+            .execute(writing.connection())
+            .await?;
+    Ok(written.rows_affected() == 1)
+}
+
+struct Ensure {
+    name: AccountName,
+    role: Role,
+    by: AccountName,
+    request: String,
+}
+
+impl Operation for Ensure {
+    type Answer = Account;
+
+    async fn run(self, writing: &mut Writing) -> Result<Account, Error> {
+        if self.role == Role::Anonymous {
+            return Err(Error::Refused("an account cannot be anonymous".to_owned()));
+        }
+        if ensure(writing, &self.name, self.role).await? {
+            writing.audit(self.by.as_str(), "account.create", self.name.as_str(), (None, None), &self.request);
+        }
+        find(writing.connection(), &self.name).await
+    }
+}
+
+async fn find(connection: &mut Connection, name: &AccountName) -> Result<Account, Error> {
+    let row =
+        sqlx::query("SELECT * FROM account WHERE name = $1").bind(name.as_str()).fetch_optional(connection).await?;
+    row.map_or_else(|| Err(Error::not_found("account", name.as_str())), |row| account(&row))
+}
+
+struct Change {
+    name: AccountName,
+    role: Option<Role>,
+    suspended: Option<bool>,
+    by: AccountName,
+    request: String,
+}
+
+impl Operation for Change {
+    type Answer = Account;
+
+    async fn run(self, writing: &mut Writing) -> Result<Account, Error> {
+        let mut account = find(writing.connection(), &self.name).await?;
+        account.role = self.role.unwrap_or(account.role);
+        account.suspended = self.suspended.unwrap_or(account.suspended);
+        sqlx::query("UPDATE account SET role = $2, suspended = $3 WHERE name = $1")
+            .bind(self.name.as_str())
+            .bind(account.role.as_str())
+            .bind(i64::from(account.suspended))
+            .execute(writing.connection())
+            .await?;
+        let action = match self.suspended {
+            Some(true) => "account.suspend",
+            Some(false) => "account.resume",
+            None => "account.role",
+        };
+        writing.audit(self.by.as_str(), action, self.name.as_str(), (None, None), &self.request);
+        Ok(account)
+    }
+}
+
+impl Ledger {
+    /// Returns an account, made with this role when there is none.
+    pub async fn ensure_account(
+        &self,
+        name: &AccountName,
+        role: Role,
+        by: &AccountName,
+        request: &str,
+    ) -> Result<Account, Error> {
+        self.write(Ensure { name: name.clone(), role, by: by.clone(), request: request.to_owned() }).await
+    }
+
+    /// Gives an account another role.
+    pub async fn set_role(
+        &self,
+        name: &AccountName,
+        role: Role,
+        by: &AccountName,
+        request: &str,
+    ) -> Result<Account, Error> {
+        let (name, by, request) = (name.clone(), by.clone(), request.to_owned());
+        self.write(Change { name, role: Some(role), suspended: None, by, request }).await
+    }
+
+    /// Suspends an account, so that none of its tokens and sessions count, or lets it back.
+    pub async fn set_suspended(
+        &self,
+        name: &AccountName,
+        suspended: bool,
+        by: &AccountName,
+        request: &str,
+    ) -> Result<Account, Error> {
+        let (name, by, request) = (name.clone(), by.clone(), request.to_owned());
+        self.write(Change { name, role: None, suspended: Some(suspended), by, request }).await
+    }
+
+    /// Finds an account.
+    pub async fn account(&self, name: &AccountName) -> Result<Option<Account>, Error> {
+        let row = sqlx::query("SELECT * FROM account WHERE name = $1")
+            .bind(name.as_str())
+            .fetch_optional(self.readers())
+            .await?;
+        row.map(|row| account(&row)).transpose()
+    }
+
+    /// Lists the namespaces that an account owns, by name.
+    pub async fn namespaces(&self, name: &AccountName) -> Result<Vec<Namespace>, Error> {
+        let rows = sqlx::query("SELECT name FROM namespace WHERE owner = $1 ORDER BY name")
+            .bind(name.as_str())
+            .fetch_all(self.readers())
+            .await?;
+        rows.iter().map(|row| parsed(row, "name")).collect()
+    }
+
+    /// Says whether an account may publish into a namespace: its own, one that nobody owns, or any for an administrator.
+    /// The answer is advice for a form; publishing asks again within its own transaction.
+    pub async fn can_publish(&self, name: &AccountName, namespace: &Namespace) -> Result<bool, Error> {
+        let Some(account) = self.account(name).await? else { return Ok(false) };
+        let owner = owner(&mut *self.readers().acquire().await?, namespace.as_str()).await?;
+        let may = account.role >= Role::Administrator || owner.is_none_or(|owner| owner == *name);
+        Ok(may && !account.suspended)
+    }
+}

@@ -1,0 +1,164 @@
+//! The audit trail: one line a change, in the transaction of the change, each bound to the line before by a hash.
+
+use catalog_schemas::account::AuditEntry;
+use sha2::{Digest, Sha256};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row};
+
+use crate::error::Error;
+use crate::open::Ledger;
+use crate::row::{Connection, Database, column, counted, stored, time, unsigned};
+
+/// Says where the chain of the audit trail is broken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the audit trail is broken at entry {number}: {what}")]
+pub struct BrokenAt {
+    /// The first entry that does not fit.
+    pub number: u64,
+    /// What does not fit.
+    pub what: &'static str,
+}
+
+/// A line that is not yet written.
+pub(crate) struct Entry {
+    number: i64,
+    at: i64,
+    account: String,
+    action: &'static str,
+    subject: String,
+    before: Option<String>,
+    after: Option<String>,
+    request: String,
+    hash: String,
+}
+
+/// The end of the chain.
+#[derive(Clone, Default)]
+pub(crate) struct Tail {
+    number: i64,
+    hash: String,
+}
+
+impl Tail {
+    /// Makes the next line.
+    pub(crate) fn append(
+        &mut self,
+        at: i64,
+        account: &str,
+        action: &'static str,
+        subject: &str,
+        (before, after): (Option<&str>, Option<&str>),
+        request: &str,
+    ) -> Entry {
+        let number = self.number + 1;
+        let hash = chain(&self.hash, number, at, [account, action, subject], [before, after], request);
+        *self = Self { number, hash: hash.clone() };
+        Entry {
+            number,
+            at,
+            account: account.to_owned(),
+            action,
+            subject: subject.to_owned(),
+            before: before.map(str::to_owned),
+            after: after.map(str::to_owned),
+            request: request.to_owned(),
+            hash,
+        }
+    }
+}
+
+/// Hashes a line together with the hash before it; every field with its length, so that none can lend to the next.
+fn chain(previous: &str, number: i64, at: i64, who: [&str; 3], hashes: [Option<&str>; 2], request: &str) -> String {
+    let mut hasher = Sha256::new();
+    let mut field = |bytes: &[u8]| {
+        hasher.update((bytes.len() as u64).to_be_bytes());
+        hasher.update(bytes);
+    };
+    field(previous.as_bytes());
+    field(&number.to_be_bytes());
+    field(&at.to_be_bytes());
+    who.iter().for_each(|text| field(text.as_bytes()));
+    hashes.iter().for_each(|hash| field(hash.unwrap_or_default().as_bytes()));
+    field(request.as_bytes());
+    hex::encode(hasher.finalize())
+}
+
+/// Reads the end of the chain.
+pub(crate) async fn tail(connection: &mut Connection) -> Result<Tail, Error> {
+    let row =
+        sqlx::query("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1").fetch_optional(connection).await?;
+    row.map_or(Ok(Tail::default()), |row| Ok(Tail { number: row.try_get(0)?, hash: row.try_get(1)? }))
+}
+
+/// Writes lines.
+pub(crate) async fn write(connection: &mut Connection, entries: &[Entry]) -> Result<(), Error> {
+    let mut query = QueryBuilder::<Database>::new(
+        "INSERT INTO audit (number, at, account, action, subject, before, after, request, hash) ",
+    );
+    query.push_values(entries, |mut row, entry| {
+        row.push_bind(entry.number).push_bind(entry.at).push_bind(entry.account.as_str()).push_bind(entry.action);
+        row.push_bind(entry.subject.as_str()).push_bind(entry.before.as_deref()).push_bind(entry.after.as_deref());
+        row.push_bind(entry.request.as_str()).push_bind(entry.hash.as_str());
+    });
+    query.build().execute(connection).await?;
+    Ok(())
+}
+
+/// Reads the whole chain from a connection and says where it breaks.
+pub(crate) async fn verify(connection: &mut Connection) -> Result<Result<u64, BrokenAt>, Error> {
+    let mut previous = Tail::default();
+    loop {
+        let rows = sqlx::query("SELECT * FROM audit WHERE number > $1 ORDER BY number LIMIT 1000")
+            .bind(previous.number)
+            .fetch_all(&mut *connection)
+            .await?;
+        if rows.is_empty() {
+            return Ok(Ok(counted(previous.number)));
+        }
+        for row in &rows {
+            let number: i64 = column(row, "number")?;
+            let expected = previous.number + 1;
+            if number != expected {
+                return Ok(Err(BrokenAt { number: counted(expected), what: "it is missing" }));
+            }
+            let hash: String = column(row, "hash")?;
+            let who = [column(row, "account")?, column(row, "action")?, column(row, "subject")?];
+            let hashes = [column(row, "before")?, column(row, "after")?];
+            if chain(&previous.hash, number, column(row, "at")?, who, hashes, column(row, "request")?) != hash {
+                return Ok(Err(BrokenAt { number: counted(number), what: "its hash does not fit its content" }));
+            }
+            previous = Tail { number, hash };
+        }
+    }
+}
+
+impl Ledger {
+    /// Lists the audit trail, newest first, from before a number on.
+    pub async fn audit(&self, before: Option<u64>, limit: u32) -> Result<Vec<AuditEntry>, Error> {
+        let rows = sqlx::query("SELECT * FROM audit WHERE number < $1 ORDER BY number DESC LIMIT $2")
+            .bind(before.map_or(i64::MAX, stored))
+            .bind(i64::from(limit))
+            .fetch_all(self.readers())
+            .await?;
+        rows.iter().map(entry).collect()
+    }
+
+    /// Checks the whole audit trail: returns the number of entries, or where the chain is broken.
+    pub async fn audit_verify(&self) -> Result<Result<u64, BrokenAt>, Error> {
+        verify(&mut *self.readers().acquire().await?).await
+    }
+}
+
+fn entry(row: &SqliteRow) -> Result<AuditEntry, Error> {
+    Ok(AuditEntry {
+        number: unsigned(row, "number")?,
+        at: time(row, "at")?.to_string(),
+        account: column(row, "account")?,
+        action: column(row, "action")?,
+        subject: column(row, "subject")?,
+        before: column(row, "before")?,
+        after: column(row, "after")?,
+        request: column(row, "request")?,
+        hash: column(row, "hash")?,
+    })
+}

@@ -1,0 +1,336 @@
+//! What curators do to records: states, withdrawal, and an overlay of their own words.
+
+use catalog_schemas::id::{Identifier, Version, ZoneId};
+use serde_json::Value;
+
+use crate::account::Actor;
+use crate::error::Error;
+use crate::names::State;
+use crate::open::Ledger;
+use crate::publish::{Known, known, settle};
+use crate::row::{column, counted, sha256, word};
+use crate::writer::{Operation, Writing};
+
+/// The source under which a moderator's overlay is kept.
+const OVERLAY: &str = "overlay";
+
+struct SetState {
+    zone: ZoneId,
+    identifier: Identifier,
+    version: Version,
+    state: State,
+    reason: Option<String>,
+    actor: Actor,
+    request: String,
+}
+
+impl Operation for SetState {
+    type Answer = u64;
+
+    async fn run(self, writing: &mut Writing) -> Result<u64, Error> {
+        let record = find(writing, &self.zone, &self.identifier).await?;
+        let row = sqlx::query("SELECT state, seq, COALESCE(digest, content_hash) AS digest FROM version WHERE record = $1 AND version = $2")
+            .bind(record.id)
+            .bind(self.version.as_str())
+            .fetch_optional(writing.connection())
+            .await?
+            .ok_or_else(|| Error::not_found("version", format!("{}/{}/{}", self.zone, self.identifier, self.version)))?;
+        let from = word(&row, "state", State::from_word)?;
+        if from == self.state {
+            return Ok(counted(column(&row, "seq")?));
+        }
+        if !from.may_become(self.state) {
+            return Err(Error::Transition { from, to: self.state });
+        }
+        let (what, action) = match self.state {
+            State::Withdrawn => ("withdrawn", "version.withdraw"),
+            state => (state.as_str(), "version.state"),
+        };
+        let seq = writing.change(record.id, self.version.as_str(), what);
+        let now = writing.now;
+        sqlx::query(
+            "UPDATE version SET state = $3, seq = $4, changed = $5, reason = $6 WHERE record = $1 AND version = $2",
+        )
+        .bind(record.id)
+        .bind(self.version.as_str())
+        .bind(self.state.as_str())
+        .bind(seq)
+        .bind(now)
+        .bind(self.reason.as_deref())
+        .execute(writing.connection())
+        .await?;
+        settle(writing, record.id, seq, record.merged).await?;
+        let digest: String = column(&row, "digest")?;
+        let subject = format!("{}/{}/{}", self.zone, self.identifier, self.version);
+        let after = (self.state != State::Withdrawn).then_some(digest.as_str());
+        writing.audit(self.actor.account.as_str(), action, &subject, (Some(&digest), after), &self.request);
+        Ok(counted(seq))
+    }
+}
+
+struct Overlay {
+    zone: ZoneId,
+    identifier: Identifier,
+    patch: Value,
+    expected: Option<u64>,
+    actor: Actor,
+    request: String,
+}
+
+impl Operation for Overlay {
+    type Answer = u64;
+
+    async fn run(self, writing: &mut Writing) -> Result<u64, Error> {
+        let record = find(writing, &self.zone, &self.identifier).await?;
+        if let Some(expected) = self.expected.filter(|expected| *expected != counted(record.seq)) {
+            return Err(Error::Changed { expected, found: counted(record.seq) });
+        }
+        let before = overlay_of(writing, record.id).await?;
+        let before_hash = before.as_ref().map(|patch| sha256(patch.to_string().as_bytes()));
+        let patch = before.map_or_else(|| self.patch.clone(), |before| compose(before, &self.patch));
+        let text = patch.to_string();
+        let hash = sha256(text.as_bytes());
+        let revision = writing.next_revision();
+        let seq = writing.change(record.id, "", "overlaid");
+        let now = writing.now;
+        sqlx::query(
+            "INSERT INTO revision (id, record, source, version, document, content_hash, account, seq, at) \
+             VALUES ($1, $2, $3, '', $4, $5, $6, $7, $8)",
+        )
+        .bind(revision)
+        .bind(record.id)
+        .bind(OVERLAY)
+        .bind(text)
+        .bind(hash.as_str())
+        .bind(self.actor.account.as_str())
+        .bind(seq)
+        .bind(now)
+        .execute(writing.connection())
+        .await?;
+        settle(writing, record.id, seq, true).await?;
+        let subject = format!("{}/{}", self.zone, self.identifier);
+        writing.audit(
+            self.actor.account.as_str(),
+            "record.overlay",
+            &subject,
+            (before_hash.as_deref(), Some(&hash)),
+            &self.request,
+        );
+        Ok(counted(seq))
+    }
+}
+
+async fn find(writing: &mut Writing, zone: &ZoneId, identifier: &Identifier) -> Result<Known, Error> {
+    known(writing, zone.as_str(), identifier.as_str())
+        .await?
+        .ok_or_else(|| Error::not_found("record", format!("{zone}/{identifier}")))
+}
+
+async fn overlay_of(writing: &mut Writing, record: i64) -> Result<Option<Value>, Error> {
+    let row = sqlx::query(
+        "SELECT document FROM revision WHERE record = $1 AND source = $2 AND version = '' ORDER BY id DESC LIMIT 1",
+    )
+    .bind(record)
+    .bind(OVERLAY)
+    .fetch_optional(writing.connection())
+    .await?;
+    row.map(|row| json(column(&row, "document")?)).transpose()
+}
+
+fn json(text: &str) -> Result<Value, Error> {
+    serde_json::from_str(text).map_err(|error| Error::Invalid { column: "document", detail: error.to_string() })
+}
+
+/// Lays the overlay over the current revision again.
+pub(crate) async fn merge(writing: &mut Writing, record: i64) -> Result<(), Error> {
+    let Some(patch) = overlay_of(writing, record).await? else { return Ok(()) };
+    let row = sqlx::query("SELECT v.document FROM record r JOIN revision v ON v.id = r.revision WHERE r.id = $1")
+        .bind(record)
+        .fetch_one(writing.connection())
+        .await?;
+    let mut document = json(column(&row, "document")?)?;
+    drop(row);
+    merge_patch(&mut document, &patch);
+    sqlx::query("UPDATE record SET merged = $2 WHERE id = $1")
+        .bind(record)
+        .bind(document.to_string())
+        .execute(writing.connection())
+        .await?;
+    Ok(())
+}
+
+/// Applies a JSON merge patch (RFC 7396): objects are merged, null removes, anything else replaces.
+pub fn merge_patch(document: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *document = patch.clone();
+        return;
+    };
+    if !document.is_object() {
+        *document = Value::Object(serde_json::Map::new());
+    }
+    let Value::Object(fields) = document else { return };
+    for (key, value) in patch {
+        if value.is_null() {
+            // The order of the other fields is what people see; a swap would change it.
+            fields.shift_remove(key);
+        } else {
+            merge_patch(fields.entry(key.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
+
+/// Makes one patch of two that does what the first and then the second would do; nulls stay, as they remove.
+fn compose(mut first: Value, second: &Value) -> Value {
+    match (&mut first, second) {
+        (Value::Object(fields), Value::Object(later)) => {
+            for (key, value) in later {
+                let before = fields.get_mut(key).map(Value::take);
+                let both = match before {
+                    Some(before) if before.is_object() && value.is_object() => compose(before, value),
+                    // What the first replaced is now patched: the second alone must make the whole.
+                    Some(before) if !before.is_null() && value.is_object() => replaced(value),
+                    Some(Value::Null) if value.is_object() => replaced(value),
+                    _ => value.clone(),
+                };
+                fields.insert(key.clone(), both);
+            }
+            first
+        }
+        _ => second.clone(),
+    }
+}
+
+/// The object that a patch makes of something that is no object.
+fn replaced(patch: &Value) -> Value {
+    let mut made = Value::Null;
+    merge_patch(&mut made, patch);
+    made
+}
+
+impl Ledger {
+    /// Withdraws a version for good; the record of which it was the last becomes a tombstone. Returns the sequence.
+    pub async fn withdraw(
+        &self,
+        zone: &ZoneId,
+        identifier: &Identifier,
+        version: &Version,
+        reason: &str,
+        actor: &Actor,
+        request: &str,
+    ) -> Result<u64, Error> {
+        if !(1..=500).contains(&reason.chars().count()) {
+            return Err(Error::Refused("the reason of a withdrawal has 1 to 500 characters".to_owned()));
+        }
+        self.write(SetState {
+            zone: zone.clone(),
+            identifier: identifier.clone(),
+            version: version.clone(),
+            state: State::Withdrawn,
+            reason: Some(reason.to_owned()),
+            actor: actor.clone(),
+            request: request.to_owned(),
+        })
+        .await
+    }
+
+    /// Brings a version into another state. Returns the sequence; it stays when the version was in that state already.
+    pub async fn set_state(
+        &self,
+        zone: &ZoneId,
+        identifier: &Identifier,
+        version: &Version,
+        state: State,
+        actor: &Actor,
+        request: &str,
+    ) -> Result<u64, Error> {
+        if state == State::Withdrawn {
+            return Err(Error::Refused("a withdrawal needs its reason".to_owned()));
+        }
+        self.write(SetState {
+            zone: zone.clone(),
+            identifier: identifier.clone(),
+            version: version.clone(),
+            state,
+            reason: None,
+            actor: actor.clone(),
+            request: request.to_owned(),
+        })
+        .await
+    }
+
+    /// Adds to a record's overlay: a JSON merge patch that is laid over whatever its current version says, now and
+    /// after later versions. With `expected`, only when the record's sequence is still that. Returns the sequence.
+    ///
+    /// The caller validates what [`merge_patch`] makes of the record's document before it asks.
+    pub async fn overlay(
+        &self,
+        zone: &ZoneId,
+        identifier: &Identifier,
+        patch: Value,
+        expected: Option<u64>,
+        actor: &Actor,
+        request: &str,
+    ) -> Result<u64, Error> {
+        if !patch.is_object() {
+            return Err(Error::Refused("an overlay is a JSON object".to_owned()));
+        }
+        self.write(Overlay {
+            zone: zone.clone(),
+            identifier: identifier.clone(),
+            patch,
+            expected,
+            actor: actor.clone(),
+            request: request.to_owned(),
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_merge_patch_does_what_its_standard_says() {
+        let cases = [
+            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
+            (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": {"b": "c"}}), json!({"a": {"b": "d", "c": null}}), json!({"a": {"b": "d"}})),
+            (json!({"a": [{"b": "c"}]}), json!({"a": [1]}), json!({"a": [1]})),
+            (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
+            (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
+        ];
+        for (mut document, patch, expected) in cases {
+            merge_patch(&mut document, &patch);
+            assert_eq!(document, expected);
+        }
+    }
+
+    fn patches(nulls: bool) -> impl Strategy<Value = Value> {
+        let leaf = if nulls {
+            prop_oneof![Just(Value::Null), (0..3).prop_map(Value::from)].boxed()
+        } else {
+            (0..3).prop_map(Value::from).boxed()
+        };
+        let tree = leaf.prop_recursive(3, 12, 3, |inner| {
+            prop::collection::btree_map("[abc]", inner, 0..3).prop_map(|map| Value::Object(map.into_iter().collect()))
+        });
+        prop::collection::btree_map("[abc]", tree, 0..3).prop_map(|map| Value::Object(map.into_iter().collect()))
+    }
+
+    proptest! {
+        #[test]
+        fn one_patch_of_two_does_what_both_do(document in patches(false), first in patches(true), second in patches(true)) {
+            let mut twice = document.clone();
+            merge_patch(&mut twice, &first);
+            merge_patch(&mut twice, &second);
+            let mut once = document;
+            merge_patch(&mut once, &compose(first, &second));
+            prop_assert_eq!(once, twice);
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! Launches: the intent, its state, its events, and the offers that it may come from.
+
+use catalog_schemas::launch::{Launch, LaunchEvent, LaunchState};
+use jiff::Timestamp;
+use sqlx::QueryBuilder;
+use sqlx::sqlite::SqliteRow;
+
+use crate::account::Actor;
+use crate::error::Error;
+use crate::idempotency::{self, IdempotencyKey};
+use crate::names::AccountName;
+use crate::open::Ledger;
+use crate::row::{Connection, Database, column, counted, optional_time, stored, time, unsigned, word};
+use crate::writer::{Operation, Writing};
+
+/// A launch to be recorded.
+#[derive(Debug, Clone)]
+pub struct NewLaunch {
+    /// The launch; its `id`, `owner` and `state` are what counts.
+    pub launch: Launch,
+    /// What the backend is told, as JSON; never shown.
+    pub spec: String,
+    /// How many live launches the owner may have, this one included.
+    pub quota: u32,
+    /// The request's key, when its sender gave one.
+    pub idempotency: Option<IdempotencyKey>,
+    /// Who asks.
+    pub actor: Actor,
+    /// The request.
+    pub request: String,
+}
+
+/// What became of a launch to be recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LaunchCreated {
+    /// It is recorded.
+    New(StoredLaunch),
+    /// The same request had recorded this one.
+    Existing(StoredLaunch),
+}
+
+/// A change of a launch.
+#[derive(Debug, Clone)]
+pub struct LaunchUpdate {
+    /// The launch.
+    pub id: String,
+    /// The states in which it must be; any when empty.
+    pub expected: Vec<LaunchState>,
+    /// What it becomes.
+    pub launch: Launch,
+    /// What the backend calls it, when that became known.
+    pub handle: Option<String>,
+    /// The event in words, when the step is worth one.
+    pub message: Option<String>,
+    /// The person who did it and the request; nobody when it is the platform that follows the backend.
+    pub by: Option<(Actor, String)>,
+}
+
+/// A launch as the ledger keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredLaunch {
+    /// The launch.
+    pub launch: Launch,
+    /// What the backend is told, as JSON; never shown.
+    pub spec: String,
+    /// What the backend calls it.
+    pub handle: Option<String>,
+    /// When it was recorded.
+    pub created: Timestamp,
+    /// When it last changed.
+    pub updated: Timestamp,
+    /// When it will be stopped unless renewed.
+    pub expires: Option<Timestamp>,
+}
+
+/// Which launches to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LaunchFilter {
+    /// Only this owner's.
+    pub owner: Option<AccountName>,
+    /// Only in this datazone.
+    pub datazone: Option<String>,
+    /// Only those that are not over.
+    pub live: bool,
+    /// At most so many; 0 is 1,000.
+    pub limit: u32,
+}
+
+/// An offer that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredOffer {
+    /// Its id.
+    pub id: String,
+    /// To whom it was made.
+    pub owner: String,
+    /// The plan's body and the offer, as JSON of the caller's.
+    pub body: String,
+    /// Until when it holds.
+    pub expires: Timestamp,
+}
+
+fn launch(row: &SqliteRow) -> Result<StoredLaunch, Error> {
+    let document: &str = column(row, "document")?;
+    Ok(StoredLaunch {
+        launch: serde_json::from_str(document)
+            .map_err(|error| Error::Invalid { column: "launch", detail: error.to_string() })?,
+        spec: column(row, "spec")?,
+        handle: column(row, "handle")?,
+        created: time(row, "created")?,
+        updated: time(row, "updated")?,
+        expires: optional_time(row, "expires")?,
+    })
+}
+
+fn document(launch: &Launch) -> Result<String, Error> {
+    serde_json::to_string(launch).map_err(|error| Error::Invalid { column: "launch", detail: error.to_string() })
+}
+
+fn expires(launch: &Launch) -> Result<Option<i64>, Error> {
+    let read = |text: &String| text.parse::<Timestamp>().map(Timestamp::as_millisecond);
+    launch.expires.as_ref().map(read).transpose().map_err(|error| Error::Refused(format!("`expires`: {error}")))
+}
+
+async fn find(connection: &mut Connection, id: &str) -> Result<Option<StoredLaunch>, Error> {
+    let row = sqlx::query("SELECT * FROM launch WHERE id = $1").bind(id).fetch_optional(connection).await?;
+    row.map(|row| launch(&row)).transpose()
+}
+
+async fn found(connection: &mut Connection, id: &str) -> Result<StoredLaunch, Error> {
+    find(connection, id).await?.ok_or_else(|| Error::not_found("launch", id))
+}
+
+async fn event(writing: &mut Writing, id: &str, state: LaunchState, message: &str) -> Result<(), Error> {
+    let now = writing.now;
+    sqlx::query(
+        "INSERT INTO launch_event (launch, number, at, state, message) \
+         SELECT $1, COALESCE(MAX(number), 0) + 1, $2, $3, $4 FROM launch_event WHERE launch = $1",
+    )
+    .bind(id)
+    .bind(now)
+    .bind(state.as_str())
+    .bind(message)
+    .execute(writing.connection())
+    .await?;
+    Ok(())
+}
+
+impl Operation for NewLaunch {
+    type Answer = LaunchCreated;
+
+    async fn run(self, writing: &mut Writing) -> Result<LaunchCreated, Error> {
+        let Launch { id, owner, state, datazone, .. } = &self.launch;
+        if let Some(key) = &self.idempotency
+            && let Some(before) = idempotency::claim(writing, self.actor.account.as_str(), key, id).await?
+        {
+            return found(writing.connection(), &before).await.map(LaunchCreated::Existing);
+        }
+        // Counted where it is written: two at once are one after the other here.
+        let running: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM launch WHERE live = 1 AND owner = $1")
+            .bind(owner.as_str())
+            .fetch_one(writing.connection())
+            .await?;
+        let running = u32::try_from(running).unwrap_or(u32::MAX);
+        if !state.is_final() && running >= self.quota {
+            return Err(Error::QuotaExceeded { running, allowed: self.quota });
+        }
+        let now = writing.now;
+        sqlx::query(
+            "INSERT INTO launch (id, owner, datazone, state, live, spec, document, created, updated, expires) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)",
+        )
+        .bind(id.as_str())
+        .bind(owner.as_str())
+        .bind(datazone.as_str())
+        .bind(state.as_str())
+        .bind(i64::from(!state.is_final()))
+        .bind(self.spec.as_str())
+        .bind(document(&self.launch)?)
+        .bind(now)
+        .bind(expires(&self.launch)?)
+        .execute(writing.connection())
+        .await?;
+        event(writing, id, *state, "the launch is recorded").await?;
+        writing.audit(self.actor.account.as_str(), "launch.create", id, (None, None), &self.request);
+        found(writing.connection(), id).await.map(LaunchCreated::New)
+    }
+}
+
+impl Operation for LaunchUpdate {
+    type Answer = StoredLaunch;
+
+    async fn run(self, writing: &mut Writing) -> Result<StoredLaunch, Error> {
+        let before = found(writing.connection(), &self.id).await?;
+        let state = before.launch.state;
+        if !self.expected.is_empty() && !self.expected.contains(&state) {
+            return Err(Error::LaunchState { id: self.id, found: state });
+        }
+        if state.is_final() && !self.launch.state.is_final() {
+            // What is over stays over, so that its place in the quota cannot come back unasked.
+            return Err(Error::LaunchState { id: self.id, found: state });
+        }
+        if self.launch.id != self.id || self.launch.owner != before.launch.owner {
+            return Err(Error::Refused(format!("the launch `{}` cannot become another or another's", self.id)));
+        }
+        let now = writing.now;
+        sqlx::query(
+            "UPDATE launch SET state = $2, live = $3, document = $4, handle = COALESCE($5, handle), updated = $6, \
+             expires = $7, datazone = $8 WHERE id = $1",
+        )
+        .bind(self.id.as_str())
+        .bind(self.launch.state.as_str())
+        .bind(i64::from(!self.launch.state.is_final()))
+        .bind(document(&self.launch)?)
+        .bind(self.handle)
+        .bind(now)
+        .bind(expires(&self.launch)?)
+        .bind(self.launch.datazone.as_str())
+        .execute(writing.connection())
+        .await?;
+        if let Some(message) = &self.message {
+            event(writing, &self.id, self.launch.state, message).await?;
+        }
+        if let Some((actor, request)) = &self.by {
+            let action = if self.launch.state == state { "launch.change" } else { "launch.state" };
+            writing.audit(actor.account.as_str(), action, &self.id, (None, None), request);
+        }
+        found(writing.connection(), &self.id).await
+    }
+}
+
+struct PutOffer(StoredOffer);
+
+impl Operation for PutOffer {
+    type Answer = ();
+
+    async fn run(self, writing: &mut Writing) -> Result<(), Error> {
+        let now = writing.now;
+        sqlx::query("DELETE FROM offer WHERE expires <= $1").bind(now).execute(writing.connection()).await?;
+        sqlx::query("INSERT INTO offer (id, owner, body, expires) VALUES ($1, $2, $3, $4)")
+            .bind(self.0.id)
+            .bind(self.0.owner)
+            .bind(self.0.body)
+            .bind(self.0.expires.as_millisecond())
+            .execute(writing.connection())
+            .await?;
+        Ok(())
+    }
+}
+
+struct TakeOffer {
+    id: String,
+    owner: String,
+}
+
+impl Operation for TakeOffer {
+    type Answer = Option<StoredOffer>;
+
+    async fn run(self, writing: &mut Writing) -> Result<Option<StoredOffer>, Error> {
+        let now = writing.now;
+        let row = sqlx::query(
+            "DELETE FROM offer WHERE id = $1 AND owner = $2 AND expires > $3 RETURNING id, owner, body, expires",
+        )
+        .bind(self.id)
+        .bind(self.owner)
+        .bind(now)
+        .fetch_optional(writing.connection())
+        .await?;
+        row.map(|row| {
+            Ok(StoredOffer {
+                id: column(&row, "id")?,
+                owner: column(&row, "owner")?,
+                body: column(&row, "body")?,
+                expires: time(&row, "expires")?,
+            })
+        })
+        .transpose()
+    }
+}
+
+impl Ledger {
+    /// Records a launch, unless its owner has as many live ones as allowed.
+    pub async fn launch_create(&self, new: NewLaunch) -> Result<LaunchCreated, Error> {
+        self.write(new).await
+    }
+
+    /// Changes a launch if it is in a state that the change expects; returns it as it is then.
+    pub async fn launch_update(&self, update: LaunchUpdate) -> Result<StoredLaunch, Error> {
+        self.write(update).await
+    }
+
+    /// Finds a launch.
+    pub async fn launch(&self, id: &str) -> Result<Option<StoredLaunch>, Error> {
+        find(&mut *self.readers().acquire().await?, id).await
+    }
+
+    /// Lists launches, newest first.
+    pub async fn launches(&self, filter: &LaunchFilter) -> Result<Vec<StoredLaunch>, Error> {
+        let mut query = QueryBuilder::<Database>::new("SELECT * FROM launch WHERE 1 = 1");
+        if let Some(owner) = &filter.owner {
+            query.push(" AND owner = ").push_bind(owner.as_str());
+        }
+        if let Some(datazone) = &filter.datazone {
+            query.push(" AND datazone = ").push_bind(datazone.as_str());
+        }
+        if filter.live {
+            query.push(" AND live = 1");
+        }
+        let limit = if filter.limit == 0 { 1000 } else { filter.limit };
+        query.push(" ORDER BY created DESC, id DESC LIMIT ").push_bind(i64::from(limit));
+        query.build().fetch_all(self.readers()).await?.iter().map(launch).collect()
+    }
+
+    /// Lists every launch that is not over, oldest first: what the reconcile loop looks after.
+    pub async fn live_launches(&self) -> Result<Vec<StoredLaunch>, Error> {
+        let rows =
+            sqlx::query("SELECT * FROM launch WHERE live = 1 ORDER BY created, id").fetch_all(self.readers()).await?;
+        rows.iter().map(launch).collect()
+    }
+
+    /// Counts an owner's launches that are not over.
+    pub async fn live_count(&self, owner: &AccountName) -> Result<u32, Error> {
+        let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM launch WHERE live = 1 AND owner = $1")
+            .bind(owner.as_str())
+            .fetch_one(self.readers())
+            .await?;
+        Ok(u32::try_from(counted(count)).unwrap_or(u32::MAX))
+    }
+
+    /// Lists a launch's events after a number, oldest first.
+    pub async fn launch_events(&self, id: &str, after: u64) -> Result<Vec<LaunchEvent>, Error> {
+        let rows = sqlx::query(
+            "SELECT number, at, state, message FROM launch_event WHERE launch = $1 AND number > $2 ORDER BY number",
+        )
+        .bind(id)
+        .bind(stored(after))
+        .fetch_all(self.readers())
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(LaunchEvent {
+                    number: unsigned(row, "number")?,
+                    at: time(row, "at")?.to_string(),
+                    state: word(row, "state", LaunchState::from_word)?,
+                    message: column(row, "message")?,
+                })
+            })
+            .collect()
+    }
+
+    /// Keeps an offer until it expires.
+    pub async fn offer_put(&self, offer: StoredOffer) -> Result<(), Error> {
+        self.write(PutOffer(offer)).await
+    }
+
+    /// Takes an offer: the first of its owner's requests gets it, nobody after it expired.
+    pub async fn offer_take(&self, id: &str, owner: &AccountName) -> Result<Option<StoredOffer>, Error> {
+        self.write(TakeOffer { id: id.to_owned(), owner: owner.to_string() }).await
+    }
+}

@@ -1,0 +1,293 @@
+//! Publishing a version: immutable, idempotent, and one winner of every race.
+
+use bytes::Bytes;
+use catalog_schemas::id::{Identifier, Version, ZoneId};
+use sqlx::Row;
+
+use crate::account::{self, Actor};
+use crate::blob::{self, Placed};
+use crate::curate;
+use crate::error::Error;
+use crate::idempotency::{self, IdempotencyKey};
+use crate::names::State;
+use crate::open::Ledger;
+use crate::order;
+use crate::row::{column, counted, sha256, word};
+use crate::writer::{Operation, Writing};
+
+/// A version to be published.
+#[derive(Debug, Clone)]
+pub struct Publication {
+    /// The record's home zone.
+    pub zone: ZoneId,
+    /// The record.
+    pub identifier: Identifier,
+    /// The version.
+    pub version: Version,
+    /// The record's type, such as `Datalab`.
+    pub kind: String,
+    /// The record document: valid JSON, never looked into here.
+    pub document: String,
+    /// The package that it came in.
+    pub package: Option<Package>,
+    /// Who says so: this server's zone, or a harvest source.
+    pub source: String,
+    /// Who publishes.
+    pub actor: Actor,
+    /// The request's key, when its sender gave one.
+    pub idempotency: Option<IdempotencyKey>,
+    /// The request.
+    pub request: String,
+}
+
+/// A package's bytes.
+#[derive(Debug, Clone)]
+pub struct Package {
+    /// The archive.
+    pub bytes: Bytes,
+    /// Its digest as its sender declared it; compared with the bytes.
+    pub declared: Option<String>,
+    /// The name of its file.
+    pub file_name: Option<String>,
+}
+
+/// What became of a publication.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PublishOutcome {
+    /// It is stored.
+    Created {
+        /// The sequence of the change.
+        seq: u64,
+    },
+    /// The same content was there already.
+    Same {
+        /// The sequence of the version's last change.
+        seq: u64,
+    },
+    /// The version is taken by other content.
+    Conflict {
+        /// The digest of what is there.
+        existing_digest: String,
+    },
+    /// The version was withdrawn; its name stays taken.
+    Withdrawn {
+        /// Why.
+        reason: Option<String>,
+    },
+}
+
+/// A publication whose bytes are on disk.
+pub(crate) struct Prepared {
+    pub(crate) given: Publication,
+    pub(crate) content_hash: String,
+    pub(crate) package: Option<Placed>,
+}
+
+impl Prepared {
+    /// Returns the digest by which the version is the same or another.
+    pub(crate) fn digest(&self) -> &str {
+        self.package.as_ref().map_or(&self.content_hash, |package| &package.digest)
+    }
+}
+
+impl Ledger {
+    /// Publishes a version.
+    pub async fn publish(&self, mut publication: Publication) -> Result<PublishOutcome, Error> {
+        let package = match publication.package.as_mut() {
+            Some(package) => {
+                let declared = package.declared.take();
+                let placed = self.place(std::mem::take(&mut package.bytes)).await?;
+                match declared {
+                    Some(declared) if declared != placed.digest => {
+                        return Err(Error::DigestMismatch { declared, found: placed.digest });
+                    }
+                    _ => Some(placed),
+                }
+            }
+            None => None,
+        };
+        let content_hash = sha256(publication.document.as_bytes());
+        self.write(Prepared { given: publication, content_hash, package }).await
+    }
+}
+
+impl Operation for Prepared {
+    type Answer = PublishOutcome;
+
+    async fn run(self, writing: &mut Writing) -> Result<PublishOutcome, Error> {
+        let given = &self.given;
+        let subject = format!("{}/{}/{}", given.zone, given.identifier, given.version);
+        if let Some(key) = &given.idempotency {
+            idempotency::claim(writing, given.actor.account.as_str(), key, &subject).await?;
+        }
+        account::require_publisher(writing, &given.actor, &given.identifier).await?;
+        let outcome = store(writing, &self).await?;
+        if let PublishOutcome::Created { .. } = outcome {
+            let after = self.digest().to_owned();
+            let account = self.given.actor.account.as_str();
+            writing.audit(account, "package.publish", &subject, (None, Some(&after)), &self.given.request);
+        }
+        Ok(outcome)
+    }
+}
+
+/// A record as the writer needs it.
+pub(crate) struct Known {
+    pub(crate) id: i64,
+    pub(crate) kind: String,
+    pub(crate) merged: bool,
+    pub(crate) seq: i64,
+}
+
+/// Finds a record.
+pub(crate) async fn known(writing: &mut Writing, zone: &str, identifier: &str) -> Result<Option<Known>, Error> {
+    let row = sqlx::query(
+        "SELECT id, kind, merged IS NOT NULL AS merged, seq FROM record WHERE zone = $1 AND identifier = $2",
+    )
+    .bind(zone)
+    .bind(identifier)
+    .fetch_optional(writing.connection())
+    .await?;
+    row.map(|row| {
+        Ok(Known {
+            id: column(&row, "id")?,
+            kind: column(&row, "kind")?,
+            merged: column(&row, "merged")?,
+            seq: column(&row, "seq")?,
+        })
+    })
+    .transpose()
+}
+
+/// Writes record, revision and version, unless the version is taken.
+pub(crate) async fn store(writing: &mut Writing, publication: &Prepared) -> Result<PublishOutcome, Error> {
+    let given = &publication.given;
+    let known = known(writing, given.zone.as_str(), given.identifier.as_str()).await?;
+    if let Some(known) = &known {
+        if known.kind != given.kind {
+            return Err(Error::KindChanged {
+                identifier: given.identifier.to_string(),
+                stored: known.kind.clone(),
+                given: given.kind.clone(),
+            });
+        }
+        if let Some(taken) = taken(writing, known.id, publication).await? {
+            return Ok(taken);
+        }
+    }
+    let new = known.is_none();
+    let merged = known.as_ref().is_some_and(|known| known.merged);
+    let record = known.map_or_else(|| writing.next_record(), |known| known.id);
+    let revision = writing.next_revision();
+    let seq = writing.change(record, given.version.as_str(), "published");
+    let now = writing.now;
+    if new {
+        sqlx::query(
+            "INSERT INTO record (id, zone, identifier, kind, state, version, revision, seq, created, modified) \
+             VALUES ($1, $2, $3, $4, 'published', $5, $6, $7, $8, $8)",
+        )
+        .bind(record)
+        .bind(given.zone.as_str())
+        .bind(given.identifier.as_str())
+        .bind(given.kind.as_str())
+        .bind(given.version.as_str())
+        .bind(revision)
+        .bind(seq)
+        .bind(now)
+        .execute(writing.connection())
+        .await?;
+    }
+    if let Some(package) = &publication.package {
+        // A foreign key is checked at once, so the blob's row comes before the version's.
+        blob::name(writing, package).await?;
+    }
+    sqlx::query(
+        "INSERT INTO revision (id, record, source, version, document, content_hash, account, seq, at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    )
+    .bind(revision)
+    .bind(record)
+    .bind(given.source.as_str())
+    .bind(given.version.as_str())
+    .bind(given.document.as_str())
+    .bind(publication.content_hash.as_str())
+    .bind(given.actor.account.as_str())
+    .bind(seq)
+    .bind(now)
+    .execute(writing.connection())
+    .await?;
+    sqlx::query(
+        "INSERT INTO version (record, version, state, revision, content_hash, digest, file_name, source, publisher, seq, \
+         published, changed) VALUES ($1, $2, 'published', $3, $4, $5, $6, $7, $8, $9, $10, $10)",
+    )
+    .bind(record)
+    .bind(given.version.as_str())
+    .bind(revision)
+    .bind(publication.content_hash.as_str())
+    .bind(publication.package.as_ref().map(|package| package.digest.as_str()))
+    .bind(given.package.as_ref().and_then(|package| package.file_name.as_deref()))
+    .bind(given.source.as_str())
+    .bind(given.actor.account.as_str())
+    .bind(seq)
+    .bind(now)
+    .execute(writing.connection())
+    .await?;
+    if !new {
+        settle(writing, record, seq, merged).await?;
+    }
+    Ok(PublishOutcome::Created { seq: counted(seq) })
+}
+
+/// Says what holds the version's name, when something does.
+async fn taken(writing: &mut Writing, record: i64, publication: &Prepared) -> Result<Option<PublishOutcome>, Error> {
+    let row = sqlx::query(
+        "SELECT state, COALESCE(digest, content_hash) AS digest, seq, reason FROM version WHERE record = $1 AND version = $2",
+    )
+    .bind(record)
+    .bind(publication.given.version.as_str())
+    .fetch_optional(writing.connection())
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let digest: String = column(&row, "digest")?;
+    Ok(Some(if word(&row, "state", State::from_word)? == State::Withdrawn {
+        PublishOutcome::Withdrawn { reason: column(&row, "reason")? }
+    } else if digest == publication.digest() {
+        PublishOutcome::Same { seq: counted(column(&row, "seq")?) }
+    } else {
+        PublishOutcome::Conflict { existing_digest: digest }
+    }))
+}
+
+/// Brings a record's row in step with its versions: which is current, and what state that gives the record.
+pub(crate) async fn settle(writing: &mut Writing, record: i64, seq: i64, merged: bool) -> Result<(), Error> {
+    let rows = sqlx::query("SELECT version, state, revision FROM version WHERE record = $1 ORDER BY revision")
+        .bind(record)
+        .fetch_all(writing.connection())
+        .await?;
+    let mut versions = Vec::with_capacity(rows.len());
+    for row in &rows {
+        versions.push((
+            row.try_get::<&str, _>("version")?,
+            word(row, "state", State::from_word)?,
+            column::<i64>(row, "revision")?,
+        ));
+    }
+    // What everybody may use comes first; a record without any such version shows the best of what it has.
+    let ranks = [State::Published, State::Deprecated, State::Submitted, State::Draft, State::Withdrawn];
+    let current = ranks.into_iter().find_map(|rank| {
+        let of_rank: Vec<_> = versions.iter().filter(|(_, state, _)| *state == rank).collect();
+        order::current(of_rank.iter().map(|(version, ..)| *version)).and_then(|place| of_rank.get(place).copied())
+    });
+    let Some(&(version, state, revision)) = current else { return Ok(()) };
+    let now = writing.now;
+    sqlx::query("UPDATE record SET state = $2, version = $3, revision = $4, seq = $5, modified = $6 WHERE id = $1")
+        .bind(record)
+        .bind(state.as_str())
+        .bind(version)
+        .bind(revision)
+        .bind(seq)
+        .bind(now)
+        .execute(writing.connection())
+        .await?;
+    if merged { curate::merge(writing, record).await } else { Ok(()) }
+}

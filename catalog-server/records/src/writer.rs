@@ -1,0 +1,341 @@
+//! The only writer: it commits in groups what many ask for.
+//!
+//! Every write is an [`Operation`]. A group is one transaction and each operation in it a savepoint, so that one that
+//! fails takes back only its own rows. Answers leave when COMMIT has returned, that is, when the log is on disk.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use sqlx::{Connection as _, Executor, QueryBuilder, Row};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::audit::{self, Entry, Tail};
+use crate::error::Error;
+use crate::open::Clock;
+use crate::row::{Connection, Database, counted};
+
+/// The most operations of one group: enough to make the disk's wait cheap, few enough to answer soon.
+const GROUP: usize = 256;
+/// The longest that a group gathers before it is committed.
+const GATHER: Duration = Duration::from_millis(5);
+/// How many operations may wait for the writer before callers wait too.
+pub(crate) const WAITING: usize = 1024;
+/// Rows written by one statement; more gains nothing and makes a statement that is kept prepared large.
+const ROWS: usize = 100;
+
+/// Something to write, whole or not at all.
+pub(crate) trait Operation: Send + 'static {
+    /// What its caller gets.
+    type Answer: Send + 'static;
+
+    /// Writes it.
+    fn run(self, writing: &mut Writing) -> impl Future<Output = Result<Self::Answer, Error>> + Send;
+}
+
+/// A line of the change log that is not yet written.
+#[derive(Clone)]
+struct ChangeRow {
+    seq: i64,
+    record: i64,
+    version: String,
+    what: &'static str,
+}
+
+/// An open transaction: its connection and what is known of it.
+pub(crate) struct Writing {
+    connection: Connection,
+    /// The time of the whole group, in milliseconds.
+    pub(crate) now: i64,
+    seq: i64,
+    record: i64,
+    revision: i64,
+    tail: Tail,
+    // Both are appended to by every operation and read by none, so they are written once a group.
+    changes: Vec<ChangeRow>,
+    entries: Vec<Entry>,
+}
+
+/// What is taken back together with a savepoint.
+struct Mark {
+    seq: i64,
+    record: i64,
+    revision: i64,
+    tail: Tail,
+    changes: usize,
+    entries: usize,
+}
+
+impl Writing {
+    pub(crate) fn new(connection: Connection) -> Self {
+        Self {
+            connection,
+            now: 0,
+            seq: 0,
+            record: 0,
+            revision: 0,
+            tail: Tail::default(),
+            changes: Vec::new(),
+            entries: Vec::new(),
+        }
+    }
+
+    /// Gives the connection inside the transaction.
+    pub(crate) fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
+    /// Numbers a new record.
+    pub(crate) fn next_record(&mut self) -> i64 {
+        self.record += 1;
+        self.record
+    }
+
+    /// Numbers a new revision.
+    pub(crate) fn next_revision(&mut self) -> i64 {
+        self.revision += 1;
+        self.revision
+    }
+
+    /// Logs a change of a record and returns its sequence.
+    pub(crate) fn change(&mut self, record: i64, version: &str, what: &'static str) -> i64 {
+        self.seq += 1;
+        self.changes.push(ChangeRow { seq: self.seq, record, version: version.to_owned(), what });
+        self.seq
+    }
+
+    /// Adds a line to the audit trail.
+    pub(crate) fn audit(
+        &mut self,
+        account: &str,
+        action: &'static str,
+        subject: &str,
+        hashes: (Option<&str>, Option<&str>),
+        request: &str,
+    ) {
+        let entry = self.tail.append(self.now, account, action, subject, hashes, request);
+        self.entries.push(entry);
+    }
+
+    async fn begin(&mut self, now: i64) -> Result<(), Error> {
+        self.now = now;
+        // A write lock from the beginning: a transaction that reads first and then wants to write could find
+        // that another process wrote in between.
+        self.connection.execute("BEGIN IMMEDIATE").await?;
+        for row in sqlx::query("SELECT name, value FROM counter").fetch_all(&mut self.connection).await? {
+            let value: i64 = row.try_get("value")?;
+            match row.try_get::<&str, _>("name")? {
+                "seq" => self.seq = value,
+                "record" => self.record = value,
+                "revision" => self.revision = value,
+                _ => {}
+            }
+        }
+        self.tail = audit::tail(&mut self.connection).await?;
+        self.changes.clear();
+        self.entries.clear();
+        Ok(())
+    }
+
+    fn mark(&self) -> Mark {
+        Mark {
+            seq: self.seq,
+            record: self.record,
+            revision: self.revision,
+            tail: self.tail.clone(),
+            changes: self.changes.len(),
+            entries: self.entries.len(),
+        }
+    }
+
+    fn back_to(&mut self, mark: Mark) {
+        self.seq = mark.seq;
+        self.record = mark.record;
+        self.revision = mark.revision;
+        self.tail = mark.tail;
+        self.changes.truncate(mark.changes);
+        self.entries.truncate(mark.entries);
+    }
+
+    async fn commit(&mut self) -> Result<(), Error> {
+        for rows in self.changes.chunks(ROWS) {
+            let now = self.now;
+            let mut query = QueryBuilder::<Database>::new("INSERT INTO change_log (seq, record, version, what, at) ");
+            query.push_values(rows, |mut row, change| {
+                row.push_bind(change.seq).push_bind(change.record).push_bind(change.version.as_str());
+                row.push_bind(change.what).push_bind(now);
+            });
+            query.build().execute(&mut self.connection).await?;
+        }
+        for rows in self.entries.chunks(ROWS) {
+            audit::write(&mut self.connection, rows).await?;
+        }
+        if !self.changes.is_empty() {
+            sqlx::query("UPDATE counter SET value = CASE name WHEN 'seq' THEN $1 WHEN 'record' THEN $2 ELSE $3 END WHERE name IN ('seq', 'record', 'revision')")
+                .bind(self.seq)
+                .bind(self.record)
+                .bind(self.revision)
+                .execute(&mut self.connection)
+                .await?;
+        }
+        self.connection.execute("COMMIT").await?;
+        Ok(())
+    }
+}
+
+type Running<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>>;
+
+/// An operation of any kind that waits for its answer.
+pub(crate) trait Pending: Send {
+    /// Runs it; an error here means that the database failed, not that the operation was refused.
+    fn run<'a>(&'a mut self, writing: &'a mut Writing) -> Running<'a>;
+    /// Says whether it was refused, so that its rows must go.
+    fn refused(&self) -> bool;
+    /// Sends the answer.
+    fn answer(self: Box<Self>, committed: Result<(), Error>);
+}
+
+struct Asked<O: Operation> {
+    operation: Option<O>,
+    result: Option<Result<O::Answer, Error>>,
+    reply: oneshot::Sender<Result<O::Answer, Error>>,
+}
+
+impl<O: Operation> Pending for Asked<O> {
+    fn run<'a>(&'a mut self, writing: &'a mut Writing) -> Running<'a> {
+        Box::pin(async move {
+            let Some(operation) = self.operation.take() else { return Ok(()) };
+            match operation.run(writing).await {
+                Err(error) if error.is_fatal() => {
+                    let again = error.for_another();
+                    self.result = Some(Err(error));
+                    Err(again)
+                }
+                result => {
+                    self.result = Some(result);
+                    Ok(())
+                }
+            }
+        })
+    }
+
+    fn refused(&self) -> bool {
+        matches!(self.result, Some(Err(_)))
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), Error>) {
+        let result = match (self.result, committed) {
+            // Its own error says more than that of its group.
+            (Some(Err(error)), _) | (_, Err(error)) => Err(error),
+            (Some(Ok(answer)), Ok(())) => Ok(answer),
+            (None, Ok(())) => Err(Error::Closed),
+        };
+        // The caller may have gone away; what was committed stays committed.
+        drop(self.reply.send(result));
+    }
+}
+
+/// What reaches the writer.
+pub(crate) enum Message {
+    /// Something to write.
+    Write(Box<dyn Pending>),
+    /// The end: the answer is sent when everything before it was committed and the database is closed.
+    Close(oneshot::Sender<()>),
+}
+
+/// Hands an operation to the writer and waits until it is on disk.
+pub(crate) async fn ask<O: Operation>(writer: &mpsc::Sender<Message>, operation: O) -> Result<O::Answer, Error> {
+    let (reply, answer) = oneshot::channel();
+    let asked = Asked { operation: Some(operation), result: None, reply };
+    writer.send(Message::Write(Box::new(asked))).await.map_err(|_| Error::Closed)?;
+    answer.await.map_err(|_| Error::Closed)?
+}
+
+/// Hands an operation to the writer and forgets it; drops it when too many are waiting.
+pub(crate) fn leave<O: Operation>(writer: &mpsc::Sender<Message>, operation: O) {
+    let (reply, _) = oneshot::channel();
+    let asked = Asked { operation: Some(operation), result: None, reply };
+    drop(writer.try_send(Message::Write(Box::new(asked))));
+}
+
+/// Writes until nobody can ask any more.
+pub(crate) async fn run(
+    connection: Connection,
+    clock: Clock,
+    mut asked: mpsc::Receiver<Message>,
+    committed: watch::Sender<u64>,
+) {
+    let mut writing = Writing::new(connection);
+    let mut closing = None;
+    while closing.is_none() {
+        let first = match asked.recv().await {
+            Some(Message::Write(pending)) => pending,
+            Some(Message::Close(done)) => {
+                closing = Some(done);
+                break;
+            }
+            None => break,
+        };
+        let mut group = Vec::new();
+        let outcome = match writing.begin(clock()).await {
+            Ok(()) => gather(&mut writing, first, &mut group, &mut asked, &mut closing).await,
+            Err(error) => {
+                group.push(first);
+                Err(error)
+            }
+        };
+        let outcome = match outcome {
+            Ok(()) => writing.commit().await,
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(()) => {
+                let seq = counted(writing.seq);
+                committed.send_if_modified(|last| std::mem::replace(last, seq) != seq);
+                group.into_iter().for_each(|pending| pending.answer(Ok(())));
+            }
+            Err(error) => {
+                tracing::error!(error = %error, operations = group.len(), "a group of writes was not committed");
+                // Without an open transaction this fails, which is what is wanted.
+                drop(writing.connection.execute("ROLLBACK").await);
+                group.into_iter().for_each(|pending| pending.answer(Err(error.for_another())));
+            }
+        }
+    }
+    drop(writing.connection.close().await);
+    if let Some(done) = closing {
+        done.send(()).unwrap_or_default();
+    }
+}
+
+/// Runs operations one after the other, each in its savepoint, as long as there are any and the group is not full.
+async fn gather(
+    writing: &mut Writing,
+    first: Box<dyn Pending>,
+    group: &mut Vec<Box<dyn Pending>>,
+    asked: &mut mpsc::Receiver<Message>,
+    closing: &mut Option<oneshot::Sender<()>>,
+) -> Result<(), Error> {
+    let since = Instant::now();
+    let mut next = Some(first);
+    while let Some(pending) = next.take() {
+        group.push(pending);
+        let Some(pending) = group.last_mut() else { break };
+        let mark = writing.mark();
+        writing.connection.execute("SAVEPOINT operation").await?;
+        pending.run(writing).await?;
+        if pending.refused() {
+            writing.connection.execute("ROLLBACK TO operation").await?;
+            writing.back_to(mark);
+        }
+        writing.connection.execute("RELEASE operation").await?;
+        if group.len() < GROUP && since.elapsed() < GATHER {
+            match asked.try_recv() {
+                Ok(Message::Write(pending)) => next = Some(pending),
+                Ok(Message::Close(done)) => *closing = Some(done),
+                Err(_) => {}
+            }
+        }
+    }
+    Ok(())
+}

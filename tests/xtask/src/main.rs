@@ -3,12 +3,14 @@
 //! Every task is a module with one public function. Nothing here is shipped, and nothing here knows what a valid manifest is:
 //! that is the ontology's, which the tests of this crate ask about everything that the fixtures write.
 
-#![expect(clippy::print_stdout, reason = "a command-line task talks to the terminal")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line task talks to the terminal")]
 
 mod check;
 mod fixture;
 mod sample;
 mod workspace;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -31,10 +33,18 @@ enum Task {
     Sample,
 }
 
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().task {
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
         Task::Check(arguments) => check::run(&arguments),
         Task::Fixture(fixture) => fixture::run(&fixture),
         Task::Sample => sample::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Without the stack, which would push what failed out of sight.
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

@@ -7,8 +7,9 @@ use anyhow::{Context, bail};
 
 /// Returns the root folder of the workspace.
 pub(crate) fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().nth(2).unwrap_or(here).to_owned()
+    // Asked when it runs, as a build folder may be shared by several checkouts.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    here.ancestors().nth(2).unwrap_or(Path::new(".")).to_owned()
 }
 
 /// Returns a cargo command that runs in the root folder.
@@ -27,7 +28,9 @@ pub(crate) fn has_cargo(subcommand: &str) -> bool {
 
 /// Runs a command to its end, its output shown, and fails when it does.
 pub(crate) fn run(mut command: Command) -> anyhow::Result<()> {
-    let shown = format!("{command:?}").replace('"', "");
+    let words =
+        std::iter::once(Path::new(command.get_program()).file_name().unwrap_or_default()).chain(command.get_args());
+    let shown = words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
     let status = command.status().with_context(|| format!("{shown} cannot be started"))?;
     if !status.success() {
         bail!("{shown} ended with {status}");

@@ -105,6 +105,14 @@ impl Kind {
     pub fn is_uploaded(self) -> bool {
         matches!(self, Self::Datalab | Self::Dataset | Self::DataVolume | Self::Pipeline | Self::Datazone)
     }
+
+    /// Returns the role that describes records of this kind, whose upload must be complete.
+    pub fn writer(self) -> Role {
+        match self {
+            Self::Datalab | Self::Dataset | Self::DataVolume | Self::Pipeline => Role::Developer,
+            Self::Datazone | Self::CatalogRecord | Self::Launch => Role::Application,
+        }
+    }
 }
 
 impl fmt::Display for Kind {
@@ -325,9 +333,7 @@ impl Datatype {
             Self::DateTime => {
                 "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\\.[0-9]+)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
             }
-            Self::Duration => {
-                "^P([0-9]+Y)?([0-9]+M)?([0-9]+D)?(T([0-9]+H)?([0-9]+M)?([0-9]+(\\.[0-9]+)?S)?)?$"
-            }
+            Self::Duration => "^P([0-9]+Y)?([0-9]+M)?([0-9]+D)?(T([0-9]+H)?([0-9]+M)?([0-9]+(\\.[0-9]+)?S)?)?$",
             Self::Digest => "^sha256:[0-9a-f]{64}$",
             Self::Identifier => "^[a-z0-9][a-z0-9_-]*(\\.[a-z0-9][a-z0-9_-]*)+$",
             Self::ShortName => "^[a-z0-9][a-z0-9-]{0,62}$",
@@ -422,6 +428,8 @@ pub struct Term {
     pub node: Option<Class>,
     /// The value that holds when none is given, as JSON.
     pub default: Option<String>,
+    /// Whether only the server makes the value, so that it is never part of an upload, whoever uploads.
+    pub minted: bool,
     /// The class in `terms.ttl` whose members stand below this term, for nodes and nests.
     pub(crate) members: Option<NamedNode>,
 }
@@ -447,9 +455,11 @@ impl Term {
         self.writers.contains(role)
     }
 
-    /// Says whether an upload by `role` is incomplete without it.
+    /// Says whether an upload by `role` is incomplete without it, which a term with a default never is.
+    ///
+    /// A nested term is required only where the object that holds it is there.
     pub fn is_required_from(&self, role: Role) -> bool {
-        self.min > 0 && self.writers.contains(role)
+        self.min > 0 && !self.minted && self.default.is_none() && self.writers.contains(role)
     }
 
     /// Says whether several values may be given.
@@ -570,3 +580,6 @@ pub fn compact(iri: &str) -> String {
 fn local_name(iri: &str) -> &str {
     iri.rsplit(['#', '/']).next().unwrap_or(iri)
 }
+
+#[cfg(test)]
+mod tests;

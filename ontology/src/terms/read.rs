@@ -43,14 +43,22 @@ impl Table {
             }
             reader.graph.entry(triple.subject).or_default().push((triple.predicate, triple.object));
         }
-        let mut table = Self { terms: Vec::new(), of_kind: HashMap::new(), by_key: HashMap::new(), classes: Vec::new() };
+        let mut table =
+            Self { terms: Vec::new(), of_kind: HashMap::new(), by_key: HashMap::new(), classes: Vec::new() };
         for subject in order {
             table.classes.push(reader.class_note(&subject)?);
         }
         for kind in Kind::ALL {
             let start = table.terms.len();
             let mut keys = HashMap::new();
-            let place = Place { kind, class: Class(kind.iri()), key: String::new(), paths: vec![String::new()], depth: 0 };
+            let place = Place {
+                kind,
+                class: Class(kind.iri()),
+                key: String::new(),
+                paths: vec![String::new()],
+                around: None,
+                depth: 0,
+            };
             reader.expand(&kind.iri(), &place, &mut table.terms, &mut keys)?;
             table.of_kind.insert(kind, start..table.terms.len());
             table.by_key.insert(kind, keys);
@@ -66,6 +74,8 @@ struct Place {
     key: String,
     /// Every path that leads here, with aliases; the canonical one first.
     paths: Vec<String>,
+    /// What a nested term has when it says nothing itself.
+    around: Option<(Visibility, Writers)>,
     depth: usize,
 }
 
@@ -120,6 +130,7 @@ impl Reader {
                 class: term.node.clone().unwrap_or_else(|| place.class.clone()),
                 key: term.key.clone(),
                 paths,
+                around: Some((term.visibility, term.writers)),
                 depth: place.depth + 1,
             };
             let members = term.members.clone();
@@ -143,17 +154,7 @@ impl Reader {
         }
         let node = if datatype == Datatype::Node { members.clone().map(Class) } else { None };
         let (min, max) = self.cardinality(field)?;
-        let mut writers = Writers::default();
-        for word in self.texts(field, esado("writer").as_ref()) {
-            if !Role::from_word(&word).is_some_and(|role| writers.insert(role)) {
-                return Err(malformed(field, &format!("`{word}` is no role that writes")));
-            }
-        }
-        let visibility = match self.text(field, esado("visibility").as_ref())?.as_str() {
-            "public" => Visibility::Public,
-            "private" => Visibility::Private,
-            word => return Err(malformed(field, &format!("`{word}` is neither public nor private"))),
-        };
+        let (visibility, writers) = (self.visibility(field, place)?, self.writers(field, place)?);
         let scheme = self.optional(field, esado("scheme").as_ref());
         let base = match (&scheme, self.optional(field, esado("base").as_ref())) {
             (_, Some(base)) => Some(base),
@@ -198,8 +199,51 @@ impl Reader {
             base,
             node,
             default: self.optional(field, esado("default").as_ref()),
+            minted: self.optional(field, esado("minted").as_ref()).as_deref() == Some("true"),
             members,
         })
+    }
+
+    /// Returns who may read a term: what it says, or what holds it says; inside what is private everything is.
+    fn visibility(&self, field: &NamedNode, place: &Place) -> Result<Visibility, TableError> {
+        let own = match self.optional(field, esado("visibility").as_ref()).as_deref() {
+            Some("public") => Some(Visibility::Public),
+            Some("private") => Some(Visibility::Private),
+            Some(word) => return Err(malformed(field, &format!("`{word}` is neither public nor private"))),
+            None => None,
+        };
+        match (place.around, own) {
+            (Some((Visibility::Private, _)), _) => Ok(Visibility::Private),
+            (_, Some(own)) => Ok(own),
+            (Some((around, _)), None) => Ok(around),
+            (None, None) => Err(malformed(field, "has no esado:visibility")),
+        }
+    }
+
+    /// Returns who may write a term: whom it says, or whom what holds it says.
+    fn writers(&self, field: &NamedNode, place: &Place) -> Result<Writers, TableError> {
+        let mut writers = Writers::default();
+        let words = self.texts(field, esado("writer").as_ref());
+        for word in &words {
+            if !Role::from_word(word).is_some_and(|role| writers.insert(role)) {
+                return Err(malformed(field, &format!("`{word}` is no role that writes")));
+            }
+        }
+        if let (true, Some((_, around))) = (words.is_empty(), place.around) {
+            writers = around;
+        }
+        // Records that the application describes have no developers: what those write elsewhere, the application writes.
+        if place.kind.writer() == Role::Application && writers.developer {
+            writers.developer = false;
+            writers.application = true;
+        }
+        if self.cardinality(field)?.1 == Some(0) {
+            return Ok(Writers::default());
+        }
+        if writers == Writers::default() {
+            return Err(malformed(field, "nobody may write it"));
+        }
+        Ok(writers)
     }
 
     /// Reads `1`, `0..1`, `1..n`.

@@ -1,0 +1,112 @@
+//! The account: who one is, and one's tokens.
+
+use catalog_schemas::account::{Role, Scope, Token};
+use leptos::prelude::*;
+
+use crate::document::{Document, Layout, Place};
+use crate::link::segment;
+use crate::part::notice::{Tone, notice};
+use crate::viewer::Viewer;
+use crate::words;
+
+const SCOPES: [(Scope, &str); 5] = [
+    (Scope::Read, "read what you may read"),
+    (Scope::Publish, "publish packages"),
+    (Scope::Launch, "launch and stop datalabs"),
+    (Scope::Moderate, "moderate the catalogue"),
+    (Scope::Admin, "everything you may do"),
+];
+
+/// Returns the page; `made` is a token with its secret, shown this once.
+pub fn account(viewer: &Viewer, tokens: &[Token], made: Option<&Token>, refused: Option<&str>) -> Document {
+    let me = &viewer.me;
+    let namespaces = if me.namespaces.is_empty() { "none".to_owned() } else { me.namespaces.join(", ") };
+    let made = made.and_then(|token| token.secret.clone()).map(|secret| {
+        notice(
+            Tone::Good,
+            view! {
+                <p><b>"Your new token."</b>" Copy it now: it is shown this once."</p>
+                <p><code class="secret" tabindex="0">{secret}</code></p>
+            },
+        )
+    });
+    let refused = refused.map(|message| notice(Tone::Bad, view! { <p>{message.to_owned()}</p> }));
+    let audit = (me.role >= Role::Moderator).then(|| view! { <p><a href="/audit">"Audit trail"</a></p> });
+    let main = view! {
+        <h1>{viewer.name()}</h1>
+        <dl class="terms">
+            <dt>"Account"</dt><dd class="mono">{me.account.clone().unwrap_or_default()}</dd>
+            <dt>"Role"</dt><dd>{me.role.as_str()}</dd>
+            <dt>"Namespaces"</dt><dd>{namespaces}</dd>
+            <dt>"Running datalabs"</dt><dd>{format!("{} of {} allowed", me.running, me.allowed_running)}</dd>
+        </dl>
+        {audit}
+        <form method="post" action="/logout"><button>"Sign out"</button></form>
+        <h2 id="tokens">"Tokens"</h2>
+        <p class="quiet">"A token acts for you outside the browser. Give each what it needs and no more."</p>
+        {made}{refused}
+        {list(tokens)}
+        {create(me.role)}
+    };
+    let mut document = Document::new("Account", Place::Elsewhere, Layout::Narrow, main);
+    document.unlisted = true;
+    document
+}
+
+fn list(tokens: &[Token]) -> AnyView {
+    if tokens.is_empty() {
+        return view! { <p class="quiet">"You have no token."</p> }.into_any();
+    }
+    let rows: Vec<_> = tokens
+        .iter()
+        .map(|token| {
+            let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.as_str()).collect();
+            let day = |at: &Option<String>, none: &str| at.as_deref().map_or_else(|| none.to_owned(), words::day);
+            let revoke = format!("/account/tokens/{}/revoke", segment(&token.id));
+            let name = format!("Revoke {}", token.name);
+            view! {
+                <tr>
+                    <th scope="row">{token.name.clone()}</th>
+                    <td>{scopes.join(", ")}</td>
+                    <td>{day(&token.expires, "never")}</td>
+                    <td>{day(&token.last_used, "never")}</td>
+                    <td><form method="post" action=revoke><button class="small" aria-label=name>"Revoke"</button></form></td>
+                </tr>
+            }
+        })
+        .collect();
+    view! {
+        <div class="table"><table>
+            <thead><tr><th scope="col">"Name"</th><th scope="col">"May"</th><th scope="col">"Expires"</th><th scope="col">"Last used"</th><th scope="col"><span class="unseen">"Revoke"</span></th></tr></thead>
+            <tbody>{rows}</tbody>
+        </table></div>
+    }
+    .into_any()
+}
+
+fn create(role: Role) -> AnyView {
+    let scopes: Vec<_> = SCOPES
+        .into_iter()
+        .filter(|(scope, _)| match scope {
+            Scope::Moderate => role >= Role::Moderator,
+            Scope::Publish => role >= Role::Developer,
+            _ => true,
+        })
+        .map(|(scope, meaning)| {
+            view! { <label class="check"><input type="checkbox" name="scope" value=scope.as_str() checked=scope == Scope::Read/><span>{scope.as_str()}" "<span class="quiet">{meaning}</span></span></label> }
+        })
+        .collect();
+    view! {
+        <form class="form sheet" method="post" action="/account/tokens">
+            <h3>"New token"</h3>
+            <div class="two">
+                <label>"What it is for"<input name="name" required maxlength="100" autocomplete="off"/></label>
+                <label>"Days until it expires"<input type="number" name="days" value="90" min="1" max="365"/></label>
+                <label>"Namespace "<span class="quiet small">"optional"</span><input name="namespace" maxlength="120" autocomplete="off"/></label>
+            </div>
+            <fieldset><legend>"It may"</legend>{scopes}</fieldset>
+            <div class="actions"><button class="primary">"Make token"</button></div>
+        </form>
+    }
+    .into_any()
+}

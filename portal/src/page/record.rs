@@ -1,0 +1,506 @@
+//! A record: what it is, every term of it, its versions, its data, where it comes from; and the way to run it.
+
+use catalog_schemas::datazone::Datazone;
+use catalog_schemas::plan::Plan;
+use catalog_schemas::problem::Problem;
+use catalog_schemas::record::{RecordView, VersionView};
+use leptos::prelude::*;
+
+use crate::document::{Document, Layout, Place};
+use crate::link::{facet_path, record_path, segment, with_query};
+use crate::part::notice::{Tone, notice};
+use crate::{jsonld, markup, part, words};
+
+/// The views of a record, each a link.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Tab {
+    /// What one needs to know first.
+    #[default]
+    Overview,
+    /// Every public term.
+    Details,
+    /// Every version.
+    Versions,
+    /// Volumes, datasets and services.
+    Data,
+    /// Where it comes from.
+    Provenance,
+}
+
+impl Tab {
+    /// Every tab in its order.
+    pub const ALL: [Self; 5] = [Self::Overview, Self::Details, Self::Versions, Self::Data, Self::Provenance];
+
+    /// Returns the word used in the query string.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Overview => "overview",
+            Self::Details => "details",
+            Self::Versions => "versions",
+            Self::Data => "data",
+            Self::Provenance => "provenance",
+        }
+    }
+
+    /// Returns the tab of a word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|tab| tab.as_str() == word)
+    }
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Overview => "Overview",
+            Self::Details => "Details",
+            Self::Versions => "Versions",
+            Self::Data => "Data",
+            Self::Provenance => "Provenance",
+        }
+    }
+}
+
+/// Everything a record page shows.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a> {
+    /// The record.
+    pub record: &'a RecordView,
+    /// Whether a version was asked for by number.
+    pub pinned: bool,
+    /// The view.
+    pub tab: Tab,
+    /// What every datazone says to its least needs, when they could be asked.
+    pub plan: Option<&'a Plan>,
+    /// The datazones.
+    pub zones: &'a [Datazone],
+    /// Whether it has been published by this very viewer a moment ago.
+    pub just_published: bool,
+}
+
+/// Terms of the overview, with the words that stand before them there.
+const OVERVIEW: [(&str, &str); 13] = [
+    ("domain", "Domain"),
+    ("mission", "Mission"),
+    ("instrument", "Instrument"),
+    ("thematicArea", "Thematic area"),
+    ("property", "Good for"),
+    ("associatedFileType", "File types"),
+    ("audienceType", "Made for"),
+    ("keyword", "Keywords"),
+    ("author", "Author"),
+    ("creator", "Creator"),
+    ("publisher", "Publisher"),
+    ("citation", "Cite"),
+    ("codeRepository", "Source code"),
+];
+
+/// Terms of the data tab beside the volumes.
+const DATA: [&str; 8] =
+    ["dataset", "service", "distribution", "accessService", "availableAs", "defaultMountPath", "replica", "input"];
+
+/// Returns the page; a withdrawn record or version is a tombstone.
+pub fn record(shown: Shown<'_>) -> Document {
+    let record = shown.record;
+    let tab = match shown.tab {
+        Tab::Overview => overview(shown),
+        Tab::Details => details(record),
+        Tab::Versions => versions(record),
+        Tab::Data => data(record),
+        Tab::Provenance => provenance(record),
+    };
+    let withdrawn = record.state == "withdrawn";
+    let aside =
+        if withdrawn { machines(record) } else { view! { {run(shown)}{machines(record)}{quality(record)} }.into_any() };
+    let main = view! {
+        <article>
+            {banner(shown)}
+            <h1>{record.name.clone()}</h1>
+            {facts(record)}
+            {tabs(shown)}
+            {tab}
+        </article>
+        <aside>{aside}</aside>
+    };
+    let mut document = Document::new(record.name.clone(), Place::Find, Layout::Aside, main);
+    document.description = Some(words::clip(&record.summary, 160)).filter(|text| !text.is_empty());
+    document.canonical = Some(record_path(&record.zone, &record.identifier, None));
+    document.json_ld = (!withdrawn).then(|| jsonld::script_text(&jsonld::schema_org(record)));
+    document.unlisted = withdrawn || !record.current || shown.tab != Tab::Overview;
+    document
+}
+
+/// Returns the tombstone of a record of which nothing is left to read but the reason.
+pub fn tombstone(zone: &str, identifier: &str, problem: &Problem) -> Document {
+    let main = view! {
+        <p class="quiet small mono">{format!("{zone}/{identifier}")}</p>
+        <h1>"This record was withdrawn"</h1>
+        {notice(Tone::Warn, view! { <p>{problem.detail.clone().unwrap_or_else(|| problem.title.clone())}</p> })}
+        <p>"Its address stays reserved and will never name another record."</p>
+        <p><a class="button" href="/search">"Search the catalogue"</a></p>
+    };
+    let mut document = Document::new("Withdrawn", Place::Find, Layout::Narrow, main);
+    document.unlisted = true;
+    document
+}
+
+fn banner(shown: Shown<'_>) -> Option<AnyView> {
+    let record = shown.record;
+    if shown.just_published {
+        let text = "Published. It is found by search within seconds.";
+        return Some(notice(Tone::Good, view! { <p>{text}</p> }));
+    }
+    match record.state.as_str() {
+        "withdrawn" => {
+            let reason = record.reason.clone().unwrap_or_else(|| "No reason was given.".to_owned());
+            Some(notice(Tone::Warn, view! { <p><b>"Withdrawn. "</b>{reason}" Its address stays reserved."</p> }))
+        }
+        "deprecated" => {
+            Some(notice(Tone::Warn, view! { <p>"Deprecated: it still works, and will not be kept up."</p> }))
+        }
+        "draft" | "submitted" => {
+            let text = format!(
+                "This is {}; only its developers and moderators see it.",
+                if record.state == "draft" { "a draft" } else { "submitted and waits for review" }
+            );
+            Some(notice(Tone::Plain, view! { <p>{text}</p> }))
+        }
+        _ if !record.current => {
+            let path = record_path(&record.zone, &record.identifier, None);
+            let newest = record
+                .versions
+                .iter()
+                .find(|version| version.state == "published")
+                .map(|version| version.version.clone());
+            let label = newest.map_or_else(|| "the current version".to_owned(), |version| format!("version {version}"));
+            Some(notice(
+                Tone::Plain,
+                view! { <p>"This is an older version. The current one is "<a href=path>{label}</a>"."</p> },
+            ))
+        }
+        _ => None,
+    }
+}
+
+fn facts(record: &RecordView) -> AnyView {
+    let short = record.alternate_name.clone().filter(|short| *short != record.name);
+    let short = short.map(|short| view! { <span class="mono">{short}</span> });
+    let version = record.version.clone().map(|version| view! { <span>"version "<b>{version}</b></span> });
+    let term = |key: &str| {
+        record.terms.iter().find(|term| term.key == key && !term.private).and_then(|term| term.values.first())
+    };
+    let interface = term("interfaceType").map(|value| view! { <span>{words::interface(&value.text)}</span> });
+    let licence = term("license").map(|value| view! { <span>{part::terms::value(value)}</span> });
+    let modified =
+        view! { <span>"modified "<time datetime=record.modified.clone()>{words::day(&record.modified)}</time></span> };
+    view! {
+        <div class="facts headline">
+            {short}<span>{words::kind(&record.kind)}</span>{version}{interface}{record.official.then(part::hit::official)}{licence}{modified}
+        </div>
+    }
+    .into_any()
+}
+
+fn tabs(shown: Shown<'_>) -> AnyView {
+    let record = shown.record;
+    let base = record_path(&record.zone, &record.identifier, record.version.as_deref().filter(|_| shown.pinned));
+    let tabs: Vec<_> = Tab::ALL
+        .into_iter()
+        .map(|tab| {
+            let path = if tab == Tab::Overview { base.clone() } else { with_query(&base, [("tab", tab.as_str())]) };
+            let number = match tab {
+                Tab::Versions => record.versions.len(),
+                Tab::Data => record.volumes.len() + data_terms(record).count(),
+                _ => 0,
+            };
+            let number = (number > 0).then(|| view! { " "<span class="small">{number}</span> });
+            view! { <a href=path aria-current=(tab == shown.tab).then_some("page")>{tab.label()}{number}</a> }
+        })
+        .collect();
+    view! { <nav class="tabs" aria-label="Record">{tabs}</nav> }.into_any()
+}
+
+fn overview(shown: Shown<'_>) -> AnyView {
+    let record = shown.record;
+    let summary =
+        if record.summary.trim().is_empty() { "No description yet.".to_owned() } else { record.summary.clone() };
+    let description = record
+        .description
+        .as_ref()
+        .filter(|text| text.trim() != record.summary.trim())
+        .map(|text| view! { <div class="prose" inner_html=markup::markdown(text)></div> });
+    let rows: Vec<_> = OVERVIEW
+        .iter()
+        .filter_map(|(key, label)| {
+            let term = record.terms.iter().find(|term| term.key == *key && !term.values.is_empty())?;
+            Some(view! { <dt>{*label}</dt><dd>{part::terms::values(term)}</dd> })
+        })
+        .collect();
+    let needs = record.needs.as_ref().map(|needs| view! { <dt>"Needs"</dt><dd>{words::resources(needs)}</dd> });
+    let volumes: Vec<_> = record.volumes.iter().map(|need| view! { <li>{volume_need(need)}</li> }).collect();
+    let volumes =
+        (!volumes.is_empty()).then(|| view! { <dt>"Uses data"</dt><dd><ul class="lines">{volumes}</ul></dd> });
+    view! { <p class="lead">{summary}</p>{description}<dl class="terms">{rows}{needs}{volumes}</dl> }.into_any()
+}
+
+fn volume_need(need: &catalog_schemas::record::VolumeNeed) -> AnyView {
+    let name = need.name.clone().unwrap_or_else(|| need.volume.clone());
+    let mode = if need.mode == "rw" { "read and write" } else { "read only" };
+    let required = if need.required { "required" } else { "when there is one" };
+    let tail = format!(", {mode}, {required}");
+    let find = with_query("/volumes", [("q", &name)]);
+    view! { <a href=find>{name}</a>" at "<span class="mono">{need.mount_path.clone()}</span>{tail} }.into_any()
+}
+
+fn details(record: &RecordView) -> AnyView {
+    let rows: Vec<_> = record
+        .terms
+        .iter()
+        .map(|term| {
+            let private = term.private.then(|| view! { " "<span class="tag">"private"</span> });
+            let iri = expand(&term.term).map(|iri| view! { <a href=iri.clone() rel="noopener">{iri.clone()}</a> });
+            view! {
+                <dt>
+                    <details>
+                        <summary>{term.label.clone()}{private}</summary>
+                        <p class="small quiet">{term.definition.clone()}</p>
+                        <p class="small"><span class="mono">{term.term.clone()}</span>" "{iri}</p>
+                    </details>
+                </dt>
+                <dd>{part::terms::values(term)}</dd>
+            }
+        })
+        .collect();
+    view! {
+        <p class="quiet">"Every term that you may read. Open a term for its definition."</p>
+        <dl class="terms full">{rows}</dl>
+    }
+    .into_any()
+}
+
+/// Returns the IRI of a compact one, for the prefixes of the term table.
+fn expand(term: &str) -> Option<String> {
+    let (prefix, local) = term.split_once(':')?;
+    let base = match prefix {
+        "esado" => catalog_schemas::ESADO,
+        "sdo" => "https://schema.org/",
+        "dcat" => "http://www.w3.org/ns/dcat#",
+        "dcterms" => "http://purl.org/dc/terms/",
+        "adms" => "http://www.w3.org/ns/adms#",
+        "codemeta" => "https://codemeta.github.io/terms/",
+        "odrl" => "http://www.w3.org/ns/odrl/2/",
+        "dqv" => "http://www.w3.org/ns/dqv#",
+        "prov" => "http://www.w3.org/ns/prov#",
+        "bioschemas" => "https://bioschemas.org/",
+        "foaf" => "http://xmlns.com/foaf/0.1/",
+        _ => return None,
+    };
+    local.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte)).then(|| format!("{base}{local}"))
+}
+
+fn versions(record: &RecordView) -> AnyView {
+    if record.versions.is_empty() {
+        return view! { <p class="quiet">"This record has no versions of its own."</p> }.into_any();
+    }
+    let rows: Vec<_> = record.versions.iter().map(|version| version_row(record, version)).collect();
+    view! {
+        <div class="table"><table>
+            <caption class="unseen">"Versions, newest first"</caption>
+            <thead><tr><th scope="col">"Version"</th><th scope="col">"Published"</th><th scope="col">"Package"</th><th scope="col">"Notes"</th></tr></thead>
+            <tbody>{rows}</tbody>
+        </table></div>
+    }
+    .into_any()
+}
+
+fn version_row(record: &RecordView, version: &VersionView) -> AnyView {
+    let path = record_path(&record.zone, &record.identifier, Some(&version.version));
+    let shown = record.version.as_ref() == Some(&version.version);
+    let state = (version.state != "published").then(|| view! { " "<span class="tag">{version.state.clone()}</span> });
+    let size = version.size.map(words::bytes).unwrap_or_default();
+    let package = version.digest.as_ref().filter(|_| version.state != "withdrawn").map(|digest| {
+        let path = package_path(record, &version.version);
+        let digest = digest.get(..12).unwrap_or(digest).to_owned();
+        view! { <a href=path download="">"Download"</a>" "<span class="quiet small">{size}</span><br/><span class="mono small quiet">"sha256 "{digest}"…"</span> }
+    });
+    let notes = version.reason.clone().or_else(|| version.notes.clone()).unwrap_or_default();
+    view! {
+        <tr>
+            <th scope="row"><a href=path aria-current=shown.then_some("true")>{version.version.clone()}</a>{state}</th>
+            <td><time datetime=version.published.clone()>{words::day(&version.published)}</time></td>
+            <td>{package}</td>
+            <td>{notes}</td>
+        </tr>
+    }
+    .into_any()
+}
+
+fn package_path(record: &RecordView, version: &str) -> String {
+    format!("/api/v1/packages/{}/{}", segment(&record.identifier), segment(version))
+}
+
+fn data_terms(record: &RecordView) -> impl Iterator<Item = &catalog_schemas::record::TermValues> {
+    record
+        .terms
+        .iter()
+        .filter(|term| DATA.contains(&term.key.split('.').next().unwrap_or_default()) && !term.values.is_empty())
+}
+
+fn data(record: &RecordView) -> AnyView {
+    let rows: Vec<_> = record
+        .volumes
+        .iter()
+        .map(|need| {
+            let name = need.name.clone().unwrap_or_else(|| need.volume.clone());
+            view! {
+                <tr>
+                    <th scope="row"><a href=with_query("/volumes", [("q", &name)])>{name.clone()}</a></th>
+                    <td class="mono">{need.mount_path.clone()}</td>
+                    <td>{if need.mode == "rw" { "read and write" } else { "read only" }}</td>
+                    <td>{if need.required { "yes" } else { "no" }}</td>
+                </tr>
+            }
+        })
+        .collect();
+    let volumes = (!rows.is_empty()).then(|| {
+        view! {
+            <h2>"Data volumes"</h2>
+            <div class="table"><table>
+                <thead><tr><th scope="col">"Volume"</th><th scope="col">"Mounted at"</th><th scope="col">"Access"</th><th scope="col">"Required"</th></tr></thead>
+                <tbody>{rows}</tbody>
+            </table></div>
+        }
+    });
+    let terms: Vec<_> = data_terms(record)
+        .map(|term| view! { <dt>{term.label.clone()}</dt><dd>{part::terms::values(term)}</dd> })
+        .collect();
+    let terms = (!terms.is_empty()).then(|| view! { <dl class="terms">{terms}</dl> });
+    let nothing = (volumes.is_none() && terms.is_none())
+        .then(|| view! { <p class="quiet">"It names no data volume, dataset or service."</p> });
+    view! { <div class="data">{volumes}{terms}{nothing}</div> }.into_any()
+}
+
+fn provenance(record: &RecordView) -> AnyView {
+    let published = record.versions.iter().find(|version| record.version.as_ref() == Some(&version.version));
+    let digest = published.and_then(|version| version.digest.clone());
+    let digest = digest.map(|digest| view! { <dt>"Package digest"</dt><dd class="mono small">"sha256:"{digest}</dd> });
+    let day = published.map(|version| {
+        view! { <dt>"Published"</dt><dd><time datetime=version.published.clone()>{words::minute(&version.published)}</time></dd> }
+    });
+    let namespace = record.identifier.rsplit_once('.').map(|(namespace, _)| namespace.to_owned());
+    let namespace = namespace.map(|namespace| view! { <dt>"Namespace"</dt><dd class="mono">{namespace}</dd> });
+    let zone = facet_path(&format!("datazone={}", record.zone));
+    view! {
+        <dl class="terms">
+            <dt>"Home zone"</dt><dd><a href=zone>{record.zone.clone()}</a></dd>
+            {namespace}
+            <dt>"Identifier"</dt><dd class="mono">{record.identifier.clone()}</dd>
+            <dt>"Address"</dt><dd class="mono">{record.iri.clone()}</dd>
+            {day}
+            <dt>"Last modified"</dt><dd><time datetime=record.modified.clone()>{words::minute(&record.modified)}</time></dd>
+            {digest}
+            <dt>"Change"</dt><dd>{format!("number {} of this server's change log", words::count(record.seq as usize))}</dd>
+        </dl>
+    }
+    .into_any()
+}
+
+fn run(shown: Shown<'_>) -> Option<AnyView> {
+    let record = shown.record;
+    if record.kind != "Datalab" && record.kind != "Pipeline" {
+        let zones: Vec<_> =
+            record.zones.iter().map(|zone| view! { <li>{words::zone_name(shown.zones, zone)}</li> }).collect();
+        return (!zones.is_empty()).then(|| {
+            view! { <section class="sheet"><h2>"Where it is"</h2><ul class="values">{zones}</ul></section> }.into_any()
+        });
+    }
+    if let Some(reason) = &record.not_launchable {
+        return Some(
+            view! { <section class="sheet"><h2>"Run it"</h2><p class="quiet">{format!("It cannot be launched here: {reason}")}</p></section> }
+                .into_any(),
+        );
+    }
+    let datalab = format!("{}/{}", record.zone, record.identifier);
+    let mut pairs = vec![("datalab", datalab)];
+    pairs.extend(record.version.clone().filter(|_| shown.pinned).map(|version| ("version", version)));
+    let launch = with_query("/launch", pairs);
+    let list = match shown.plan {
+        Some(plan) => part::plan::plan(plan, shown.zones, None),
+        None => {
+            let zones: Vec<_> = shown
+                .zones
+                .iter()
+                .filter(|zone| record.zones.is_empty() || record.zones.contains(&zone.id))
+                .map(|zone| {
+                    let class = part::live::Live::of(zone).class();
+                    view! { <li><b class=class>{zone.name.clone()}</b><br/><span class="small quiet">{part::live::sentence(zone)}</span></li> }
+                })
+                .collect();
+            view! { <ul class="plan">{zones}</ul> }.into_any()
+        }
+    };
+    Some(
+        view! {
+            <section class="sheet">
+                <h2>"Run it"</h2>
+                {list}
+                <a class="button primary block" rel="nofollow" href=launch>"Launch datalab"</a>
+            </section>
+        }
+        .into_any(),
+    )
+}
+
+fn machines(record: &RecordView) -> AnyView {
+    let base = format!("/id/{}/{}", segment(&record.zone), segment(&record.identifier));
+    let forms: Vec<_> = [("ttl", "Turtle"), ("jsonld", "JSON-LD"), ("rdf", "RDF/XML"), ("nt", "N-Triples")]
+        .into_iter()
+        .map(|(ending, label)| view! { <li><a href=format!("{base}.{ending}")>{label}</a></li> })
+        .collect();
+    let has_package = record
+        .versions
+        .iter()
+        .find(|version| record.version.as_ref() == Some(&version.version) && version.state != "withdrawn")
+        .filter(|version| version.digest.is_some());
+    let package = has_package.map(|version| {
+        view! { <li><a href=package_path(record, &version.version) download="">"Package"</a></li> }
+    });
+    let json = format!("/api/v1/records/{}/{}", segment(&record.zone), segment(&record.identifier));
+    view! {
+        <section class="sheet small">
+            <h2>"For machines"</h2>
+            <ul class="values">{forms}<li><a href=json>"JSON"</a></li>{package}</ul>
+        </section>
+    }
+    .into_any()
+}
+
+fn quality(record: &RecordView) -> Option<AnyView> {
+    let quality = record.quality.as_ref()?;
+    let title = format!("Quality {} of 100", quality.score);
+    let missing: Vec<_> = quality.missing.iter().map(|what| view! { <li>{what.clone()}</li> }).collect();
+    let missing = if missing.is_empty() {
+        view! { <p class="quiet">"Nothing is missing."</p> }.into_any()
+    } else {
+        view! { <ul class="reasons quiet">{missing}</ul> }.into_any()
+    };
+    Some(
+        view! {
+            <section class="sheet small">
+                <h2>{title}</h2>
+                <meter min="0" max="100" value=quality.score.to_string() aria-label="Quality"></meter>
+                {missing}
+            </section>
+        }
+        .into_any(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::expand;
+
+    #[test]
+    fn compact_terms_become_addresses() {
+        assert_eq!(expand("esado:mission").as_deref(), Some("https://w3id.org/esado#mission"));
+        assert_eq!(expand("javascript:alert"), None);
+        assert_eq!(expand("sdo:a\"b"), None);
+    }
+}

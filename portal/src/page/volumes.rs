@@ -1,0 +1,153 @@
+//! Data volumes: what can be mounted, where it is held, and which of them are the viewer's own.
+
+use catalog_schemas::datazone::Datazone;
+use catalog_schemas::volume::Volume;
+use leptos::prelude::*;
+
+use crate::document::{Document, Layout, Place};
+use crate::link::segment;
+use crate::part::notice::{Tone, notice};
+use crate::viewer::Viewer;
+use crate::words;
+
+/// Returns the page; `refused` names a volume with what was wrong about it.
+pub fn volumes(
+    viewer: &Viewer,
+    all: &[Volume],
+    zones: &[Datazone],
+    q: &str,
+    refused: Option<(&str, &str)>,
+) -> Document {
+    let wanted = q.to_lowercase();
+    let shown: Vec<&Volume> = all.iter().filter(|volume| matches(volume, &wanted)).collect();
+    let count = words::counted(shown.len(), "data volume", "data volumes");
+    let items: Vec<_> = shown.into_iter().map(|volume| item(viewer, volume, zones, refused)).collect();
+    let said = refused.map(|(_, message)| notice(Tone::Bad, view! { <p>{message.to_owned()}</p> }));
+    let q = q.to_owned();
+    let main = view! {
+        <h1>"Data volumes"</h1>
+        <p class="quiet">"Data that a datalab finds as a folder. Those you add are offered to each of your launches."</p>
+        <form class="ask" role="search" method="get" action="/volumes">
+            <div class="field"><input type="search" name="q" value=q aria-label="Search data volumes" placeholder="A mission, an archive, a word" autocomplete="off"/><button>"Search"</button></div>
+        </form>
+        {said}
+        <p class="small quiet">{count}</p>
+        <ul class="hits volumes">{items}</ul>
+    };
+    Document::new("Data volumes", Place::Volumes, Layout::Wide, main)
+}
+
+fn matches(volume: &Volume, wanted: &str) -> bool {
+    wanted.split_whitespace().all(|word| {
+        [&volume.key, &volume.name, &volume.summary].into_iter().any(|text| text.to_lowercase().contains(word))
+    })
+}
+
+fn item(viewer: &Viewer, volume: &Volume, zones: &[Datazone], refused: Option<(&str, &str)>) -> AnyView {
+    let zones_held: Vec<_> = volume
+        .replicas
+        .iter()
+        .map(|replica| {
+            let size = replica.byte_size.map(|size| format!(", {}", words::bytes(size))).unwrap_or_default();
+            view! { <span class="live">{format!("{}{size}", words::zone_name(zones, &replica.datazone))}</span> }
+        })
+        .collect();
+    let nowhere =
+        volume.replicas.is_empty().then(|| view! { <span class="live unknown">"held by no datazone yet"</span> });
+    let kind = (volume.kind != "science").then(|| view! { <span>{volume.kind.clone()}</span> });
+    let mode = if volume.mode == "rw" { "read and write" } else { "read only" };
+    let record = iri_path(&volume.iri);
+    let name = match record {
+        Some(path) => view! { <a href=path>{volume.name.clone()}</a> }.into_any(),
+        None => view! { {volume.name.clone()} }.into_any(),
+    };
+    let mine = volume.mine.then(|| view! { <span class="official">"yours"</span> });
+    view! {
+        <li id=format!("v-{}", volume.key)>
+            <div>
+                <h2>{name}" "<span class="mono quiet small">{volume.key.clone()}</span></h2>
+                <p>{words::clip(&volume.summary, 240)}</p>
+                <div class="facts"><span class="mono">{volume.default_mount_path.clone()}</span><span>{mode}</span>{kind}{zones_held}{nowhere}{mine}</div>
+                {technical(volume, zones)}
+            </div>
+            <div class="go">{own(viewer, volume, refused)}</div>
+        </li>
+    }
+    .into_any()
+}
+
+/// Returns the path of a record's address, so that a link stays on this server whatever its base is.
+fn iri_path(iri: &str) -> Option<String> {
+    let (_, tail) = iri.split_once("/id/")?;
+    let (zone, identifier) = tail.split_once('/')?;
+    (!identifier.contains('/')).then(|| crate::link::record_path(zone, identifier, None))
+}
+
+fn technical(volume: &Volume, zones: &[Datazone]) -> Option<AnyView> {
+    let rows: Vec<_> = volume
+        .replicas
+        .iter()
+        .map(|replica| {
+            let verified = replica.last_verified.as_deref().map(words::minute).unwrap_or_else(|| "never".to_owned());
+            view! {
+                <tr>
+                    <th scope="row">{words::zone_name(zones, &replica.datazone)}</th>
+                    <td>{replica.content_version.clone().unwrap_or_default()}</td>
+                    <td>{verified}</td>
+                    <td class="mono">{replica.backend_source.clone().unwrap_or_default()}</td>
+                </tr>
+            }
+        })
+        .collect();
+    let known = volume.replicas.iter().any(|replica| {
+        replica.backend_source.is_some() || replica.content_version.is_some() || replica.last_verified.is_some()
+    });
+    known.then(|| {
+        view! {
+            <details class="all"><summary>"Technical details"</summary>
+                <div class="table"><table>
+                    <thead><tr><th scope="col">"Datazone"</th><th scope="col">"Content"</th><th scope="col">"Verified"</th><th scope="col">"Source"</th></tr></thead>
+                    <tbody>{rows}</tbody>
+                </table></div>
+            </details>
+        }
+        .into_any()
+    })
+}
+
+fn own(viewer: &Viewer, volume: &Volume, refused: Option<(&str, &str)>) -> Option<AnyView> {
+    if !viewer.signed_in() {
+        return None;
+    }
+    let path = volume.my_mount_path.clone().unwrap_or_else(|| volume.default_mount_path.clone());
+    let add = format!("/volumes/{}/add", segment(&volume.key));
+    let label = format!("Mount path of {}", volume.name);
+    let word = if volume.mine { "Save path" } else { "Add to my volumes" };
+    let invalid = refused.is_some_and(|(key, _)| key == volume.key).then_some("true");
+    let remove = volume.mine.then(|| {
+        let remove = format!("/volumes/{}/remove", segment(&volume.key));
+        let name = format!("Remove {} from my volumes", volume.name);
+        view! { <form method="post" action=remove><button aria-label=name>"Remove"</button></form> }
+    });
+    Some(
+        view! {
+            <form class="mount" method="post" action=add>
+                <input class="mono" name="mountPath" value=path aria-label=label maxlength="255" aria-invalid=invalid autocomplete="off"/>
+                <button>{word}</button>
+            </form>
+            {remove}
+        }
+        .into_any(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::iri_path;
+
+    #[test]
+    fn a_records_page_is_found_from_its_address() {
+        assert_eq!(iri_path("https://a.example/id/go-esa/esa.psa").as_deref(), Some("/record/go-esa/esa.psa"));
+        assert_eq!(iri_path("javascript:alert(1)"), None);
+    }
+}

@@ -1,0 +1,61 @@
+//! A report on a package: its findings by severity, each with its place, what stands there and how to mend it.
+
+use catalog_schemas::problem::{Finding, Severity};
+use leptos::prelude::*;
+
+use crate::words;
+
+/// Returns the findings grouped from errors to hints, each group in the order of the file.
+pub fn findings(findings: &[Finding]) -> AnyView {
+    let groups = [
+        (Severity::Error, "error", "errors", "These keep the package out."),
+        (Severity::Warning, "warning", "warnings", "These do not keep it out; somebody should look."),
+        (Severity::Hint, "hint", "hints", "It could be better."),
+    ];
+    let groups: Vec<_> = groups
+        .into_iter()
+        .filter_map(|(severity, one, many, meaning)| {
+            let own: Vec<_> = findings.iter().filter(|finding| finding.severity == severity).collect();
+            (!own.is_empty()).then(|| {
+                let title = words::counted(own.len(), one, many);
+                let items: Vec<_> = own.into_iter().map(item).collect();
+                view! {
+                    <section class=format!("report {one}")>
+                        <h2>{title}</h2>
+                        <p class="small quiet">{meaning}</p>
+                        <ol>{items}</ol>
+                    </section>
+                }
+            })
+        })
+        .collect();
+    view! { <div class="findings">{groups}</div> }.into_any()
+}
+
+fn item(finding: &Finding) -> AnyView {
+    let place = place(finding).map(|place| view! { <span class="mono place">{place}</span> });
+    let pointer =
+        (!finding.pointer.is_empty()).then(|| view! { <span class="mono place">{finding.pointer.clone()}</span> });
+    let term = finding.term.clone().map(|term| view! { <span class="mono">{term}</span> });
+    let row = |label: &'static str, value: &Option<String>| {
+        value.clone().map(|value| view! { <div><dt>{label}</dt><dd>{value}</dd></div> })
+    };
+    let got = finding.got.clone().map(|got| view! { <div><dt>"Got"</dt><dd><code>{got}</code></dd></div> });
+    view! {
+        <li>
+            <p class="message">{finding.message.clone()}</p>
+            <p class="facts">{place}{pointer}{term}<span class="mono">{finding.code.clone()}</span></p>
+            <dl>{got}{row("Expected", &finding.expected)}{row("Fix", &finding.fix)}</dl>
+        </li>
+    }
+    .into_any()
+}
+
+fn place(finding: &Finding) -> Option<String> {
+    let file = finding.file.clone();
+    match (file, finding.line, finding.column) {
+        (file, Some(line), Some(column)) => Some(format!("{}:{line}:{column}", file.as_deref().unwrap_or("line "))),
+        (file, Some(line), None) => Some(format!("{}:{line}", file.as_deref().unwrap_or("line "))),
+        (file, None, _) => file,
+    }
+}

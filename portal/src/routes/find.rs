@@ -1,0 +1,154 @@
+//! Home, search, records, and the SPARQL door.
+
+use axum::extract::Path;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use catalog_client::Client;
+use catalog_schemas::plan::{Plan, PlanRequest};
+use catalog_schemas::problem::Problem;
+use catalog_schemas::record::RecordView;
+use catalog_schemas::search::{SearchQuery, Sort};
+
+use super::visit::Visit;
+use crate::link::segment;
+use crate::page;
+use crate::page::record::{Shown, Tab};
+use crate::page::search::Rescue;
+use crate::part::facets;
+
+/// Datalabs on the first page.
+const NEWEST: usize = 6;
+
+pub(super) async fn home(visit: Visit) -> Response {
+    let all = visit.client.search(&SearchQuery { size: 0, ..SearchQuery::default() }).await;
+    let newest = SearchQuery {
+        facets: vec![("type".to_owned(), "Datalab".to_owned())],
+        sort: Sort::Newest,
+        size: NEWEST,
+        ..SearchQuery::default()
+    };
+    match (all, visit.client.search(&newest).await) {
+        (Ok(all), Ok(newest)) => {
+            let zones = visit.datazones().await;
+            visit.page(page::home::home(&all, &newest, &zones))
+        }
+        (Err(error), _) | (_, Err(error)) => visit.failed(error),
+    }
+}
+
+pub(super) async fn search(visit: Visit) -> Response {
+    let query = match SearchQuery::from_pairs(visit.query.iter().map(|(name, value)| (name, value))) {
+        Ok(query) => query,
+        Err(error) => return visit.problem(Problem::new(400, "search-invalid", "invalid search", error.to_string())),
+    };
+    let answer = match visit.client.search(&query).await {
+        Ok(answer) => answer,
+        Err(error) => return visit.failed(error),
+    };
+    let rescues = if answer.total == 0 { rescues(&visit.client, &query).await } else { Vec::new() };
+    let zones = visit.datazones().await;
+    visit.page(page::search::search(&query, &answer, &zones, &rescues))
+}
+
+/// Searches with one constraint less, each in turn.
+async fn rescues(client: &Client, query: &SearchQuery) -> Vec<Rescue> {
+    let base = SearchQuery { page: 1, ..query.clone() };
+    let mut ways: Vec<(String, SearchQuery)> = Vec::new();
+    for (facet, _) in &query.facets {
+        let facets: Vec<_> = query.facets.iter().filter(|(name, _)| name != facet).cloned().collect();
+        let without = format!("the filter {}", facets::title(facet));
+        if ways.iter().all(|(known, _)| *known != without) {
+            ways.push((without, SearchQuery { facets, ..base.clone() }));
+        }
+    }
+    if !query.q.is_empty() && !query.facets.is_empty() {
+        ways.push((format!("the words “{}”", query.q), SearchQuery { q: String::new(), ..base }));
+    }
+    let mut rescues = Vec::new();
+    for (without, query) in ways {
+        if let Ok(answer) = client.search(&SearchQuery { size: 0, ..query.clone() }).await {
+            rescues.push(Rescue { without, query, total: answer.total });
+        }
+    }
+    rescues.sort_by_key(|rescue| std::cmp::Reverse(rescue.total));
+    rescues
+}
+
+pub(super) async fn record(visit: Visit, Path((zone, identifier)): Path<(String, String)>) -> Response {
+    show(visit, &zone, &identifier, None).await
+}
+
+pub(super) async fn version(
+    visit: Visit,
+    Path((zone, identifier, version)): Path<(String, String, String)>,
+) -> Response {
+    show(visit, &zone, &identifier, Some(&version)).await
+}
+
+async fn show(visit: Visit, zone: &str, identifier: &str, version: Option<&str>) -> Response {
+    let record = match visit.client.record(zone, identifier, version).await {
+        Ok(record) => record,
+        Err(error) => {
+            let problem = visit.problem_of(error);
+            if problem.status == 410 {
+                return visit.page_with(StatusCode::GONE, page::record::tombstone(zone, identifier, &problem));
+            }
+            return visit.problem(problem);
+        }
+    };
+    let tab = visit.parameter("tab").and_then(Tab::from_word).unwrap_or_default();
+    let plan = plan(&visit.client, &record, version).await;
+    let zones = visit.datazones().await;
+    let just_published = visit.parameter("published").is_some() && visit.viewer.signed_in();
+    let shown =
+        Shown { record: &record, pinned: version.is_some(), tab, plan: plan.as_ref(), zones: &zones, just_published };
+    let status = if record.state == "withdrawn" { StatusCode::GONE } else { StatusCode::OK };
+    let mut response = visit.page_with(status, page::record::record(shown));
+    for link in signposts(&record) {
+        response.headers_mut().append(header::LINK, link);
+    }
+    response
+}
+
+/// What every datazone says to the least that a record needs; absent when it cannot be launched or nobody answers.
+async fn plan(client: &Client, record: &RecordView, version: Option<&str>) -> Option<Plan> {
+    let runs = matches!(record.kind.as_str(), "Datalab" | "Pipeline")
+        && record.not_launchable.is_none()
+        && record.state != "withdrawn";
+    if !runs {
+        return None;
+    }
+    let request = PlanRequest {
+        datalab: format!("{}/{}", record.zone, record.identifier),
+        version: version.map(str::to_owned),
+        ..PlanRequest::default()
+    };
+    match client.plan(&request).await {
+        Ok(plan) => Some(plan),
+        Err(error) => {
+            tracing::debug!(%error, record = record.iri, "no plan for the record page");
+            None
+        }
+    }
+}
+
+/// Signposting: typed links that lead a machine from the page to the record's address, metadata and package.
+fn signposts(record: &RecordView) -> Vec<HeaderValue> {
+    let base = format!("/id/{}/{}", segment(&record.zone), segment(&record.identifier));
+    let mut links = vec![
+        format!("<{}>; rel=\"cite-as\"", record.iri),
+        format!("<{base}.ttl>; rel=\"describedby\"; type=\"text/turtle\""),
+        format!("<{base}.jsonld>; rel=\"describedby\"; type=\"application/ld+json\""),
+    ];
+    if let Some(version) = record.versions.iter().find(|one| record.version.as_ref() == Some(&one.version))
+        && version.digest.is_some()
+    {
+        let path = format!("/api/v1/packages/{}/{}", segment(&record.identifier), segment(&version.version));
+        links.push(format!("<{path}>; rel=\"item\""));
+    }
+    links.into_iter().filter_map(|link| HeaderValue::from_str(&link).ok()).collect()
+}
+
+pub(super) async fn sparql(visit: Visit) -> Response {
+    visit.page(page::sparql::sparql(visit.parameter("query")))
+}

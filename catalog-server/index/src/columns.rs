@@ -1,0 +1,308 @@
+//! The facet values of every record of a segment, laid out for counting.
+//!
+//! A record has a set of values in each facet, and few different sets exist. Each different set gets a number, sets
+//! of several facets that go together get a common number, and a segment keeps these numbers in dense columns: some
+//! five small numbers a record. Counting then is one histogram a column, whatever the number of facets and values,
+//! and a filter is a table of what a number fails. Sets hold every level of a concept path once, so a parent counts
+//! distinct records.
+
+use std::collections::HashMap;
+
+use tantivy::SegmentReader;
+
+use crate::values::{COUNT, Facet, Values};
+
+/// Facets share a column as long as no more different combinations than this occur in it: a histogram of that size
+/// stays in the first-level cache, and adding it up costs no more than counting some thousand records.
+const COMBINATIONS: usize = 2048;
+
+/// A table of pairs larger than this costs more to make than a joined column saves.
+const PAIRS: usize = 1 << 20;
+
+/// Counts of every facet: a number of records for each value, and for having any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// By facet, by value number.
+    pub(crate) values: Vec<Vec<u32>>,
+    /// By facet.
+    pub(crate) totals: [u32; COUNT],
+}
+
+impl Counts {
+    pub(crate) fn new(values: &[Values]) -> Self {
+        Self { values: values.iter().map(|values| vec![0; values.len()]).collect(), totals: [0; COUNT] }
+    }
+}
+
+/// Sets of values, by number.
+type Sets = Vec<Box<[u32]>>;
+
+/// The filters of a search on one segment: for each chosen column, the facets that each of its numbers fails.
+pub(crate) struct Filters<'a> {
+    tables: Vec<(&'a Column, Vec<u16>)>,
+}
+
+/// The facet values of a segment.
+#[derive(Debug)]
+pub(crate) struct Columns {
+    columns: Vec<Column>,
+    /// By facet, by set number: the values of the set. Set 0 has none.
+    sets: Vec<Sets>,
+}
+
+#[derive(Debug)]
+struct Column {
+    facets: Vec<usize>,
+    numbers: Numbers,
+    /// By number: the set of each facet of this column.
+    combinations: Vec<Box<[u32]>>,
+}
+
+/// A number for each record.
+#[derive(Debug)]
+enum Numbers {
+    Narrow(Vec<u16>),
+    Wide(Vec<u32>),
+}
+
+impl Columns {
+    /// Reads the facets of a segment, giving a number to each value that has none.
+    pub(crate) fn read(reader: &SegmentReader, values: &mut [Values]) -> tantivy::Result<Self> {
+        let mut sets = Vec::with_capacity(COUNT);
+        let mut columns: Vec<Column> = Vec::with_capacity(COUNT);
+        for facet in Facet::all() {
+            let (numbers, of_facet) = read_facet(reader, facet, &mut values[facet.index()])?;
+            let combinations = (0..of_facet.len() as u32).map(|set| Box::from([set])).collect();
+            columns.push(Column { facets: vec![facet.index()], numbers: Numbers::Wide(numbers), combinations });
+            sets.push(of_facet);
+        }
+        columns.sort_by_key(|column| column.combinations.len());
+        let mut joined: Vec<Column> = Vec::new();
+        for column in columns {
+            match joined.iter_mut().find_map(|other| other.join(&column).map(|both| (other, both))) {
+                Some((other, both)) => *other = both,
+                None => joined.push(column),
+            }
+        }
+        for column in &mut joined {
+            column.narrow();
+        }
+        Ok(Self { columns: joined, sets })
+    }
+
+    /// Prepares the chosen values, given by facet as value numbers.
+    pub(crate) fn filters<'a>(&'a self, chosen: &[(usize, Vec<u32>)]) -> Filters<'a> {
+        let mut tables = Vec::new();
+        for column in &self.columns {
+            let mut table: Vec<u16> = Vec::new();
+            for (at, facet) in column.facets.iter().enumerate() {
+                let Some((_, wanted)) = chosen.iter().find(|(chosen, _)| chosen == facet) else { continue };
+                let passes: Vec<bool> =
+                    self.sets[*facet].iter().map(|set| set.iter().any(|value| wanted.contains(value))).collect();
+                table.resize(column.combinations.len(), 0);
+                for (fails, combination) in table.iter_mut().zip(&column.combinations) {
+                    if !passes[combination[at] as usize] {
+                        *fails |= 1 << facet;
+                    }
+                }
+            }
+            if !table.is_empty() {
+                tables.push((column, table));
+            }
+        }
+        Filters { tables }
+    }
+
+    /// Counts every facet over some records.
+    pub(crate) fn count_all(&self, documents: &[u32], counts: &mut Counts) {
+        let mut histogram = Vec::new();
+        for column in &self.columns {
+            column.histogram(documents, &mut histogram);
+            for (at, facet) in column.facets.iter().enumerate() {
+                self.add(column, at, *facet, &histogram, counts);
+            }
+        }
+    }
+
+    /// Counts one facet over some records.
+    pub(crate) fn count_one(&self, documents: &[u32], facet: usize, counts: &mut Counts) {
+        if documents.is_empty() {
+            return;
+        }
+        let mut histogram = Vec::new();
+        for column in &self.columns {
+            if let Some(at) = column.facets.iter().position(|own| *own == facet) {
+                column.histogram(documents, &mut histogram);
+                self.add(column, at, facet, &histogram, counts);
+            }
+        }
+    }
+
+    fn add(&self, column: &Column, at: usize, facet: usize, histogram: &[(u32, u32)], counts: &mut Counts) {
+        let sets = &self.sets[facet];
+        let values = &mut counts.values[facet];
+        for (number, count) in histogram {
+            let set = column.combinations[*number as usize][at] as usize;
+            if set != 0 {
+                counts.totals[facet] += count;
+                for value in &*sets[set] {
+                    values[*value as usize] += count;
+                }
+            }
+        }
+    }
+}
+
+impl Filters<'_> {
+    /// Says whether nothing was chosen.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tables.is_empty()
+    }
+
+    /// Writes, for each record, the facets that it fails, as bits.
+    pub(crate) fn failed(&self, documents: &[u32], failed: &mut Vec<u16>) {
+        failed.clear();
+        failed.resize(documents.len(), 0);
+        for (column, table) in &self.tables {
+            match &column.numbers {
+                Numbers::Narrow(numbers) => {
+                    for (failed, document) in failed.iter_mut().zip(documents) {
+                        *failed |= table[usize::from(numbers[*document as usize])];
+                    }
+                }
+                Numbers::Wide(numbers) => {
+                    for (failed, document) in failed.iter_mut().zip(documents) {
+                        *failed |= table[numbers[*document as usize] as usize];
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Column {
+    /// Returns the two columns as one, unless too many combinations occur.
+    fn join(&self, other: &Self) -> Option<Self> {
+        let width = other.combinations.len();
+        if self.combinations.len() * width > PAIRS {
+            return None;
+        }
+        let (Numbers::Wide(own), Numbers::Wide(others)) = (&self.numbers, &other.numbers) else { return None };
+        let mut table = vec![u32::MAX; self.combinations.len() * width];
+        let mut combinations: Vec<Box<[u32]>> = Vec::new();
+        let mut numbers = Vec::with_capacity(own.len());
+        for (own, others) in own.iter().zip(others) {
+            let place = &mut table[*own as usize * width + *others as usize];
+            if *place == u32::MAX {
+                if combinations.len() == COMBINATIONS {
+                    return None;
+                }
+                *place = combinations.len() as u32;
+                let pair = [&*self.combinations[*own as usize], &*other.combinations[*others as usize]];
+                combinations.push(pair.concat().into());
+            }
+            numbers.push(*place);
+        }
+        let facets = [&*self.facets, &*other.facets].concat();
+        Some(Self { facets, numbers: Numbers::Wide(numbers), combinations })
+    }
+
+    fn narrow(&mut self) {
+        if self.combinations.len() <= usize::from(u16::MAX) + 1
+            && let Numbers::Wide(numbers) = &self.numbers
+        {
+            self.numbers = Numbers::Narrow(numbers.iter().map(|number| *number as u16).collect());
+        }
+    }
+
+    /// Writes how many of some records have each number, without those that none has.
+    fn histogram(&self, documents: &[u32], found: &mut Vec<(u32, u32)>) {
+        found.clear();
+        // For few records a histogram of all numbers would mostly be zeros.
+        if documents.len() * 8 < self.combinations.len() {
+            found.extend(documents.iter().map(|document| (self.number(*document), 1)));
+            return;
+        }
+        // Neighbouring records often have the same number; two histograms keep their increments from waiting.
+        let mut even = vec![0_u32; self.combinations.len()];
+        let mut odd = vec![0_u32; self.combinations.len()];
+        match &self.numbers {
+            Numbers::Narrow(numbers) => {
+                let mut pairs = documents.chunks_exact(2);
+                for pair in &mut pairs {
+                    even[usize::from(numbers[pair[0] as usize])] += 1;
+                    odd[usize::from(numbers[pair[1] as usize])] += 1;
+                }
+                for document in pairs.remainder() {
+                    even[usize::from(numbers[*document as usize])] += 1;
+                }
+            }
+            Numbers::Wide(numbers) => {
+                for document in documents {
+                    even[numbers[*document as usize] as usize] += 1;
+                }
+            }
+        }
+        let sums = even.into_iter().zip(odd).map(|(even, odd)| even + odd);
+        found.extend((0_u32..).zip(sums).filter(|(_, count)| *count != 0));
+    }
+
+    fn number(&self, document: u32) -> u32 {
+        match &self.numbers {
+            Numbers::Narrow(numbers) => u32::from(numbers[document as usize]),
+            Numbers::Wide(numbers) => numbers[document as usize],
+        }
+    }
+}
+
+/// Reads one facet: a set number for each record, and the values of each set.
+fn read_facet(reader: &SegmentReader, facet: Facet, values: &mut Values) -> tantivy::Result<(Vec<u32>, Sets)> {
+    let mut sets: Sets = vec![Box::from([])];
+    let records = reader.max_doc();
+    let Some(column) = reader.fast_fields().str(facet.name())? else {
+        return Ok((vec![0; records as usize], sets));
+    };
+    let mut global = Vec::with_capacity(column.num_terms());
+    let mut name = String::new();
+    for ordinal in 0..column.num_terms() as u64 {
+        name.clear();
+        column.ord_to_str(ordinal, &mut name)?;
+        global.push(values.intern(facet, &name));
+    }
+    let ordinals = column.ords();
+    // Most sets have one value; they need no lookup by content.
+    let mut single = vec![0_u32; global.len()];
+    let mut several: HashMap<Box<[u32]>, u32> = HashMap::new();
+    let mut numbers = Vec::with_capacity(records as usize);
+    let mut set: Vec<u32> = Vec::new();
+    for document in 0..records {
+        set.clear();
+        set.extend(ordinals.values_for_doc(document).map(|ordinal| ordinal as u32));
+        let number = match set.as_slice() {
+            [] => 0,
+            [ordinal] => {
+                let number = &mut single[*ordinal as usize];
+                if *number == 0 {
+                    *number = sets.len() as u32;
+                    sets.push(Box::from([global[*ordinal as usize]]));
+                }
+                *number
+            }
+            _ => {
+                set.sort_unstable();
+                set.dedup();
+                match several.get(set.as_slice()) {
+                    Some(number) => *number,
+                    None => {
+                        let number = sets.len() as u32;
+                        several.insert(set.as_slice().into(), number);
+                        sets.push(set.iter().map(|ordinal| global[*ordinal as usize]).collect());
+                        number
+                    }
+                }
+            }
+        };
+        numbers.push(number);
+    }
+    Ok((numbers, sets))
+}

@@ -35,9 +35,9 @@ fn publication(name: String, number: usize, package: Option<Bytes>) -> Publicati
 }
 
 /// Commits one row of the same size after the other.
-async fn bare(folder: &Path) -> f64 {
+async fn bare(path: &Path) -> f64 {
     let mut connection = SqliteConnectOptions::new()
-        .filename(folder.join("bare.db"))
+        .filename(path)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
@@ -97,11 +97,17 @@ async fn publish(ledger: &Ledger, publishers: usize) -> (f64, Duration) {
 #[tokio::main]
 async fn main() {
     let folder = tempfile::tempdir_in(std::env::var_os("ALIDADE_BENCH_DIR").unwrap_or_else(|| ".".into())).unwrap();
-    let baseline = bare(folder.path()).await;
-    println!("bare SQLite, one row a commit      {baseline:>9.0} commits/s");
+    let before = bare(&folder.path().join("before.db")).await;
     let ledger = Ledger::open(folder.path()).await.unwrap();
+    let mut measured = Vec::new();
     for publishers in [1, 8, 64] {
-        let (rate, p99) = publish(&ledger, publishers).await;
+        measured.push((publishers, publish(&ledger, publishers).await));
+    }
+    // Before and after, as other work on the machine comes and goes.
+    let after = bare(&folder.path().join("after.db")).await;
+    let baseline = f64::midpoint(before, after);
+    println!("bare SQLite, one row a commit      {baseline:>9.0} commits/s  ({before:.0} before, {after:.0} after)");
+    for (publishers, (rate, p99)) in measured {
         println!(
             "ledger, {publishers:>2} publishers at once      {rate:>9.0} publications/s  {:.2} x bare  p99 {p99:.1?}",
             rate / baseline

@@ -119,7 +119,15 @@ pub(crate) async fn require_publisher(
     if !actor.allows_publishing(identifier) {
         return Err(refused("publish with this token"));
     }
-    match owner(writing.connection(), namespace.as_str()).await? {
+    let owner = match writing.owners.get(&namespace) {
+        Some(known) => known.clone(),
+        None => {
+            let found = owner(writing.look(), namespace.as_str()).await?;
+            writing.owners.insert(namespace.clone(), found.clone());
+            found
+        }
+    };
+    match owner {
         Some(owner) if owner == actor.account => Ok(()),
         Some(_) if actor.role >= Role::Administrator => Ok(()),
         Some(_) => Err(refused("publish")),
@@ -129,8 +137,10 @@ pub(crate) async fn require_publisher(
                 .bind(namespace.as_str())
                 .bind(actor.account.as_str())
                 .bind(writing.now)
-                .execute(writing.connection())
+                .execute(writing.connection().await?)
                 .await?;
+            // Namespaces below it have a new owner too.
+            writing.owners.clear();
             Ok(())
         }
     }
@@ -144,7 +154,7 @@ pub(crate) async fn ensure(writing: &mut Writing, name: &AccountName, role: Role
             .bind(name.as_str())
             .bind(role.as_str())
             .bind(now)
-            .execute(writing.connection())
+            .execute(writing.connection().await?)
             .await?;
     Ok(written.rows_affected() == 1)
 }
@@ -166,7 +176,7 @@ impl Operation for Ensure {
         if ensure(writing, &self.name, self.role).await? {
             writing.audit(self.by.as_str(), "account.create", self.name.as_str(), (None, None), &self.request);
         }
-        find(writing.connection(), &self.name).await
+        find(writing.connection().await?, &self.name).await
     }
 }
 
@@ -188,14 +198,14 @@ impl Operation for Change {
     type Answer = Account;
 
     async fn run(self, writing: &mut Writing) -> Result<Account, Error> {
-        let mut account = find(writing.connection(), &self.name).await?;
+        let mut account = find(writing.connection().await?, &self.name).await?;
         account.role = self.role.unwrap_or(account.role);
         account.suspended = self.suspended.unwrap_or(account.suspended);
         sqlx::query("UPDATE account SET role = $2, suspended = $3 WHERE name = $1")
             .bind(self.name.as_str())
             .bind(account.role.as_str())
             .bind(i64::from(account.suspended))
-            .execute(writing.connection())
+            .execute(writing.connection().await?)
             .await?;
         let action = match self.suspended {
             Some(true) => "account.suspend",

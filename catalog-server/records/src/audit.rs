@@ -3,11 +3,10 @@
 use catalog_schemas::account::AuditEntry;
 use sha2::{Digest, Sha256};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row};
 
 use crate::error::Error;
 use crate::open::Ledger;
-use crate::row::{Connection, Database, column, counted, stored, time, unsigned};
+use crate::row::{Connection, column, counted, stored, time, unsigned};
 
 /// Says where the chain of the audit trail is broken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,22 +20,22 @@ pub struct BrokenAt {
 
 /// A line that is not yet written.
 pub(crate) struct Entry {
-    number: i64,
-    at: i64,
-    account: String,
-    action: &'static str,
-    subject: String,
-    before: Option<String>,
-    after: Option<String>,
-    request: String,
-    hash: String,
+    pub(crate) number: i64,
+    pub(crate) at: i64,
+    pub(crate) account: String,
+    pub(crate) action: &'static str,
+    pub(crate) subject: String,
+    pub(crate) before: Option<String>,
+    pub(crate) after: Option<String>,
+    pub(crate) request: String,
+    pub(crate) hash: String,
 }
 
 /// The end of the chain.
 #[derive(Clone, Default)]
 pub(crate) struct Tail {
-    number: i64,
-    hash: String,
+    pub(crate) number: i64,
+    pub(crate) hash: String,
 }
 
 impl Tail {
@@ -81,27 +80,6 @@ fn chain(previous: &str, number: i64, at: i64, who: [&str; 3], hashes: [Option<&
     hashes.iter().for_each(|hash| field(hash.unwrap_or_default().as_bytes()));
     field(request.as_bytes());
     hex::encode(hasher.finalize())
-}
-
-/// Reads the end of the chain.
-pub(crate) async fn tail(connection: &mut Connection) -> Result<Tail, Error> {
-    let row =
-        sqlx::query("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1").fetch_optional(connection).await?;
-    row.map_or(Ok(Tail::default()), |row| Ok(Tail { number: row.try_get(0)?, hash: row.try_get(1)? }))
-}
-
-/// Writes lines.
-pub(crate) async fn write(connection: &mut Connection, entries: &[Entry]) -> Result<(), Error> {
-    let mut query = QueryBuilder::<Database>::new(
-        "INSERT INTO audit (number, at, account, action, subject, before, after, request, hash) ",
-    );
-    query.push_values(entries, |mut row, entry| {
-        row.push_bind(entry.number).push_bind(entry.at).push_bind(entry.account.as_str()).push_bind(entry.action);
-        row.push_bind(entry.subject.as_str()).push_bind(entry.before.as_deref()).push_bind(entry.after.as_deref());
-        row.push_bind(entry.request.as_str()).push_bind(entry.hash.as_str());
-    });
-    query.build().execute(connection).await?;
-    Ok(())
 }
 
 /// Reads the whole chain from a connection and says where it breaks.

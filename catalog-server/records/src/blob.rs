@@ -9,7 +9,6 @@ use sqlx::Row;
 use crate::error::Error;
 use crate::open::{Ledger, sync};
 use crate::row::{Connection, sha256};
-use crate::writer::Writing;
 
 /// Up to this size a blob is a row, so that it is on disk with the same sync as the record that names it.
 pub(crate) const INSIDE: usize = 128 << 10;
@@ -24,8 +23,8 @@ pub(crate) struct Blobs {
 /// A blob whose bytes are where they belong, ready to be named by a row.
 pub(crate) struct Placed {
     pub(crate) digest: String,
-    size: i64,
-    content: Option<Vec<u8>>,
+    pub(crate) size: i64,
+    pub(crate) content: Option<Vec<u8>>,
 }
 
 impl Blobs {
@@ -135,21 +134,6 @@ pub(crate) fn write_file(path: &Path, unfinished: &Path, bytes: &[u8]) -> Result
 pub(crate) fn check(digest: &str, bytes: &[u8]) -> Result<(), Error> {
     let found = sha256(bytes);
     if found == digest { Ok(()) } else { Err(Error::BlobCorrupt { digest: digest.to_owned(), found }) }
-}
-
-/// Writes a blob's row, unless there is one.
-pub(crate) async fn name(writing: &mut Writing, blob: &Placed) -> Result<(), Error> {
-    let now = writing.now;
-    sqlx::query(
-        "INSERT INTO blob (digest, size, content, created) VALUES ($1, $2, $3, $4) ON CONFLICT (digest) DO NOTHING",
-    )
-    .bind(&blob.digest)
-    .bind(blob.size)
-    .bind(blob.content.as_deref())
-    .bind(now)
-    .execute(writing.connection())
-    .await?;
-    Ok(())
 }
 
 impl Ledger {

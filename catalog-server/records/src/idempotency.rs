@@ -35,11 +35,11 @@ pub(crate) async fn claim(
     subject: &str,
 ) -> Result<Option<String>, Error> {
     let now = writing.now;
-    sqlx::query("DELETE FROM idempotency WHERE at <= $1").bind(now - KEPT).execute(writing.connection()).await?;
+    sqlx::query("DELETE FROM idempotency WHERE at <= $1").bind(now - KEPT).execute(writing.connection().await?).await?;
     let row = sqlx::query("SELECT request, subject FROM idempotency WHERE account = $1 AND key = $2")
         .bind(account)
         .bind(key.key.as_str())
-        .fetch_optional(writing.connection())
+        .fetch_optional(writing.connection().await?)
         .await?;
     if let Some(row) = row {
         return if column::<&str>(&row, "request")? == key.request {
@@ -54,7 +54,7 @@ pub(crate) async fn claim(
         .bind(key.request.as_str())
         .bind(subject)
         .bind(now)
-        .execute(writing.connection())
+        .execute(writing.connection().await?)
         .await?;
     Ok(None)
 }
@@ -75,7 +75,7 @@ impl Operation for Keep {
             .bind(self.key.key)
             .bind(i64::from(self.answer.status))
             .bind(self.answer.body)
-            .execute(writing.connection())
+            .execute(writing.connection().await?)
             .await?;
         Ok(())
     }

@@ -2,19 +2,20 @@
 
 use std::collections::{HashMap, HashSet};
 
+use sha2::{Digest, Sha256};
 use sqlx::QueryBuilder;
 
 use crate::account;
 use crate::error::Error;
 use crate::open::Ledger;
-use crate::publish::{Prepared, Publication, PublishOutcome, store};
-use crate::row::{Database, column, counted, sha256};
+use crate::publish::{Prepared, Publication, PublishOutcome, store, store_new};
+use crate::row::{Database, column, sha256};
 use crate::writer::{Operation, Writing};
 
 /// Rows of one transaction: many make its sync cheap, few let others write in between.
 const CHUNK: usize = 5_000;
-/// Rows written by one statement.
-const ROWS: usize = 100;
+/// Keys asked for by one statement.
+const KEYS: usize = 500;
 
 /// What became of an import.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,13 +46,20 @@ impl Operation for Import {
                 account::require_publisher(writing, &given.actor, &given.identifier).await?;
             }
         }
+        let Some(Publication { actor, source, request, .. }) =
+            self.publications.first().map(|first| first.given.clone())
+        else {
+            return Ok(imported);
+        };
+        let mut hasher = Sha256::new();
+        self.publications.iter().for_each(|row| hasher.update(&row.content_hash));
         let (new, known) = split(writing, self.publications).await?;
-        for rows in new.chunks(ROWS) {
-            imported.seq = insert(writing, rows).await?;
+        let mut outcomes: Vec<_> = new.into_iter().map(|publication| store_new(writing, publication)).collect();
+        for publication in known {
+            outcomes.push(store(writing, publication).await?);
         }
-        imported.created = new.len() as u64;
-        for publication in &known {
-            match store(writing, publication).await? {
+        for outcome in outcomes {
+            match outcome {
                 PublishOutcome::Created { seq } => {
                     imported.created += 1;
                     imported.seq = seq;
@@ -60,15 +68,11 @@ impl Operation for Import {
                 PublishOutcome::Conflict { .. } | PublishOutcome::Withdrawn { .. } => imported.kept += 1,
             }
         }
-        if imported.created > 0
-            && let Some(first) = new.first().or(known.first())
-        {
+        if imported.created > 0 {
             // One change, one entry: its hash stands for every row of this transaction.
-            let hashes: Vec<&str> = new.iter().chain(&known).map(|row| row.content_hash.as_str()).collect();
-            let after = sha256(hashes.concat().as_bytes());
-            let subject = format!("{} versions from {}", imported.created, first.given.source);
-            let account = first.given.actor.account.as_str();
-            writing.audit(account, "records.import", &subject, (None, Some(&after)), &first.given.request);
+            let after = hex::encode(hasher.finalize());
+            let subject = format!("{} versions from {source}", imported.created);
+            writing.audit(actor.account.as_str(), "records.import", &subject, (None, Some(&after)), &request);
         }
         Ok(imported)
     }
@@ -77,14 +81,14 @@ impl Operation for Import {
 /// Parts those whose record is not there yet and is named once from the others, which need a look each.
 async fn split(writing: &mut Writing, publications: Vec<Prepared>) -> Result<(Vec<Prepared>, Vec<Prepared>), Error> {
     let mut seen: HashMap<(String, String), bool> = HashMap::new();
-    for keys in publications.chunks(500) {
+    for keys in publications.chunks(KEYS) {
         let mut query =
             QueryBuilder::<Database>::new("SELECT zone, identifier FROM record WHERE (zone, identifier) IN (");
         query.push_values(keys, |mut row, key| {
             row.push_bind(key.given.zone.as_str()).push_bind(key.given.identifier.as_str());
         });
         query.push(")");
-        for row in query.build().fetch_all(writing.connection()).await? {
+        for row in query.build().fetch_all(writing.connection().await?).await? {
             seen.insert((column(&row, "zone")?, column(&row, "identifier")?), true);
         }
     }
@@ -94,53 +98,6 @@ async fn split(writing: &mut Writing, publications: Vec<Prepared>) -> Result<(Ve
         if seen.insert(key, true).is_none() { new.push(publication) } else { known.push(publication) }
     }
     Ok((new, known))
-}
-
-/// Writes new records, few statements for many rows; returns the last sequence.
-async fn insert(writing: &mut Writing, publications: &[Prepared]) -> Result<u64, Error> {
-    let now = writing.now;
-    let rows: Vec<_> = publications
-        .iter()
-        .map(|row| {
-            let record = writing.next_record();
-            (row, record, writing.next_revision(), writing.change(record, row.given.version.as_str(), "published"))
-        })
-        .collect();
-    let mut query = QueryBuilder::<Database>::new(
-        "INSERT INTO record (id, zone, identifier, kind, state, version, revision, seq, created, modified) ",
-    );
-    query.push_values(&rows, |mut values, (row, record, revision, seq)| {
-        let given = &row.given;
-        values.push_bind(*record).push_bind(given.zone.as_str()).push_bind(given.identifier.as_str());
-        values.push_bind(given.kind.as_str()).push("'published'").push_bind(given.version.as_str());
-        values.push_bind(*revision).push_bind(*seq).push_bind(now).push_bind(now);
-    });
-    query.build().execute(writing.connection()).await?;
-    let mut query = QueryBuilder::<Database>::new(
-        "INSERT INTO revision (id, record, source, version, document, content_hash, account, seq, at) ",
-    );
-    query.push_values(&rows, |mut values, (row, record, revision, seq)| {
-        let given = &row.given;
-        values.push_bind(*revision).push_bind(*record).push_bind(given.source.as_str());
-        values.push_bind(given.version.as_str()).push_bind(given.document.as_str());
-        values
-            .push_bind(row.content_hash.as_str())
-            .push_bind(given.actor.account.as_str())
-            .push_bind(*seq)
-            .push_bind(now);
-    });
-    query.build().execute(writing.connection()).await?;
-    let mut query = QueryBuilder::<Database>::new(
-        "INSERT INTO version (record, version, state, revision, content_hash, source, publisher, seq, published, changed) ",
-    );
-    query.push_values(&rows, |mut values, (row, record, revision, seq)| {
-        let given = &row.given;
-        values.push_bind(*record).push_bind(given.version.as_str()).push("'published'").push_bind(*revision);
-        values.push_bind(row.content_hash.as_str()).push_bind(given.source.as_str());
-        values.push_bind(given.actor.account.as_str()).push_bind(*seq).push_bind(now).push_bind(now);
-    });
-    query.build().execute(writing.connection()).await?;
-    Ok(rows.last().map_or(0, |(.., seq)| counted(*seq)))
 }
 
 impl Ledger {

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::idempotency::{self, IdempotencyKey};
 use crate::names::AccountName;
 use crate::open::Ledger;
-use crate::row::{Connection, Database, column, counted, optional_time, stored, time, unsigned, word};
+use crate::row::{Connection, Database, column, counted, optional_time, sha256, stored, time, unsigned, word};
 use crate::writer::{Operation, Writing};
 
 /// A launch to be recorded.
@@ -140,7 +140,7 @@ async fn event(writing: &mut Writing, id: &str, state: LaunchState, message: &st
     .bind(now)
     .bind(state.as_str())
     .bind(message)
-    .execute(writing.connection())
+    .execute(writing.connection().await?)
     .await?;
     Ok(())
 }
@@ -153,12 +153,12 @@ impl Operation for NewLaunch {
         if let Some(key) = &self.idempotency
             && let Some(before) = idempotency::claim(writing, self.actor.account.as_str(), key, id).await?
         {
-            return found(writing.connection(), &before).await.map(LaunchCreated::Existing);
+            return found(writing.connection().await?, &before).await.map(LaunchCreated::Existing);
         }
         // Counted where it is written: two at once are one after the other here.
         let running: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM launch WHERE live = 1 AND owner = $1")
             .bind(owner.as_str())
-            .fetch_one(writing.connection())
+            .fetch_one(writing.connection().await?)
             .await?;
         let running = u32::try_from(running).unwrap_or(u32::MAX);
         if !state.is_final() && running >= self.quota {
@@ -178,11 +178,12 @@ impl Operation for NewLaunch {
         .bind(document(&self.launch)?)
         .bind(now)
         .bind(expires(&self.launch)?)
-        .execute(writing.connection())
+        .execute(writing.connection().await?)
         .await?;
         event(writing, id, *state, "the launch is recorded").await?;
-        writing.audit(self.actor.account.as_str(), "launch.create", id, (None, None), &self.request);
-        found(writing.connection(), id).await.map(LaunchCreated::New)
+        let after = sha256(document(&self.launch)?.as_bytes());
+        writing.audit(self.actor.account.as_str(), "launch.create", id, (None, Some(&after)), &self.request);
+        found(writing.connection().await?, id).await.map(LaunchCreated::New)
     }
 }
 
@@ -190,7 +191,7 @@ impl Operation for LaunchUpdate {
     type Answer = StoredLaunch;
 
     async fn run(self, writing: &mut Writing) -> Result<StoredLaunch, Error> {
-        let before = found(writing.connection(), &self.id).await?;
+        let before = found(writing.connection().await?, &self.id).await?;
         let state = before.launch.state;
         if !self.expected.is_empty() && !self.expected.contains(&state) {
             return Err(Error::LaunchState { id: self.id, found: state });
@@ -215,16 +216,18 @@ impl Operation for LaunchUpdate {
         .bind(now)
         .bind(expires(&self.launch)?)
         .bind(self.launch.datazone.as_str())
-        .execute(writing.connection())
+        .execute(writing.connection().await?)
         .await?;
         if let Some(message) = &self.message {
             event(writing, &self.id, self.launch.state, message).await?;
         }
         if let Some((actor, request)) = &self.by {
             let action = if self.launch.state == state { "launch.change" } else { "launch.state" };
-            writing.audit(actor.account.as_str(), action, &self.id, (None, None), request);
+            let hash = |launch| document(launch).map(|text| sha256(text.as_bytes()));
+            let (before, after) = (hash(&before.launch)?, hash(&self.launch)?);
+            writing.audit(actor.account.as_str(), action, &self.id, (Some(&before), Some(&after)), request);
         }
-        found(writing.connection(), &self.id).await
+        found(writing.connection().await?, &self.id).await
     }
 }
 
@@ -235,13 +238,13 @@ impl Operation for PutOffer {
 
     async fn run(self, writing: &mut Writing) -> Result<(), Error> {
         let now = writing.now;
-        sqlx::query("DELETE FROM offer WHERE expires <= $1").bind(now).execute(writing.connection()).await?;
+        sqlx::query("DELETE FROM offer WHERE expires <= $1").bind(now).execute(writing.connection().await?).await?;
         sqlx::query("INSERT INTO offer (id, owner, body, expires) VALUES ($1, $2, $3, $4)")
             .bind(self.0.id)
             .bind(self.0.owner)
             .bind(self.0.body)
             .bind(self.0.expires.as_millisecond())
-            .execute(writing.connection())
+            .execute(writing.connection().await?)
             .await?;
         Ok(())
     }
@@ -263,7 +266,7 @@ impl Operation for TakeOffer {
         .bind(self.id)
         .bind(self.owner)
         .bind(now)
-        .fetch_optional(writing.connection())
+        .fetch_optional(writing.connection().await?)
         .await?;
         row.map(|row| {
             Ok(StoredOffer {

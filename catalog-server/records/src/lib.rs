@@ -21,6 +21,7 @@ mod order;
 mod publish;
 mod read;
 mod row;
+mod rows;
 mod secret;
 mod session;
 mod token;

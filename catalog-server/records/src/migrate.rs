@@ -9,10 +9,10 @@ use crate::row::Connection;
 const MIGRATIONS: [&str; 1] = [include_str!("../migrations/sqlite/0001_ledger.sql")];
 
 /// The newest schema that this release knows.
-pub(crate) const KNOWN: i64 = MIGRATIONS.len() as i64;
+const KNOWN: i64 = MIGRATIONS.len() as i64;
 
 /// Returns the schema of a database; 0 when it has none yet.
-pub(crate) async fn found(connection: &mut Connection) -> Result<i64, Error> {
+async fn found(connection: &mut Connection) -> Result<i64, Error> {
     connection
         .execute("CREATE TABLE IF NOT EXISTS migration (number INTEGER NOT NULL PRIMARY KEY, at INTEGER NOT NULL)")
         .await?;
@@ -25,7 +25,11 @@ pub(crate) async fn migrate(connection: &mut Connection, now: i64) -> Result<(),
     if found > KNOWN {
         return Err(Error::NewerSchema { found, known: KNOWN });
     }
-    for (number, text) in (1..).zip(MIGRATIONS).skip(usize::try_from(found).unwrap_or_default()) {
+    apply_after(connection, found, &MIGRATIONS, now).await
+}
+
+async fn apply_after(connection: &mut Connection, found: i64, all: &[&'static str], now: i64) -> Result<(), Error> {
+    for (number, text) in (1..).zip(all).skip(usize::try_from(found).unwrap_or_default()) {
         connection.execute("BEGIN IMMEDIATE").await?;
         match apply(connection, number, text, now).await {
             Ok(()) => connection.execute("COMMIT").await?,
@@ -46,4 +50,25 @@ async fn apply(connection: &mut Connection, number: i64, text: &'static str, now
         .execute(connection)
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection as _, SqliteConnection};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_migration_that_fails_leaves_nothing_and_is_taken_up_again() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        let broken = ["CREATE TABLE a (x INTEGER)", "CREATE TABLE b (x INTEGER); INSERT INTO nowhere VALUES (1)"];
+        let found_before = found(&mut connection).await.unwrap();
+        assert!(apply_after(&mut connection, found_before, &broken, 0).await.is_err());
+        assert_eq!(found(&mut connection).await.unwrap(), 1);
+        assert!(connection.execute("SELECT * FROM b").await.is_err(), "half of the second migration is there");
+        let mended = ["CREATE TABLE a (x INTEGER)", "CREATE TABLE b (x INTEGER)"];
+        apply_after(&mut connection, 1, &mended, 0).await.unwrap();
+        assert_eq!(found(&mut connection).await.unwrap(), 2);
+        connection.execute("SELECT * FROM b").await.unwrap();
+    }
 }

@@ -29,11 +29,13 @@ pub struct Settings {
     pub readers: u32,
     /// The clock.
     pub clock: Clock,
+    /// The most bytes that the database file may grow to; beyond it a write fails as on a full disk.
+    pub max_bytes: Option<u64>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { readers: 8, clock: Arc::new(|| Timestamp::now().as_millisecond()) }
+        Self { readers: 8, clock: Arc::new(|| Timestamp::now().as_millisecond()), max_bytes: None }
     }
 }
 
@@ -97,6 +99,9 @@ impl Ledger {
         let in_this_file = |error| in_file(error, &path);
         let mut connection = options(&path).connect().await.map_err(Error::from).map_err(in_this_file)?;
         let seq = prepare(&mut connection, &path, (settings.clock)()).await.map_err(in_this_file)?;
+        if let Some(bytes) = settings.max_bytes {
+            limit(&mut connection, bytes).await?;
+        }
         blobs.collect(&mut connection, (settings.clock)()).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(settings.readers.max(1))
@@ -182,7 +187,19 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .statement_cache_capacity(200)
         .pragma("cache_size", "-32768")
         .pragma("temp_store", "MEMORY")
+        // Folding the log into the file every 16 MiB instead of every 4 lets an import write most pages once.
+        .pragma("wal_autocheckpoint", "4096")
+        .pragma("journal_size_limit", "67108864")
         .disable_statement_logging()
+}
+
+/// Keeps the database file from growing beyond so many bytes.
+async fn limit(connection: &mut Connection, bytes: u64) -> Result<(), Error> {
+    let page: i64 = connection.fetch_one("PRAGMA page_size").await?.try_get(0)?;
+    let pages = bytes / u64::try_from(page).unwrap_or(4096).max(1);
+    // A pragma takes no bound value; this one is a number of our own making.
+    connection.execute(sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"))).await?;
+    Ok(())
 }
 
 /// Makes a new database under another name and gives it its own when it is whole: a file under the right name has

@@ -5,7 +5,7 @@ use catalog_schemas::id::{Identifier, Version, ZoneId};
 use sqlx::Row;
 
 use crate::account::{self, Actor};
-use crate::blob::{self, Placed};
+use crate::blob::Placed;
 use crate::curate;
 use crate::error::Error;
 use crate::idempotency::{self, IdempotencyKey};
@@ -13,6 +13,7 @@ use crate::names::State;
 use crate::open::Ledger;
 use crate::order;
 use crate::row::{column, counted, sha256, word};
+use crate::rows::{NewRow, Script};
 use crate::writer::{Operation, Writing};
 
 /// A version to be published.
@@ -121,11 +122,11 @@ impl Operation for Prepared {
             idempotency::claim(writing, given.actor.account.as_str(), key, &subject).await?;
         }
         account::require_publisher(writing, &given.actor, &given.identifier).await?;
-        let outcome = store(writing, &self).await?;
+        let after = self.digest().to_owned();
+        let (account, request) = (self.given.actor.account.clone(), self.given.request.clone());
+        let outcome = store(writing, self).await?;
         if let PublishOutcome::Created { .. } = outcome {
-            let after = self.digest().to_owned();
-            let account = self.given.actor.account.as_str();
-            writing.audit(account, "package.publish", &subject, (None, Some(&after)), &self.given.request);
+            writing.audit(account.as_str(), "package.publish", &subject, (None, Some(&after)), &request);
         }
         Ok(outcome)
     }
@@ -139,14 +140,18 @@ pub(crate) struct Known {
     pub(crate) seq: i64,
 }
 
-/// Finds a record.
-pub(crate) async fn known(writing: &mut Writing, zone: &str, identifier: &str) -> Result<Option<Known>, Error> {
+/// Finds a record that does not wait to be written.
+pub(crate) async fn known(
+    writing: &mut Writing,
+    zone: &ZoneId,
+    identifier: &Identifier,
+) -> Result<Option<Known>, Error> {
     let row = sqlx::query(
         "SELECT id, kind, merged IS NOT NULL AS merged, seq FROM record WHERE zone = $1 AND identifier = $2",
     )
-    .bind(zone)
-    .bind(identifier)
-    .fetch_optional(writing.connection())
+    .bind(zone.as_str())
+    .bind(identifier.as_str())
+    .fetch_optional(writing.look())
     .await?;
     row.map(|row| {
         Ok(Known {
@@ -160,82 +165,50 @@ pub(crate) async fn known(writing: &mut Writing, zone: &str, identifier: &str) -
 }
 
 /// Writes record, revision and version, unless the version is taken.
-pub(crate) async fn store(writing: &mut Writing, publication: &Prepared) -> Result<PublishOutcome, Error> {
+pub(crate) async fn store(writing: &mut Writing, publication: Prepared) -> Result<PublishOutcome, Error> {
     let given = &publication.given;
-    let known = known(writing, given.zone.as_str(), given.identifier.as_str()).await?;
-    if let Some(known) = &known {
-        if known.kind != given.kind {
-            return Err(Error::KindChanged {
-                identifier: given.identifier.to_string(),
-                stored: known.kind.clone(),
-                given: given.kind.clone(),
-            });
-        }
-        if let Some(taken) = taken(writing, known.id, publication).await? {
-            return Ok(taken);
-        }
+    let key = (given.zone.clone(), given.identifier.clone());
+    if writing.waits(&key) {
+        writing.connection().await?;
     }
-    let new = known.is_none();
-    let merged = known.as_ref().is_some_and(|known| known.merged);
-    let record = known.map_or_else(|| writing.next_record(), |known| known.id);
-    let revision = writing.next_revision();
-    let seq = writing.change(record, given.version.as_str(), "published");
-    let now = writing.now;
-    if new {
-        sqlx::query(
-            "INSERT INTO record (id, zone, identifier, kind, state, version, revision, seq, created, modified) \
-             VALUES ($1, $2, $3, $4, 'published', $5, $6, $7, $8, $8)",
-        )
-        .bind(record)
-        .bind(given.zone.as_str())
-        .bind(given.identifier.as_str())
-        .bind(given.kind.as_str())
-        .bind(given.version.as_str())
-        .bind(revision)
-        .bind(seq)
-        .bind(now)
-        .execute(writing.connection())
-        .await?;
+    let Some(known) = known(writing, &key.0, &key.1).await? else { return Ok(store_new(writing, publication)) };
+    if known.kind != given.kind {
+        return Err(Error::KindChanged {
+            identifier: given.identifier.to_string(),
+            stored: known.kind,
+            given: given.kind.clone(),
+        });
     }
-    if let Some(package) = &publication.package {
-        // A foreign key is checked at once, so the blob's row comes before the version's.
-        blob::name(writing, package).await?;
+    if let Some(taken) = taken(writing, known.id, &publication).await? {
+        return Ok(taken);
     }
-    sqlx::query(
-        "INSERT INTO revision (id, record, source, version, document, content_hash, account, seq, at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-    )
-    .bind(revision)
-    .bind(record)
-    .bind(given.source.as_str())
-    .bind(given.version.as_str())
-    .bind(given.document.as_str())
-    .bind(publication.content_hash.as_str())
-    .bind(given.actor.account.as_str())
-    .bind(seq)
-    .bind(now)
-    .execute(writing.connection())
-    .await?;
-    sqlx::query(
-        "INSERT INTO version (record, version, state, revision, content_hash, digest, file_name, source, publisher, seq, \
-         published, changed) VALUES ($1, $2, 'published', $3, $4, $5, $6, $7, $8, $9, $10, $10)",
-    )
-    .bind(record)
-    .bind(given.version.as_str())
-    .bind(revision)
-    .bind(publication.content_hash.as_str())
-    .bind(publication.package.as_ref().map(|package| package.digest.as_str()))
-    .bind(given.package.as_ref().and_then(|package| package.file_name.as_deref()))
-    .bind(given.source.as_str())
-    .bind(given.actor.account.as_str())
-    .bind(seq)
-    .bind(now)
-    .execute(writing.connection())
-    .await?;
-    if !new {
-        settle(writing, record, seq, merged).await?;
-    }
-    Ok(PublishOutcome::Created { seq: counted(seq) })
+    let row = NewRow {
+        record: known.id,
+        revision: writing.next_revision(),
+        seq: writing.change(known.id, given.version.as_str(), "published"),
+        at: writing.now,
+        given: publication,
+    };
+    let mut script = Script::new();
+    script.push_versions(std::slice::from_ref(&row));
+    script.query.build().execute(writing.connection().await?).await?;
+    settle(writing, known.id, row.seq, known.merged).await?;
+    Ok(PublishOutcome::Created { seq: counted(row.seq) })
+}
+
+/// Lets a record that is not there yet wait to be written.
+pub(crate) fn store_new(writing: &mut Writing, publication: Prepared) -> PublishOutcome {
+    let record = writing.next_record();
+    let row = NewRow {
+        record,
+        revision: writing.next_revision(),
+        seq: writing.change(record, publication.given.version.as_str(), "published"),
+        at: writing.now,
+        given: publication,
+    };
+    let seq = counted(row.seq);
+    writing.push(row);
+    PublishOutcome::Created { seq }
 }
 
 /// Says what holds the version's name, when something does.
@@ -245,7 +218,7 @@ async fn taken(writing: &mut Writing, record: i64, publication: &Prepared) -> Re
     )
     .bind(record)
     .bind(publication.given.version.as_str())
-    .fetch_optional(writing.connection())
+    .fetch_optional(writing.look())
     .await?;
     let Some(row) = row else { return Ok(None) };
     let digest: String = column(&row, "digest")?;
@@ -262,7 +235,7 @@ async fn taken(writing: &mut Writing, record: i64, publication: &Prepared) -> Re
 pub(crate) async fn settle(writing: &mut Writing, record: i64, seq: i64, merged: bool) -> Result<(), Error> {
     let rows = sqlx::query("SELECT version, state, revision FROM version WHERE record = $1 ORDER BY revision")
         .bind(record)
-        .fetch_all(writing.connection())
+        .fetch_all(writing.connection().await?)
         .await?;
     let mut versions = Vec::with_capacity(rows.len());
     for row in &rows {
@@ -287,7 +260,7 @@ pub(crate) async fn settle(writing: &mut Writing, record: i64, seq: i64, merged:
         .bind(revision)
         .bind(seq)
         .bind(now)
-        .execute(writing.connection())
+        .execute(writing.connection().await?)
         .await?;
     if merged { curate::merge(writing, record).await } else { Ok(()) }
 }

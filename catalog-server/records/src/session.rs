@@ -31,13 +31,13 @@ impl Operation for Begin {
         sqlx::query("DELETE FROM session WHERE created <= $1 OR last_seen <= $2")
             .bind(now - LONGEST)
             .bind(now - IDLE)
-            .execute(writing.connection())
+            .execute(writing.connection().await?)
             .await?;
         sqlx::query("INSERT INTO session (hash, account, created, last_seen) VALUES ($1, $2, $3, $3)")
             .bind(self.hash)
             .bind(self.account.as_str())
             .bind(now)
-            .execute(writing.connection())
+            .execute(writing.connection().await?)
             .await?;
         writing.audit(self.account.as_str(), "session.begin", self.account.as_str(), (None, None), &self.request);
         Ok(())
@@ -57,14 +57,14 @@ impl Operation for End {
         let rows = sqlx::query("SELECT account FROM session WHERE hash = $1 OR account = $2")
             .bind(self.hash.as_deref())
             .bind(self.account.as_ref().map(AccountName::as_str))
-            .fetch_all(writing.connection())
+            .fetch_all(writing.connection().await?)
             .await?;
         let Some(first) = rows.first() else { return Ok(0) };
         let account: AccountName = parsed(first, "account")?;
         let ended = sqlx::query("DELETE FROM session WHERE hash = $1 OR account = $2")
             .bind(self.hash.as_deref())
             .bind(self.account.as_ref().map(AccountName::as_str))
-            .execute(writing.connection())
+            .execute(writing.connection().await?)
             .await?;
         let action = if self.account.is_some() { "session.end_all" } else { "session.end" };
         writing.audit(account.as_str(), action, account.as_str(), (None, None), &self.request);
@@ -84,7 +84,7 @@ impl Operation for NoteSeen {
         sqlx::query("UPDATE session SET last_seen = $2 WHERE hash = $1 AND last_seen < $2")
             .bind(self.hash)
             .bind(self.at)
-            .execute(writing.connection())
+            .execute(writing.connection().await?)
             .await?;
         Ok(())
     }

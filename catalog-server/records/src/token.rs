@@ -48,12 +48,14 @@ impl Operation for Create {
         .bind(self.asked.namespace.as_deref())
         .bind(now)
         .bind(self.asked.days.map(|days| now + i64::from(days) * DAY))
-        .execute(writing.connection())
+        .execute(writing.connection().await?)
         .await?;
         let subject = format!("{}/{}", self.account, self.id);
         writing.audit(self.by.as_str(), "token.create", &subject, (None, None), &self.request);
-        let row =
-            sqlx::query("SELECT * FROM token WHERE id = $1").bind(self.id).fetch_one(writing.connection()).await?;
+        let row = sqlx::query("SELECT * FROM token WHERE id = $1")
+            .bind(self.id)
+            .fetch_one(writing.connection().await?)
+            .await?;
         token(&row)
     }
 }
@@ -76,7 +78,7 @@ impl Operation for Revoke {
         .bind(self.id.as_str())
         .bind(now)
         .bind(self.account.as_ref().map(AccountName::as_str))
-        .execute(writing.connection())
+        .execute(writing.connection().await?)
         .await?;
         if revoked.rows_affected() == 0 {
             return Err(Error::not_found("token", self.id));
@@ -97,7 +99,7 @@ impl Operation for EnsureAdministrator {
         let known = sqlx::query("SELECT 1 FROM token WHERE id = $1 AND hash = $2 AND revoked IS NULL")
             .bind(FROM_ENVIRONMENT)
             .bind(self.hash.as_str())
-            .fetch_optional(writing.connection())
+            .fetch_optional(writing.connection().await?)
             .await?;
         if known.is_some() {
             return Ok(());
@@ -115,7 +117,7 @@ impl Operation for EnsureAdministrator {
         .bind("administrator token from the environment")
         .bind(self.hash.as_str())
         .bind(now)
-        .execute(writing.connection())
+        .execute(writing.connection().await?)
         .await?;
         writing.audit(AccountName::application().as_str(), "token.create", "admin/environment", (None, None), "start");
         Ok(())
@@ -134,7 +136,7 @@ impl Operation for NoteUse {
         sqlx::query("UPDATE token SET last_used = $2 WHERE id = $1 AND COALESCE(last_used, 0) < $2")
             .bind(self.id)
             .bind(self.at)
-            .execute(writing.connection())
+            .execute(writing.connection().await?)
             .await?;
         Ok(())
     }

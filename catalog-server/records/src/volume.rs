@@ -39,7 +39,7 @@ impl Operation for Choose {
         .bind(self.volume.as_str())
         .bind(self.mount_path)
         .bind(now)
-        .execute(writing.connection())
+        .execute(writing.connection().await?)
         .await?;
         writing.audit(self.account.as_str(), "volume.add", &self.volume, (None, None), &self.request);
         Ok(())
@@ -59,7 +59,7 @@ impl Operation for Remove {
         let removed = sqlx::query("DELETE FROM my_volume WHERE account = $1 AND volume = $2")
             .bind(self.account.as_str())
             .bind(self.volume.as_str())
-            .execute(writing.connection())
+            .execute(writing.connection().await?)
             .await?;
         if removed.rows_affected() == 0 {
             return Ok(false);

@@ -3,17 +3,21 @@
 //! Every write is an [`Operation`]. A group is one transaction and each operation in it a savepoint, so that one that
 //! fails takes back only its own rows. Answers leave when COMMIT has returned, that is, when the log is on disk.
 
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-use sqlx::{Connection as _, Executor, QueryBuilder, Row};
+use catalog_schemas::id::{Identifier, Namespace, ZoneId};
+use sqlx::{Connection as _, Executor, Row};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::audit::{self, Entry, Tail};
+use crate::audit::{Entry, Tail};
 use crate::error::Error;
+use crate::names::AccountName;
 use crate::open::Clock;
-use crate::row::{Connection, Database, counted};
+use crate::row::{Connection, counted};
+use crate::rows::{ChangeRow, NewRow, Script};
 
 /// The most operations of one group: enough to make the disk's wait cheap, few enough to answer soon.
 const GROUP: usize = 256;
@@ -22,7 +26,7 @@ const GATHER: Duration = Duration::from_millis(5);
 /// How many operations may wait for the writer before callers wait too.
 pub(crate) const WAITING: usize = 1024;
 /// Rows written by one statement; more gains nothing and makes a statement that is kept prepared large.
-const ROWS: usize = 100;
+const ROWS: usize = 64;
 
 /// Something to write, whole or not at all.
 pub(crate) trait Operation: Send + 'static {
@@ -31,15 +35,6 @@ pub(crate) trait Operation: Send + 'static {
 
     /// Writes it.
     fn run(self, writing: &mut Writing) -> impl Future<Output = Result<Self::Answer, Error>> + Send;
-}
-
-/// A line of the change log that is not yet written.
-#[derive(Clone)]
-struct ChangeRow {
-    seq: i64,
-    record: i64,
-    version: String,
-    what: &'static str,
 }
 
 /// An open transaction: its connection and what is known of it.
@@ -54,9 +49,18 @@ pub(crate) struct Writing {
     // Both are appended to by every operation and read by none, so they are written once a group.
     changes: Vec<ChangeRow>,
     entries: Vec<Entry>,
+    // New records wait here until somebody looks at the tables or the group ends.
+    rows: Vec<NewRow>,
+    waiting: HashSet<(ZoneId, Identifier)>,
+    /// Where the rows of the current operation begin.
+    own: usize,
+    /// Whether the current operation has a savepoint: it needs one only when it writes by itself.
+    savepoint: bool,
+    /// Who decides about which namespace, as far as this group asked.
+    pub(crate) owners: HashMap<Namespace, Option<AccountName>>,
 }
 
-/// What is taken back together with a savepoint.
+/// What is taken back when an operation is refused.
 struct Mark {
     seq: i64,
     record: i64,
@@ -67,7 +71,7 @@ struct Mark {
 }
 
 impl Writing {
-    pub(crate) fn new(connection: Connection) -> Self {
+    fn new(connection: Connection) -> Self {
         Self {
             connection,
             now: 0,
@@ -77,12 +81,41 @@ impl Writing {
             tail: Tail::default(),
             changes: Vec::new(),
             entries: Vec::new(),
+            rows: Vec::new(),
+            waiting: HashSet::new(),
+            own: 0,
+            savepoint: false,
+            owners: HashMap::new(),
         }
     }
 
-    /// Gives the connection inside the transaction.
-    pub(crate) fn connection(&mut self) -> &mut Connection {
+    /// Gives the connection for reading what no waiting row could change.
+    pub(crate) fn look(&mut self) -> &mut Connection {
         &mut self.connection
+    }
+
+    /// Gives the connection for reading and writing: every row that waits is in its table, and what is written goes
+    /// away if the operation is refused.
+    pub(crate) async fn connection(&mut self) -> Result<&mut Connection, Error> {
+        if !self.savepoint {
+            let own = self.rows.split_off(self.own);
+            self.flush().await?;
+            self.connection.execute("SAVEPOINT operation").await?;
+            (self.rows, self.own, self.savepoint) = (own, 0, true);
+        }
+        self.flush().await?;
+        Ok(&mut self.connection)
+    }
+
+    /// Says whether a new record of this key waits to be written.
+    pub(crate) fn waits(&self, key: &(ZoneId, Identifier)) -> bool {
+        self.waiting.contains(key)
+    }
+
+    /// Lets a new record wait to be written.
+    pub(crate) fn push(&mut self, row: NewRow) {
+        self.waiting.insert((row.given.given.zone.clone(), row.given.given.identifier.clone()));
+        self.rows.push(row);
     }
 
     /// Numbers a new record.
@@ -119,25 +152,36 @@ impl Writing {
 
     async fn begin(&mut self, now: i64) -> Result<(), Error> {
         self.now = now;
+        self.changes.clear();
+        self.entries.clear();
+        self.rows.clear();
+        self.waiting.clear();
+        self.owners.clear();
+        self.tail = Tail::default();
         // A write lock from the beginning: a transaction that reads first and then wants to write could find
         // that another process wrote in between.
-        self.connection.execute("BEGIN IMMEDIATE").await?;
-        for row in sqlx::query("SELECT name, value FROM counter").fetch_all(&mut self.connection).await? {
+        let rows = sqlx::query(
+            "BEGIN IMMEDIATE; SELECT name, value, '' AS hash FROM counter \
+             UNION ALL SELECT 'audit', number, hash FROM audit WHERE number = (SELECT MAX(number) FROM audit)",
+        )
+        .fetch_all(&mut self.connection)
+        .await?;
+        for row in rows {
             let value: i64 = row.try_get("value")?;
             match row.try_get::<&str, _>("name")? {
                 "seq" => self.seq = value,
                 "record" => self.record = value,
                 "revision" => self.revision = value,
+                "audit" => self.tail = Tail { number: value, hash: row.try_get("hash")? },
                 _ => {}
             }
         }
-        self.tail = audit::tail(&mut self.connection).await?;
-        self.changes.clear();
-        self.entries.clear();
         Ok(())
     }
 
-    fn mark(&self) -> Mark {
+    fn mark(&mut self) -> Mark {
+        self.own = self.rows.len();
+        self.savepoint = false;
         Mark {
             seq: self.seq,
             record: self.record,
@@ -148,38 +192,84 @@ impl Writing {
         }
     }
 
-    fn back_to(&mut self, mark: Mark) {
-        self.seq = mark.seq;
-        self.record = mark.record;
-        self.revision = mark.revision;
-        self.tail = mark.tail;
-        self.changes.truncate(mark.changes);
-        self.entries.truncate(mark.entries);
+    /// Ends an operation: what it wrote stays, or goes when it was refused.
+    async fn end(&mut self, refused: bool, mark: Mark) -> Result<(), Error> {
+        if refused {
+            for row in self.rows.drain(self.own..) {
+                self.waiting.remove(&(row.given.given.zone, row.given.given.identifier));
+            }
+            // It may have become somebody's namespace a moment ago.
+            self.owners.clear();
+            self.seq = mark.seq;
+            self.record = mark.record;
+            self.revision = mark.revision;
+            self.tail = mark.tail;
+            self.changes.truncate(mark.changes);
+            self.entries.truncate(mark.entries);
+        }
+        match (self.savepoint, refused) {
+            (true, true) => self.connection.execute("ROLLBACK TO operation; RELEASE operation").await?,
+            (true, false) => self.connection.execute("RELEASE operation").await?,
+            (false, _) => return Ok(()),
+        };
+        Ok(())
+    }
+
+    /// Writes the rows that wait.
+    async fn flush(&mut self) -> Result<(), Error> {
+        for rows in self.rows.chunks(ROWS) {
+            let mut script = Script::new();
+            script.push_records(rows);
+            execute(&mut self.connection, script, rows.len()).await?;
+        }
+        self.rows.clear();
+        self.waiting.clear();
+        Ok(())
     }
 
     async fn commit(&mut self) -> Result<(), Error> {
-        for rows in self.changes.chunks(ROWS) {
-            let now = self.now;
-            let mut query = QueryBuilder::<Database>::new("INSERT INTO change_log (seq, record, version, what, at) ");
-            query.push_values(rows, |mut row, change| {
-                row.push_bind(change.seq).push_bind(change.record).push_bind(change.version.as_str());
-                row.push_bind(change.what).push_bind(now);
-            });
-            query.build().execute(&mut self.connection).await?;
+        if self.rows.len() > ROWS {
+            self.flush().await?;
         }
-        for rows in self.entries.chunks(ROWS) {
-            audit::write(&mut self.connection, rows).await?;
+        // What a usual group has to write goes in one call, COMMIT included.
+        let mut script = Script::new();
+        script.push_records(&self.rows);
+        let lines = self.changes.len().max(self.entries.len());
+        if lines <= ROWS {
+            script.push_changes(&self.changes, self.now);
+            script.push_entries(&self.entries);
+        } else {
+            // These refer to the rows, which therefore go first.
+            execute(&mut self.connection, std::mem::replace(&mut script, Script::new()), 0).await?;
+            for changes in self.changes.chunks(ROWS) {
+                let mut script = Script::new();
+                script.push_changes(changes, self.now);
+                execute(&mut self.connection, script, changes.len()).await?;
+            }
+            for entries in self.entries.chunks(ROWS) {
+                let mut script = Script::new();
+                script.push_entries(entries);
+                execute(&mut self.connection, script, entries.len()).await?;
+            }
         }
         if !self.changes.is_empty() {
-            sqlx::query("UPDATE counter SET value = CASE name WHEN 'seq' THEN $1 WHEN 'record' THEN $2 ELSE $3 END WHERE name IN ('seq', 'record', 'revision')")
-                .bind(self.seq)
-                .bind(self.record)
-                .bind(self.revision)
-                .execute(&mut self.connection)
-                .await?;
+            script.query.push("UPDATE counter SET value = CASE name WHEN 'seq' THEN ").push_bind(self.seq);
+            script.query.push(" WHEN 'record' THEN ").push_bind(self.record).push(" ELSE ").push_bind(self.revision);
+            script.push(" END WHERE name IN ('seq', 'record', 'revision')");
         }
-        self.connection.execute("COMMIT").await?;
-        Ok(())
+        script.push("COMMIT");
+        execute(&mut self.connection, script, lines).await
+    }
+}
+
+/// Runs a script; keeps it prepared when its number of rows is one that comes often.
+async fn execute(connection: &mut Connection, mut script: Script, rows: usize) -> Result<(), Error> {
+    let often = rows <= 4 || rows == ROWS;
+    match script.query.build().persistent(often).execute(connection).await.map_err(Error::from) {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_fatal() => Err(error),
+        // Rows of several operations were in it, so that none of them can go on.
+        Err(error) => Err(error.for_another()),
     }
 }
 
@@ -322,13 +412,8 @@ async fn gather(
         group.push(pending);
         let Some(pending) = group.last_mut() else { break };
         let mark = writing.mark();
-        writing.connection.execute("SAVEPOINT operation").await?;
         pending.run(writing).await?;
-        if pending.refused() {
-            writing.connection.execute("ROLLBACK TO operation").await?;
-            writing.back_to(mark);
-        }
-        writing.connection.execute("RELEASE operation").await?;
+        writing.end(pending.refused(), mark).await?;
         if group.len() < GROUP && since.elapsed() < GATHER {
             match asked.try_recv() {
                 Ok(Message::Write(pending)) => next = Some(pending),

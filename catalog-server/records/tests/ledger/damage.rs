@@ -4,7 +4,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use catalog_records::{Error, Ledger};
+use catalog_records::{Error, Ledger, Settings};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
@@ -58,6 +58,38 @@ async fn a_damaged_file_is_refused_with_the_way_out() {
     }
     std::fs::write(&path, &good).unwrap();
     assert!(Ledger::open(folder.path()).await.unwrap().verify().await.unwrap().is_sound());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_refuses_writes_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { max_bytes: Some(1 << 20), ..Settings::default() };
+    let ledger = Ledger::open_with(folder.path(), settings).await.unwrap();
+    let publish = |ledger: &Ledger, n: u32| {
+        let (ledger, bytes) = (ledger.clone(), [n.to_be_bytes().as_slice(), &[0; 20_000]].concat());
+        tokio::spawn(async move { ledger.publish(packed(&format!("n{n}"), "1", &bytes)).await })
+    };
+    let asked: Vec<_> = (0..200).map(|n| (n, publish(&ledger, n))).collect();
+    let (mut stored, mut refused) = (Vec::new(), 0);
+    for (n, task) in asked {
+        match task.await.unwrap() {
+            Ok(outcome) => {
+                created(outcome);
+                stored.push(n);
+            }
+            Err(Error::Full) => refused += 1,
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    assert!(!stored.is_empty() && refused > 100, "{} stored, {refused} refused", stored.len());
+    // What is small may still find room; reading goes on; and nothing of what was refused is there.
+    let report = ledger.verify().await.unwrap();
+    assert!(report.is_sound(), "{:?}", report.faults);
+    assert_eq!((report.records, report.audit), (stored.len() as u64, stored.len() as u64));
+    ledger.close().await;
+    let ledger = Ledger::open(folder.path()).await.unwrap();
+    created(publish(&ledger, 1000).await.unwrap().unwrap());
+    assert_eq!(ledger.count().await.unwrap(), stored.len() as u64 + 1);
 }
 
 #[tokio::test]

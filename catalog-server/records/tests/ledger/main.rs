@@ -1,6 +1,7 @@
 //! The ledger from outside: what is promised about races, crashes, damage and secrets.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails should fail at once")]
 
+mod crash;
 mod damage;
 mod group;
 mod launches;

@@ -1,0 +1,263 @@
+//! What is wanted: the record's need and the request made into one, or every fault of the request.
+
+use std::collections::BTreeMap;
+
+use catalog_schemas::plan::{CpuRange, GpuRequest, MilliCpu, Mount, Range, Resources};
+use catalog_schemas::problem::Finding;
+use catalog_schemas::volume::check_mount_path;
+
+use super::{DEFAULT_CPU_CORES, DEFAULT_MEMORY_MIB, KnownVolume, Question};
+use crate::Error;
+use crate::words::{list, mebibytes};
+
+/// The record's need and the request made into one.
+#[derive(Debug)]
+pub(super) struct Wanted<'a> {
+    pub(super) cpu: CpuRange,
+    pub(super) memory: Range,
+    /// Absent when none is wanted.
+    pub(super) gpu: Option<GpuRequest>,
+    pub(super) mounts: Vec<WantedMount<'a>>,
+    /// The clashes between mounts, which are the same in every zone.
+    pub(super) conflicts: Vec<String>,
+}
+
+/// A volume that will be mounted, with what the catalogue says about it.
+#[derive(Debug)]
+pub(super) struct WantedMount<'a> {
+    pub(super) mount: Mount,
+    pub(super) volume: &'a KnownVolume,
+}
+
+impl Wanted<'_> {
+    /// Returns what is asked for in the words of an offer.
+    pub(super) fn requested(&self) -> Resources {
+        Resources { cpu: Some(self.cpu), memory_mib: Some(self.memory), gpu: self.gpu.clone() }
+    }
+}
+
+/// Makes one of need and request.
+pub(super) fn wanted<'a>(question: &Question<'a>) -> Result<Wanted<'a>, Error> {
+    let mut findings = Vec::new();
+    let cpu = wanted_cpu(question, &mut findings);
+    let memory = wanted_memory(question, &mut findings);
+    let gpu = wanted_gpu(question, &mut findings);
+    let mounts = wanted_mounts(question, &mut findings);
+    if let Some(chosen) = &question.request.datazone
+        && !question.zones.iter().any(|zone| zone.id == *chosen)
+    {
+        findings.push(
+            Finding::error("datazone.unknown", format!("there is no datazone `{}`", cut(chosen)))
+                .pointer("/datazone")
+                .got(chosen),
+        );
+    }
+    if findings.is_empty() {
+        let conflicts = conflicts(&mounts);
+        Ok(Wanted { cpu, memory, gpu, mounts, conflicts })
+    } else {
+        Err(Error::Request { findings })
+    }
+}
+
+fn wanted_cpu(question: &Question<'_>, findings: &mut Vec<Finding>) -> CpuRange {
+    let default = CpuRange { min: MilliCpu::cores(DEFAULT_CPU_CORES), max: None };
+    let need = question.need.resources.cpu.unwrap_or(default);
+    let Some(asked) = question.request.resources.cpu else { return need };
+    if asked.min < need.min {
+        findings.push(below("/resources/cpu/min", &asked.min.to_string(), &need.min.to_string(), "CPUs"));
+    }
+    if let Some(max) = asked.max.filter(|max| *max < asked.min) {
+        findings.push(upside_down("/resources/cpu/max", &max.to_string(), &asked.min.to_string()));
+    }
+    CpuRange { min: asked.min, max: asked.max.or(need.max.filter(|max| *max >= asked.min)) }
+}
+
+fn wanted_memory(question: &Question<'_>, findings: &mut Vec<Finding>) -> Range {
+    let need = question.need.resources.memory_mib.unwrap_or(Range { min: DEFAULT_MEMORY_MIB, max: None });
+    let Some(asked) = question.request.resources.memory_mib else { return need };
+    if asked.min < need.min {
+        findings.push(below("/resources/memoryMiB/min", &mebibytes(asked.min), &mebibytes(need.min), "memory"));
+    }
+    if let Some(max) = asked.max.filter(|max| *max < asked.min) {
+        findings.push(upside_down("/resources/memoryMiB/max", &mebibytes(max), &mebibytes(asked.min)));
+    }
+    Range { min: asked.min, max: asked.max.or(need.max.filter(|max| *max >= asked.min)) }
+}
+
+fn wanted_gpu(question: &Question<'_>, findings: &mut Vec<Finding>) -> Option<GpuRequest> {
+    let need = normalised(question.need.resources.gpu.as_ref());
+    let Some(asked) = &question.request.resources.gpu else { return need.filter(|gpu| gpu.count > 0) };
+    let asked = normalised(Some(asked)).unwrap_or_default();
+    let Some(need) = need else { return Some(asked).filter(|gpu| gpu.count > 0) };
+    if asked.count < need.count {
+        findings.push(below("/resources/gpu/count", &asked.count.to_string(), &need.count.to_string(), "GPUs"));
+    }
+    let models = match (need.models.is_empty(), asked.models.is_empty()) {
+        (_, true) => need.models.clone(),
+        (true, false) => asked.models.clone(),
+        (false, false) => {
+            let both: Vec<String> =
+                asked.models.iter().filter(|model| contains_word(&need.models, model)).cloned().collect();
+            if both.is_empty() {
+                let message = format!("it runs on {}, not on {}", list(&need.models), list(&asked.models));
+                findings.push(
+                    Finding::error("resources.gpu_model", message)
+                        .pointer("/resources/gpu/model")
+                        .got(list(&asked.models)),
+                );
+            }
+            both
+        }
+    };
+    let vendor = match (&need.vendor, &asked.vendor) {
+        (Some(need), Some(asked)) if !need.eq_ignore_ascii_case(asked) => {
+            let message = format!("it runs on {need} GPUs, not on {}", cut(asked));
+            findings.push(Finding::error("resources.gpu_model", message).pointer("/resources/gpu/vendor").got(asked));
+            Some(need.clone())
+        }
+        (need, asked) => asked.clone().or(need.clone()),
+    };
+    if let (Some(asked), Some(need)) = (asked.memory_mib, need.memory_mib)
+        && asked < need
+    {
+        findings.push(below("/resources/gpu/memoryMiB", &mebibytes(asked), &mebibytes(need), "GPU memory"));
+    }
+    let cuda = match (&need.cuda, &asked.cuda) {
+        (Some(need), Some(asked)) => Some(if dotted(need) > dotted(asked) { need.clone() } else { asked.clone() }),
+        (need, asked) => asked.clone().or(need.clone()),
+    };
+    let memory_mib = asked.memory_mib.max(need.memory_mib);
+    Some(GpuRequest { count: asked.count, models, model: None, vendor, memory_mib, cuda }).filter(|gpu| gpu.count > 0)
+}
+
+/// Adds the single model of a form to the list of models.
+fn normalised(gpu: Option<&GpuRequest>) -> Option<GpuRequest> {
+    let mut gpu = gpu?.clone();
+    if let Some(model) = gpu.model.take().filter(|model| !model.is_empty())
+        && !contains_word(&gpu.models, &model)
+    {
+        gpu.models.push(model);
+    }
+    gpu.vendor = gpu.vendor.filter(|vendor| !vendor.is_empty());
+    Some(gpu)
+}
+
+fn wanted_mounts<'a>(question: &Question<'a>, findings: &mut Vec<Finding>) -> Vec<WantedMount<'a>> {
+    let known = |name: &str| {
+        question.volumes.iter().find(|volume| volume.key == name || volume.iri == name || volume.identifier == name)
+    };
+    let mut mounts: BTreeMap<&str, WantedMount<'a>> = BTreeMap::new();
+    for need in question.need.volumes.iter().filter(|need| need.required) {
+        if let Some(volume) = known(&need.volume) {
+            let mount = mount(volume, need.mount_path.as_ref(), need.mode.as_ref());
+            mounts.insert(&volume.key, WantedMount { mount, volume });
+        } else {
+            // The record was valid when it was published; the volume has left the catalogue since.
+            let message = format!("it needs the volume `{}`, which is not in the catalogue", cut(&need.volume));
+            findings.push(Finding::error("volume.unknown", message).pointer("/datalab").got(&need.volume));
+        }
+    }
+    let mut asked_before: Vec<&str> = Vec::new();
+    for (position, asked) in question.request.volumes.iter().enumerate() {
+        let Some(volume) = known(&asked.volume) else {
+            let message = format!("there is no volume `{}`", cut(&asked.volume));
+            let pointer = format!("/volumes/{position}/volume");
+            findings.push(Finding::error("volume.unknown", message).pointer(pointer).got(&asked.volume));
+            continue;
+        };
+        if asked_before.contains(&volume.key.as_str()) {
+            let message = format!("the volume {} is asked for twice", volume.name);
+            findings.push(
+                Finding::error("volume.duplicate", message)
+                    .pointer(format!("/volumes/{position}/volume"))
+                    .got(&asked.volume),
+            );
+            continue;
+        }
+        asked_before.push(&volume.key);
+        if let Some(mode) = asked.mode.as_deref().filter(|mode| !matches!(*mode, "ro" | "rw")) {
+            let message = format!("`{}` is not a mode of mounting; write ro or rw", cut(mode));
+            findings.push(Finding::error("mount.mode", message).pointer(format!("/volumes/{position}/mode")).got(mode));
+        }
+        // What the manifest says about an optional volume holds when the request leaves it open.
+        let manifest = question.need.volumes.iter().find(|need| known(&need.volume).is_some_and(|it| it == volume));
+        let path = asked.mount_path.as_ref().filter(|path| !path.is_empty());
+        let mount = mount(
+            volume,
+            path.or(manifest.and_then(|need| need.mount_path.as_ref())),
+            asked.mode.as_ref().or(manifest.and_then(|need| need.mode.as_ref())),
+        );
+        if let Err(invalid) = check_mount_path(&mount.mount_path) {
+            findings.push(
+                Finding::error("mount.path", invalid.to_string())
+                    .pointer(format!("/volumes/{position}/mountPath"))
+                    .got(&mount.mount_path),
+            );
+        }
+        mounts.insert(&volume.key, WantedMount { mount, volume });
+    }
+    mounts.into_values().collect()
+}
+
+fn mount(volume: &KnownVolume, path: Option<&String>, mode: Option<&String>) -> Mount {
+    Mount {
+        volume: volume.key.clone(),
+        mount_path: path.unwrap_or(&volume.default_mount_path).clone(),
+        mode: mode.unwrap_or(&volume.mode).clone(),
+    }
+}
+
+/// Says of each pair of mounts whether one would hide the other.
+fn conflicts(mounts: &[WantedMount<'_>]) -> Vec<String> {
+    let mut messages = Vec::new();
+    for (position, one) in mounts.iter().enumerate() {
+        if let Err(invalid) = check_mount_path(&one.mount.mount_path) {
+            messages.push(format!("{} cannot be mounted: {invalid}", one.volume.name));
+        }
+        for other in &mounts[position + 1..] {
+            let (path, other_path) = (&one.mount.mount_path, &other.mount.mount_path);
+            if path == other_path {
+                messages.push(format!("{} and {} would both be mounted at {path}", one.volume.name, other.volume.name));
+            } else if lies_below(path, other_path) || lies_below(other_path, path) {
+                messages.push(format!(
+                    "{} at {path} and {} at {other_path} would lie within one another",
+                    one.volume.name, other.volume.name
+                ));
+            }
+        }
+    }
+    messages
+}
+
+fn lies_below(path: &str, parent: &str) -> bool {
+    path.strip_prefix(parent).is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn below(pointer: &str, asked: &str, minimum: &str, of: &str) -> Finding {
+    Finding::error("resources.below_minimum", format!("it needs at least {minimum} {of}; {asked} is asked for"))
+        .pointer(pointer)
+        .got(asked)
+}
+
+fn upside_down(pointer: &str, max: &str, min: &str) -> Finding {
+    Finding::error("resources.range", format!("at most {max} is less than at least {min}")).pointer(pointer).got(max)
+}
+
+/// Says whether a list of model or vendor words holds a word, whatever its case.
+pub(super) fn contains_word(words: &[String], word: &str) -> bool {
+    words.iter().any(|known| known.eq_ignore_ascii_case(word))
+}
+
+/// Reads `12.4` as numbers, so that 10.0 is newer than 9.2.
+pub(super) fn dotted(version: &str) -> Vec<u32> {
+    let mut parts: Vec<u32> = version.split('.').map(|part| part.parse().unwrap_or(0)).collect();
+    while parts.last() == Some(&0) {
+        parts.pop();
+    }
+    parts
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(80).collect()
+}

@@ -1,0 +1,288 @@
+//! What a backend may be asked to run: a closed struct, so that nothing else can be asked for.
+
+use catalog_schemas::id::LaunchId;
+use catalog_schemas::plan::{CpuRange, GpuRequest, MilliCpu, Mount, Range, Resources};
+use serde::{Deserialize, Serialize};
+
+use crate::backend::{BackendError, FailureCode, Stage};
+
+/// Stands in arguments and environment values for the path that the lab is opened at, such as `/lab/l0…/`.
+pub const BASE_PATH: &str = "{basePath}";
+
+/// Stands in arguments for the port that the lab must listen on.
+pub const PORT: &str = "{port}";
+
+/// One launch as a backend sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LaunchSpec {
+    /// The launch's id: the container's name and label.
+    pub launch: LaunchId,
+    /// The owner's name for it.
+    pub name: String,
+    /// The datalab's name, for the demonstration's page.
+    pub datalab_name: String,
+    /// A hash of the owner's account, for the labels; never the account itself.
+    pub owner_hash: String,
+    /// Its image; only a demonstration runs without one.
+    pub image: Option<Image>,
+    /// `web`, `desktop`, `vm`, `terminal` or `headless`.
+    pub interface_type: String,
+    /// Processor cores.
+    pub cpu: MilliCpu,
+    /// Memory; swap is part of it.
+    #[serde(rename = "memoryMiB")]
+    pub memory_mib: u64,
+    /// GPUs.
+    pub gpus: Option<Gpus>,
+    /// Volumes by key; the backend knows where they lie.
+    pub mounts: Vec<Mount>,
+    /// The port that its interface listens on; absent for a headless one.
+    pub port: Option<u16>,
+    /// The path opened when it is ready, relative to its base path.
+    pub entry_path: String,
+    /// How to know that it is ready.
+    pub readiness: Readiness,
+    /// Replaces the image's entry point unless empty.
+    pub command: Vec<String>,
+    /// Replaces the image's command unless empty.
+    pub args: Vec<String>,
+    /// Environment variables.
+    pub env: Vec<(String, String)>,
+}
+
+/// An image by reference and, when known, by digest.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Image {
+    /// Such as `docker.io/library/busybox:1.36`.
+    pub reference: String,
+    /// Such as `sha256:…`; what is run when present, whatever the tag says by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+}
+
+/// GPUs of one model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Gpus {
+    /// How many; never 0.
+    pub count: u32,
+    /// Such as `nvidia`.
+    pub vendor: String,
+    /// Such as `A100`.
+    pub model: String,
+}
+
+/// How to know that a lab's interface answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Readiness {
+    /// The path to ask for, relative to the base path; the entry path when absent.
+    pub path: Option<String>,
+    /// How long it may take from the start of the container.
+    pub timeout_seconds: u32,
+}
+
+impl Default for Readiness {
+    fn default() -> Self {
+        Self { path: None, timeout_seconds: 120 }
+    }
+}
+
+impl Image {
+    /// Returns the repository without tag and digest: what a registry is asked for.
+    pub fn repository(&self) -> &str {
+        let name = self.reference.split('@').next().unwrap_or(&self.reference);
+        match name.rsplit_once(':') {
+            // A colon before a slash belongs to the registry's port.
+            Some((repository, tag)) if !tag.contains('/') => repository,
+            _ => name,
+        }
+    }
+
+    /// Returns the tag, `latest` when none is written.
+    pub fn tag(&self) -> &str {
+        let name = self.reference.split('@').next().unwrap_or(&self.reference);
+        name.strip_prefix(self.repository()).and_then(|rest| rest.strip_prefix(':')).unwrap_or("latest")
+    }
+
+    /// Returns the digest, be it known or written in the reference.
+    pub fn pinned(&self) -> Option<&str> {
+        self.digest.as_deref().or_else(|| self.reference.split_once('@').map(|(_, digest)| digest))
+    }
+
+    /// Returns the name to run: by digest when there is one.
+    pub fn name(&self) -> String {
+        match self.pinned() {
+            Some(digest) => format!("{}@{digest}", self.repository()),
+            None => format!("{}:{}", self.repository(), self.tag()),
+        }
+    }
+}
+
+impl LaunchSpec {
+    /// Returns the path that the proxy serves the lab at, with a slash at both ends.
+    pub fn base_path(&self) -> String {
+        format!("/lab/{}/", self.launch)
+    }
+
+    /// Says whether the lab was told its base path, so the proxy passes the path on as it is instead of stripping it.
+    pub fn keeps_base_path(&self) -> bool {
+        self.command
+            .iter()
+            .chain(&self.args)
+            .chain(self.env.iter().map(|(_, value)| value))
+            .any(|text| text.contains(BASE_PATH))
+    }
+
+    /// Returns the path to probe, as the lab sees it.
+    pub fn probe_path(&self) -> String {
+        self.path_in_lab(self.readiness.path.as_deref().unwrap_or(&self.entry_path))
+    }
+
+    /// Returns a path relative to the base path as the lab sees it.
+    pub fn path_in_lab(&self, path: &str) -> String {
+        let path = path.trim_start_matches('/');
+        if self.keeps_base_path() { format!("{}{path}", self.base_path()) } else { format!("/{path}") }
+    }
+
+    /// Says whether there is an interface to wait for.
+    pub fn has_interface(&self) -> bool {
+        self.interface_type != "headless" && self.port.is_some()
+    }
+
+    /// Returns a text with the base path and the port put in.
+    pub fn filled(&self, text: &str) -> String {
+        let text = text.replace(BASE_PATH, &self.base_path());
+        self.port.map_or_else(|| text.clone(), |port| text.replace(PORT, &port.to_string()))
+    }
+
+    /// Returns what is asked for in the words of a plan.
+    pub fn resources(&self) -> Resources {
+        Resources {
+            cpu: Some(CpuRange { min: self.cpu, max: Some(self.cpu) }),
+            memory_mib: Some(Range { min: self.memory_mib, max: Some(self.memory_mib) }),
+            gpu: self.gpus.as_ref().map(|gpus| GpuRequest {
+                count: gpus.count,
+                model: Some(gpus.model.clone()),
+                vendor: Some(gpus.vendor.clone()),
+                ..GpuRequest::default()
+            }),
+        }
+    }
+
+    /// Checks what a stranger could have written: the command, the environment, amounts.
+    ///
+    /// # Errors
+    ///
+    /// Refuses with `spec.refused` and the offending name; values are not repeated, as they may be secret.
+    pub fn check(&self) -> Result<(), BackendError> {
+        let refuse = |cause: String| Err(BackendError::new(Stage::Start, FailureCode::SpecRefused, cause));
+        if self.cpu.0 == 0 || self.memory_mib == 0 {
+            return refuse("a launch needs some CPU and some memory".to_owned());
+        }
+        if self.gpus.as_ref().is_some_and(|gpus| gpus.count == 0 || gpus.count > 64) {
+            return refuse("the number of GPUs must be from 1 to 64".to_owned());
+        }
+        if self.command.len() + self.args.len() > 128 {
+            return refuse("the command has more than 128 words".to_owned());
+        }
+        if self.command.iter().chain(&self.args).any(|word| word.len() > 8192 || word.contains('\0')) {
+            return refuse("a word of the command is longer than 8192 bytes or holds a NUL".to_owned());
+        }
+        if self.env.len() > 64 {
+            return refuse("there are more than 64 environment variables".to_owned());
+        }
+        for (name, value) in &self.env {
+            if !is_allowed_variable(name) {
+                let name: String = name.chars().take(80).collect();
+                return refuse(format!("the environment variable `{name}` must not be set"));
+            }
+            if value.len() > 8192 || value.contains('\0') {
+                return refuse(format!("the value of `{name}` is longer than 8192 bytes or holds a NUL"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Says whether a manifest may set an environment variable.
+///
+/// Names are upper-case words. Refused are those by which the loader, the container runtime, a GPU runtime or a
+/// proxy is steered: `NVIDIA_VISIBLE_DEVICES=all` would be given every GPU of the machine.
+fn is_allowed_variable(name: &str) -> bool {
+    const REFUSED: [&str; 8] =
+        ["PATH", "HOME", "USER", "HOSTNAME", "CUDA_VISIBLE_DEVICES", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
+    const REFUSED_PREFIXES: [&str; 6] = ["LD_", "NVIDIA_", "DOCKER_", "KUBERNETES_", "ALIDADE_", "AMD_"];
+    let is_word = (1..=64).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_uppercase())
+        && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+    is_word && !REFUSED.contains(&name) && !REFUSED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn spec() -> LaunchSpec {
+        LaunchSpec {
+            launch: LaunchId::from_bytes([7; 16]),
+            name: "my aladin".to_owned(),
+            datalab_name: "Aladin Sky Atlas".to_owned(),
+            owner_hash: "5e884898".to_owned(),
+            image: Some(Image { reference: "lab:1".to_owned(), digest: None }),
+            interface_type: "web".to_owned(),
+            cpu: MilliCpu(500),
+            memory_mib: 64,
+            gpus: None,
+            mounts: Vec::new(),
+            port: Some(8888),
+            entry_path: "/".to_owned(),
+            readiness: Readiness::default(),
+            command: Vec::new(),
+            args: Vec::new(),
+            env: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn references_are_taken_apart_and_run_by_digest() {
+        let image = |reference: &str, digest: Option<&str>| {
+            let image = Image { reference: reference.to_owned(), digest: digest.map(str::to_owned) };
+            (image.repository().to_owned(), image.tag().to_owned(), image.name())
+        };
+        let parts = |a: &str, b: &str, c: &str| (a.to_owned(), b.to_owned(), c.to_owned());
+        assert_eq!(image("lab", None), parts("lab", "latest", "lab:latest"));
+        assert_eq!(image("host:5000/a/lab:1.2", None), parts("host:5000/a/lab", "1.2", "host:5000/a/lab:1.2"));
+        assert_eq!(image("host:5000/lab", None), parts("host:5000/lab", "latest", "host:5000/lab:latest"));
+        assert_eq!(image("lab:1", Some("sha256:ab")), parts("lab", "1", "lab@sha256:ab"));
+        assert_eq!(image("lab:1@sha256:cd", None), parts("lab", "1", "lab@sha256:cd"));
+    }
+
+    #[test]
+    fn only_harmless_variables_may_be_set() {
+        for good in ["JUPYTER_TOKEN", "LANG", "OMP_NUM_THREADS"] {
+            assert!(is_allowed_variable(good), "{good}");
+        }
+        for bad in ["", "lower", "A=B", "A\0", "LD_PRELOAD", "NVIDIA_VISIBLE_DEVICES", "PATH", "1A", "ALIDADE_X"] {
+            assert!(!is_allowed_variable(bad), "{bad}");
+        }
+        let mut refused = spec();
+        refused.env.push(("LD_PRELOAD".to_owned(), "secret".to_owned()));
+        let error = refused.check().unwrap_err();
+        assert_eq!(error.code, FailureCode::SpecRefused);
+        assert_eq!(error.cause, "the environment variable `LD_PRELOAD` must not be set");
+    }
+
+    #[test]
+    fn a_lab_that_knows_its_base_path_keeps_it() {
+        let mut spec = spec();
+        spec.entry_path = "lab/tree".to_owned();
+        assert_eq!(spec.probe_path(), "/lab/tree");
+        spec.args = vec!["--base-url={basePath}".to_owned(), "--port={port}".to_owned()];
+        assert!(spec.keeps_base_path());
+        assert_eq!(spec.probe_path(), format!("/lab/{}/lab/tree", spec.launch));
+        assert_eq!(spec.filled(&spec.args[1]), "--port=8888");
+    }
+}

@@ -1,0 +1,269 @@
+//! The life of a launch in the demonstration, driven as the server drives it.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::body::Body;
+use catalog_launch::backend::{Backend, FailureCode, Stage};
+use catalog_launch::config::{BackendKind, GpuConfig, VolumeConfig, ZoneConfig};
+use catalog_launch::demo::{DemoBackend, Faults};
+use catalog_launch::reconcile::{Deadlines, drive};
+use catalog_launch::{Endpoint, Gpus, LaunchSpec, LogQuery, Readiness};
+use catalog_schemas::id::LaunchId;
+use catalog_schemas::launch::{Launch, LaunchState};
+use catalog_schemas::plan::{MilliCpu, Mount};
+use futures::StreamExt;
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use jiff::Timestamp;
+use tower::ServiceExt;
+
+fn quick() -> Faults {
+    Faults { prepare_millis: 10, ready_millis: 30, headless_millis: 50, ..Faults::default() }
+}
+
+fn zone(faults: Faults) -> DemoBackend {
+    let mut config = ZoneConfig::new("demo".parse().unwrap(), "SCI-CLOUD", BackendKind::Demo);
+    config.cpu = Some(MilliCpu::cores(4));
+    config.memory_mib = Some(8192);
+    config.gpu.push(GpuConfig {
+        vendor: "nvidia".to_owned(),
+        model: "A100".to_owned(),
+        count: 2,
+        ..GpuConfig::default()
+    });
+    config.volume.push(VolumeConfig { volume: "pla-legacy".to_owned(), ..VolumeConfig::default() });
+    config.demo = faults;
+    DemoBackend::new(&config)
+}
+
+fn spec(number: u8) -> LaunchSpec {
+    LaunchSpec {
+        launch: LaunchId::from_bytes([number; 16]),
+        name: "my <aladin>".to_owned(),
+        datalab_name: "Aladin Sky Atlas".to_owned(),
+        owner_hash: "5e88".to_owned(),
+        image: None,
+        interface_type: "web".to_owned(),
+        cpu: MilliCpu(1500),
+        memory_mib: 2048,
+        gpus: Some(Gpus { count: 1, vendor: "nvidia".to_owned(), model: "A100".to_owned() }),
+        mounts: vec![Mount {
+            volume: "pla-legacy".to_owned(),
+            mount_path: "/data/user/pla_legacy".to_owned(),
+            mode: "ro".to_owned(),
+        }],
+        port: Some(8888),
+        entry_path: "/lab/tree".to_owned(),
+        readiness: Readiness { path: None, timeout_seconds: 5 },
+        command: Vec::new(),
+        args: Vec::new(),
+        env: Vec::new(),
+    }
+}
+
+fn row(spec: &LaunchSpec) -> Launch {
+    Launch {
+        id: spec.launch.to_string(),
+        name: spec.name.clone(),
+        owner: "anna".to_owned(),
+        datalab: "http://localhost/id/go-esa/esa.esdc.aladin".to_owned(),
+        datalab_name: spec.datalab_name.clone(),
+        version: "0.3.1".to_owned(),
+        datazone: "demo".to_owned(),
+        demo: true,
+        interface_type: spec.interface_type.clone(),
+        state: LaunchState::Requested,
+        stage: None,
+        failure: None,
+        requested: spec.resources(),
+        granted: None,
+        mounts: spec.mounts.clone(),
+        access_url: None,
+        open_when_ready: true,
+        remove_when_finished: false,
+        created: Timestamp::now().to_string(),
+        ready: None,
+        ended: None,
+        expires: None,
+        hint: None,
+    }
+}
+
+/// Drives a launch until it is in a state, as the server's loop does; returns it with everything that was told.
+async fn drive_to(
+    backend: &dyn Backend,
+    spec: &LaunchSpec,
+    mut launch: Launch,
+    until: &[LaunchState],
+) -> (Launch, Vec<String>) {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let mut since = Timestamp::now();
+    for _ in 0..400 {
+        let heard = told.clone();
+        let progress = move |progress: catalog_launch::Progress| heard.lock().unwrap().push(progress.to_string());
+        let update = drive(backend, spec, &launch, since, &Deadlines::default(), &progress).await;
+        if update.launch.state != launch.state {
+            since = Timestamp::now();
+        }
+        launch = update.launch;
+        told.lock().unwrap().extend(update.message);
+        if until.contains(&launch.state) {
+            let told = told.lock().unwrap().clone();
+            return (launch, told);
+        }
+        if !update.again {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    panic!("not in {until:?}: {launch:?}");
+}
+
+const ENDS: [LaunchState; 4] =
+    [LaunchState::Ready, LaunchState::Completed, LaunchState::Cancelled, LaunchState::Failed];
+
+async fn get(router: &axum::Router, path: &str) -> (StatusCode, String) {
+    let response = router.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+    let status = response.status();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn a_launch_is_prepared_started_opened_and_stopped() {
+    let zone = zone(quick());
+    let spec = spec(1);
+    let (launch, told) = drive_to(&zone, &spec, row(&spec), &ENDS).await;
+    assert_eq!(launch.state, LaunchState::Ready, "{launch:?}");
+    assert_eq!(launch.granted, Some(spec.resources()));
+    assert_eq!(launch.access_url.as_deref(), Some(format!("/lab/{}/lab/tree", spec.launch).as_str()));
+    let pulls = told.iter().filter(|line| line.starts_with("pull ")).count();
+    assert_eq!(pulls, 10);
+    let rest: Vec<&str> = told.iter().map(String::as_str).filter(|line| !line.starts_with("pull ")).collect();
+    assert_eq!(
+        rest,
+        ["a datazone is chosen", "the image is fetched", "mount", "the container is started", "the interface answers"]
+    );
+
+    let capacity = zone.capacity().await.unwrap();
+    assert_eq!((capacity.free_cpu, capacity.free_memory_mib, capacity.sessions), (MilliCpu(2500), 6144, 1));
+    assert_eq!(capacity.free_gpus[0].count, 1);
+
+    let Some(Endpoint::Handler(router)) = zone.endpoint(&spec.launch).await.unwrap() else { panic!("no page") };
+    for path in ["/".to_owned(), "/lab/tree".to_owned(), spec.base_path(), format!("{}lab/tree", spec.base_path())] {
+        let (status, page) = get(&router, &path).await;
+        assert_eq!(status, StatusCode::OK, "{path}");
+        assert!(page.contains("<b>DEMO</b>") && page.contains("my &lt;aladin&gt;") && page.contains("SCI-CLOUD"));
+        assert!(
+            page.contains("1.5")
+                && page.contains("2 GiB")
+                && page.contains("<code>/data/user/pla_legacy</code>, read only")
+        );
+        assert!(!page.contains("href=\"/") && !page.contains("action=\"/") && !page.contains("<script"));
+    }
+    assert!(get(&router, "/lab/tree").await.1.contains("action=\"../note\""));
+    assert_eq!(get(&router, "/nothing").await.0, StatusCode::NOT_FOUND);
+    let note = Request::post(format!("{}note", spec.base_path())).body(Body::from("note=a+%3Cb%3E")).unwrap();
+    let response = router.clone().oneshot(note).await.unwrap();
+    assert_eq!((response.status(), &response.headers()["location"]), (StatusCode::SEE_OTHER, &"./".parse().unwrap()));
+    assert!(get(&router, "/").await.1.contains("a &lt;b&gt;</textarea>"));
+    assert!(get(&router, "/log").await.1.contains("mounted pla-legacy at /data/user/pla_legacy (ro)"));
+
+    let mut stopping = launch;
+    stopping.state = LaunchState::Stopping;
+    let (ended, _) = drive_to(&zone, &spec, stopping, &[LaunchState::Cancelled]).await;
+    assert!(ended.ended.is_some() && ended.access_url.is_none());
+    assert_eq!(zone.list().await.unwrap(), []);
+    assert_eq!(zone.capacity().await.unwrap().free_cpu, MilliCpu::cores(4));
+    zone.stop(&spec.launch).await.unwrap();
+    assert_eq!(zone.remove(&spec.launch).await.unwrap(), [], "stopping and removing again do nothing");
+}
+
+#[tokio::test]
+async fn every_fault_ends_in_its_code() {
+    let failing = |fail_at, fail_with| Faults { fail_at: Some(fail_at), fail_with, ..quick() };
+    let cases = [
+        (failing(Stage::Prepare, None), "prepare", "image.pull_failed"),
+        (failing(Stage::Prepare, Some(FailureCode::ImageNotFound)), "prepare", "image.not_found"),
+        (failing(Stage::Start, Some(FailureCode::GpuUnavailable)), "start", "gpu.unavailable"),
+        (failing(Stage::Ready, None), "ready", "ready.timeout"),
+        (failing(Stage::Run, None), "start", "exit.nonzero"),
+        (failing(Stage::Run, Some(FailureCode::MemoryExceeded)), "start", "memory.exceeded"),
+        (Faults { grants_less: true, ..quick() }, "start", "resources.not_granted"),
+    ];
+    for (number, (faults, stage, code)) in cases.into_iter().enumerate() {
+        let zone = zone(faults);
+        let mut spec = spec(u8::try_from(number).unwrap());
+        spec.readiness.timeout_seconds = 0;
+        if code != "ready.timeout" {
+            spec.readiness.timeout_seconds = 5;
+        }
+        let (launch, _) = drive_to(&zone, &spec, row(&spec), &ENDS).await;
+        let failure = launch.failure.expect(code);
+        assert_eq!((failure.stage.as_str(), failure.code.as_str()), (stage, code));
+        assert!(!failure.cause.is_empty() && !failure.next_action.is_empty());
+        assert_eq!(
+            failure.log.is_empty(),
+            matches!(code, "image.pull_failed" | "image.not_found" | "gpu.unavailable"),
+            "{code}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_zone_that_is_down_is_asked_again_and_a_running_lab_is_not_given_up() {
+    let zone = zone(Faults { down: true, ..quick() });
+    let spec = spec(9);
+    let mut launch = row(&spec);
+    launch.state = LaunchState::Preparing;
+    let update = drive(&zone, &spec, &launch, Timestamp::now(), &Deadlines::default(), &|_| {}).await;
+    assert_eq!((update.launch.state, update.changed), (LaunchState::Preparing, false));
+    let long_ago = "2026-01-01T00:00:00Z".parse().unwrap();
+    let update = drive(&zone, &spec, &launch, long_ago, &Deadlines::default(), &|_| {}).await;
+    assert_eq!(update.launch.failure.unwrap().code, "engine.unreachable");
+    launch.state = LaunchState::Running;
+    let update = drive(&zone, &spec, &launch, long_ago, &Deadlines::default(), &|_| {}).await;
+    assert_eq!(update.launch.state, LaunchState::Running);
+    assert!(zone.capacity().await.unwrap_err().is_transient());
+}
+
+#[tokio::test]
+async fn a_server_that_comes_back_finds_its_labs_started_anew() {
+    let spec = spec(10);
+    let (launch, _) = drive_to(&zone(quick()), &spec, row(&spec), &ENDS).await;
+    let restarted = zone(quick());
+    let (launch, _) = drive_to(&restarted, &spec, launch, &ENDS).await;
+    assert_eq!(launch.state, LaunchState::Ready);
+    assert_eq!(restarted.list().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_full_zone_refuses_and_a_headless_lab_completes() {
+    let zone = zone(quick());
+    let mut first = spec(11);
+    first.cpu = MilliCpu(3000);
+    assert_eq!(drive_to(&zone, &first, row(&first), &ENDS).await.0.state, LaunchState::Ready);
+    let second = spec(12);
+    let (refused, _) = drive_to(&zone, &second, row(&second), &ENDS).await;
+    assert_eq!(refused.failure.unwrap().code, "resources.unavailable");
+    let mut third = spec(13);
+    (third.interface_type, third.cpu, third.gpus) = ("headless".to_owned(), MilliCpu(500), None);
+    let (launch, told) = drive_to(&zone, &third, row(&third), &ENDS).await;
+    assert_eq!(launch.state, LaunchState::Completed);
+    assert!(told.contains(&"it runs".to_owned()), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_log_is_followed_until_the_end_and_cut_to_its_tail() {
+    let zone = zone(quick());
+    let spec = spec(14);
+    zone.start(&spec).await.unwrap();
+    let follow = LogQuery { follow: true, tail: Some(1), ..LogQuery::default() };
+    let followed = tokio::spawn(zone.logs(&spec.launch, follow).map(|line| line.unwrap().text).collect::<Vec<_>>());
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    zone.stop(&spec.launch).await.unwrap();
+    assert_eq!(followed.await.unwrap(), ["listening", "asked to stop"]);
+    let since = LogQuery { since: Some(Timestamp::MAX), ..LogQuery::default() };
+    assert_eq!(zone.logs(&spec.launch, since).count().await, 0);
+}

@@ -72,7 +72,7 @@ faults! {
         "Rename the file with ASCII letters, or pack with a tool that writes UTF-8 names.";
     NameUnmarked Warning "archive.name_unmarked" "A zip entry's name is UTF-8 and not marked as such; some readers show it otherwise."
         "Rename the file with ASCII letters, or pack with `alidade pack DIR`.";
-    NameControl Error "archive.name_control" "An entry's name has a control character or one that reverses the text."
+    NameControl Error "archive.name_control" "An entry's name has a character that does not show: a control, a zero width, or one that reverses the text."
         "Rename the file.";
     AbsolutePath Error "archive.absolute_path" "An entry's path begins at the root."
         "Pack from inside the folder, so that paths are relative.";

@@ -7,11 +7,11 @@ use unicode_normalization::UnicodeNormalization;
 use crate::budget::Budget;
 use crate::fault::{Fault, Faults, shown};
 
-/// Tells whether a character does not show, or changes how its neighbours show: controls, bidirectional controls
-/// and the byte order mark.
+/// Tells whether a character does not show, or changes how its neighbours show: controls, zero widths, bidirectional
+/// controls and the byte order mark. Some file systems drop them, so that two names become one.
 pub(crate) fn is_hidden(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
+        || matches!(character, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
 }
 
 /// Checks one name as the archive gives it, without a folder's final slash; one `./` at its start is allowed here.
@@ -23,8 +23,9 @@ pub(crate) fn check(name: &str, budget: &Budget, faults: &mut Faults) {
     }
     let name_shown = shown(name);
     if name.len() > budget.name {
+        // Nothing more is said of it, as to look for it would cost what a long name is refused for.
         let message = format!("the name {name_shown} has {} bytes; {} are allowed", name.len(), budget.name);
-        found.push((Fault::NameTooLong, message));
+        return faults.add(Fault::NameTooLong.of(name, message));
     }
     if name.chars().any(is_hidden) {
         found.push((Fault::NameControl, format!("the name {name_shown} has a character that does not show")));
@@ -87,9 +88,8 @@ pub(crate) fn only_folder<'a>(paths: impl Iterator<Item = (&'a str, bool)> + Clo
 /// Finds paths that cannot be together: the same twice, the same but for case or Unicode form, file and folder.
 pub(crate) fn check_together<'a>(paths: impl Iterator<Item = (&'a str, bool)>, faults: &mut Faults) {
     let mut seen: HashSet<&str> = HashSet::new();
-    let mut spelled: HashMap<String, &str> = HashMap::new();
+    let mut spelled: HashMap<String, (&str, bool)> = HashMap::new();
     let mut told: HashSet<&str> = HashSet::new();
-    let mut is_file: HashMap<String, bool> = HashMap::new();
     for (path, directory) in paths {
         if !seen.insert(path) {
             faults.add(Fault::Duplicate.of(path, format!("{} is in the archive more than once", shown(path))));
@@ -102,24 +102,20 @@ pub(crate) fn check_together<'a>(paths: impl Iterator<Item = (&'a str, bool)>, f
         for (end, folded_end) in ends.zip(folded_ends) {
             let (part, folded_part) = (&path[..end], &folded[..folded_end]);
             let file = end == path.len() && !directory;
-            match spelled.get(folded_part) {
-                None => {
-                    spelled.insert(folded_part.to_owned(), part);
-                    is_file.insert(folded_part.to_owned(), file);
-                    continue;
-                }
-                Some(other) if *other != part && told.insert(part) => {
-                    let (fault, differ) = if other.nfc().eq(part.nfc()) {
-                        (Fault::UnicodeCollision, "in their Unicode form")
-                    } else {
-                        (Fault::CaseCollision, "in case")
-                    };
-                    let message = format!("{} and {} differ only {differ}", shown(other), shown(part));
-                    faults.add(fault.of(part, message));
-                }
-                Some(_) => {}
+            let Some((other, other_file)) = spelled.get(folded_part) else {
+                spelled.insert(folded_part.to_owned(), (part, file));
+                continue;
+            };
+            if *other != part && told.insert(part) {
+                let (fault, differ) = if other.nfc().eq(part.nfc()) {
+                    (Fault::UnicodeCollision, "in their Unicode form")
+                } else {
+                    (Fault::CaseCollision, "in case")
+                };
+                let message = format!("{} and {} differ only {differ}", shown(other), shown(part));
+                faults.add(fault.of(part, message));
             }
-            if is_file.get(folded_part).is_some_and(|other| *other != file) {
+            if *other_file != file {
                 faults.add(Fault::FileAndDirectory.of(part, format!("{} is both a file and a folder", shown(part))));
             }
         }
@@ -167,6 +163,7 @@ mod tests {
             ("a\0b", &["archive.name_control"]),
             ("a\nb", &["archive.name_control"]),
             ("gpj.\u{202E}exe", &["archive.name_control"]),
+            (".g\u{200C}it", &["archive.name_control"]),
             ("media/aux.png", &["archive.unportable_name"]),
             ("media/COM1", &["archive.unportable_name"]),
             ("media/compass", &[]),

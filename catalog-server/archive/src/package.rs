@@ -139,7 +139,7 @@ impl Keep {
 
 /// An entry as the archive has it, before the only top folder is stripped.
 pub(crate) struct Member {
-    /// The name, without a folder's final slash.
+    /// The name, without a folder's final slash; empty if it is empty or too long, which is a fault.
     pub(crate) name: String,
     /// Whether it is a folder.
     pub(crate) directory: bool,
@@ -160,6 +160,7 @@ pub(crate) fn assemble(
     mut members: Vec<Member>,
     mut faults: Faults,
 ) -> Result<Package, Vec<Finding>> {
+    members.retain(|member| !member.name.is_empty());
     let folder = strip(&mut members, &mut faults);
     names::check_together(members.iter().map(|member| (member.name.as_str(), member.directory)), &mut faults);
     let manifest = members.iter().any(|member| member.name == MANIFEST && !member.directory);
@@ -210,15 +211,15 @@ pub(crate) fn assemble(
 
 /// Strips `./` and then the only top folder, where every name has it.
 fn strip(members: &mut Vec<Member>, faults: &mut Faults) -> Option<String> {
-    let dotted = |member: &Member| member.name == "." || member.name.starts_with("./");
+    let dotted = |member: &Member| (member.name == "." && member.directory) || member.name.starts_with("./");
     if members.iter().all(dotted) {
         members.retain(|member| member.name != ".");
         for member in members.iter_mut() {
             member.name.drain(..2);
         }
     } else {
-        for member in members.iter().filter(|member| dotted(member)) {
-            let message = format!("{} begins with ./ and other entries do not", shown(&member.name));
+        for member in members.iter().filter(|member| member.name == "." || dotted(member)) {
+            let message = format!("{} names the folder itself and other entries do not", shown(&member.name));
             faults.add(Fault::DotPart.of(&member.name, message));
         }
     }
@@ -238,10 +239,21 @@ fn no_manifest(members: &[Member]) -> Finding {
         ["manifest.jsonld", "manifest.json", "manifest.json-ld"].contains(&name.as_str())
     });
     match (elsewhere, misspelt) {
-        (Some(member), _) if member.name.contains('/') => Fault::NoManifest.of(
-            &member.name,
-            format!("the manifest lies in {}, and other files lie outside that folder", shown(&member.name)),
-        ),
+        (Some(manifest), _) if manifest.name.contains('/') => {
+            let folder = &manifest.name[..manifest.name.len() - MANIFEST.len()];
+            let outside = members
+                .iter()
+                .find(|member| !member.name.starts_with(folder) && member.name != folder.trim_end_matches('/'));
+            let message = match outside {
+                Some(outside) => format!(
+                    "the manifest is {}, and {} lies outside its folder",
+                    shown(&manifest.name),
+                    shown(&outside.name)
+                ),
+                None => format!("the manifest lies too deep, at {}", shown(&manifest.name)),
+            };
+            Fault::NoManifest.of(&manifest.name, message)
+        }
         (_, Some(member)) => {
             Fault::NoManifest.of(&member.name, format!("{} must be named {MANIFEST}", shown(&member.name)))
         }

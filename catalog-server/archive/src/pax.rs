@@ -1,8 +1,13 @@
 //! The extended headers of POSIX tar: records of a length, a key and a value.
 
+use std::collections::HashSet;
+
 use catalog_schemas::problem::Finding;
 
 use crate::fault::Fault;
+
+/// The most records of an extended header: writers put one for each time, owner and attribute.
+const MOST_KEYS: usize = 256;
 
 /// What an extended header says that matters here.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -18,14 +23,16 @@ pub(crate) struct Extended {
 /// Reads an extended header; keys that change what an entry is are refused, keys of its times and owners pass.
 pub(crate) fn parse(mut bytes: &[u8]) -> Result<Extended, Finding> {
     let mut extended = Extended { comment_only: true, ..Extended::default() };
-    let mut keys: Vec<&str> = Vec::new();
+    let mut keys = HashSet::new();
     while !bytes.is_empty() {
         let (key, value, rest) = record(bytes).ok_or_else(|| malformed("it has a malformed record"))?;
         bytes = rest;
-        if keys.contains(&key) {
+        if keys.len() == MOST_KEYS {
+            return Err(malformed("it has too many records"));
+        }
+        if !keys.insert(key) {
             return Err(malformed(&format!("it has {} twice", crate::fault::shown(key))));
         }
-        keys.push(key);
         extended.comment_only &= key == "comment";
         match key {
             "path" => extended.path = Some(value.to_vec()),

@@ -203,6 +203,8 @@ fn member(
     }
     stream.padding(header.size, &label, faults)?;
     let taken = (!refused && !directory).then(|| intake.finish(&name, faults));
+    // Long names would add up; none of them is looked at again.
+    let name = if name.len() > budget.name { String::new() } else { name };
     Ok(Member { name, directory, taken, offset, packed: header.size, deflated: false })
 }
 

@@ -116,7 +116,7 @@ fn place(bytes: &[u8], entry: &Central, next: usize, end: usize) -> Result<usize
         Fault::HeaderMismatch.of(&entry.name, message).got(local).expected(central)
     };
     if name != entry.raw {
-        let (local, central) = (String::from_utf8_lossy(name), String::from_utf8_lossy(&entry.raw));
+        let (local, central) = (String::from_utf8_lossy(name), String::from_utf8_lossy(entry.raw));
         return Err(mismatch("name", shown(&local), shown(&central)));
     }
     for (what, local, central) in
@@ -135,7 +135,7 @@ fn place(bytes: &[u8], entry: &Central, next: usize, end: usize) -> Result<usize
             return Err(mismatch(what, local.to_string(), central.to_string()));
         }
     }
-    if let Some(finding) = extra_fault(extra, &entry.raw, &entry.name) {
+    if let Some(finding) = extra_fault(extra, entry.raw, &entry.name) {
         return Err(finding);
     }
 

@@ -24,11 +24,11 @@ const LEVEL: u16 = 1 << 1 | 1 << 2;
 
 /// An entry as the central directory has it.
 #[derive(Debug)]
-pub(crate) struct Central {
-    /// The name, without a folder's final slash.
+pub(crate) struct Central<'a> {
+    /// The name, without a folder's final slash; empty if it is empty or too long, which is a fault.
     pub(crate) name: String,
     /// The name's bytes.
-    pub(crate) raw: Vec<u8>,
+    pub(crate) raw: &'a [u8],
     pub(crate) directory: bool,
     pub(crate) flags: u16,
     pub(crate) method: u16,
@@ -42,9 +42,9 @@ pub(crate) struct Central {
 }
 
 /// The central directory.
-pub(crate) struct Directory {
+pub(crate) struct Directory<'a> {
     /// The entries in its order.
-    pub(crate) entries: Vec<Central>,
+    pub(crate) entries: Vec<Central<'a>>,
     /// Where it begins, which is where the last entry ends.
     pub(crate) start: usize,
 }
@@ -55,7 +55,7 @@ pub(crate) fn ends_as_zip(bytes: &[u8]) -> bool {
 }
 
 /// Reads end mark and central directory.
-pub(crate) fn read(bytes: &[u8], budget: &Budget, faults: &mut Faults) -> Result<Directory, Finding> {
+pub(crate) fn read<'a>(bytes: &'a [u8], budget: &Budget, faults: &mut Faults) -> Result<Directory<'a>, Finding> {
     let end = find_end(bytes, faults)?;
     let mark = &bytes[end..];
     if has_zip64(bytes, end) {
@@ -150,7 +150,7 @@ fn check_comment(comment: &[u8], faults: &mut Faults) {
     }
 }
 
-fn central<'a>(bytes: &'a [u8], budget: &Budget, faults: &mut Faults) -> Result<(Central, &'a [u8]), Finding> {
+fn central<'a>(bytes: &'a [u8], budget: &Budget, faults: &mut Faults) -> Result<(Central<'a>, &'a [u8]), Finding> {
     let broken = || Fault::ZipDirectory.finding("the directory has an entry that is cut or is none");
     if !bytes.starts_with(CENTRAL) {
         return Err(broken());
@@ -215,7 +215,9 @@ fn central<'a>(bytes: &'a [u8], budget: &Budget, faults: &mut Faults) -> Result<
     }
     warning.into_iter().for_each(|finding| faults.add(finding));
     names::check(&name, budget, faults);
-    Ok((Central { name, raw: raw.to_vec(), directory, flags, method, crc, packed, size, offset, refused }, rest))
+    // Long names would add up; none of them is looked at again.
+    let name = if name.len() > budget.name { String::new() } else { name };
+    Ok((Central { name, raw, directory, flags, method, crc, packed, size, offset, refused }, rest))
 }
 
 /// Finds an entry that the file modes of Unix or DOS say to be no file, or not what its name says.

@@ -106,14 +106,26 @@ fn bombs_are_refused_in_little_memory_and_time() {
     };
     let plain_zeros = [&gzip_header[..], &data].concat();
     let [behind_end, as_contents] = &tar_in_front;
-    let cases: [(&str, &[u8], &[&str]); 10] = [
+    let letters: Vec<u8> = noise(60_000).iter().map(|byte| b'a' + byte % 4).collect();
+    let long_names = tar((0..300).flat_map(|number| {
+        let name = [format!("{number}").as_bytes(), &letters].concat();
+        [tar_entry("././@LongLink", b'L', &name), tar_entry(&name[..100], b'0', "")]
+    }));
+    let many_keys = {
+        let records: Vec<u8> = (0..3000).flat_map(|number| pax(&format!("SCHILY.{number}"), "")).collect();
+        tar((0..1900)
+            .flat_map(|number| [tar_entry("x", b'x', &records), tar_entry(format!("media/{number}"), b'0', "")]))
+    };
+    let cases: [(&str, &[u8], &[&str]); 12] = [
+        ("long names", &long_names, &["archive.name_too_long", "archive.too_many_faults"]),
+        ("many keys", &many_keys, &["archive.extended_header", "archive.too_many_faults"]),
         ("zip that says one byte", &lying(1), &["archive.size_mismatch"]),
         ("zip that says 1 MiB", &lying(1 << 20), &["archive.size_mismatch"]),
         ("zip that says 2 GiB", &lying(2 << 30), &["archive.entry_too_large", "archive.unpacked_too_large"]),
         ("gzip of zeros", &plain_zeros, &["archive.unpacked_too_large"]),
         ("zeros behind the end of a tar", behind_end, &["archive.unpacked_too_large"]),
         ("zeros as the contents of an entry", as_contents, &["archive.unpacked_too_large"]),
-        ("nested", &nested, &["archive.nested"; 10]),
+        ("nested", &nested, &["archive.nested"]),
         ("overlapping, large", &overlapping(100_000), &["archive.ratio"]),
         ("overlapping, small", &overlapping(4_000), &["archive.overlap"]),
         ("many small ones", &many, &["archive.unpacked_too_large"]),
@@ -133,15 +145,16 @@ fn bombs_are_refused_in_little_memory_and_time() {
         let grown: u64 = words.next().unwrap().parse().unwrap();
         let took: u64 = words.next().unwrap().parse().unwrap();
         let mut found: Vec<&str> = words.collect();
+        found.dedup();
         if name == "overlapping, small" {
             // The quoted headers have another name too, and the list is cut.
             found.retain(|code| *code == "archive.overlap");
-            found.dedup();
+            found.truncate(1);
         }
         println!("{name}: {} bytes, {took} ms, {grown} bytes of memory", bytes.len());
         assert_eq!(found, expected, "{name}");
         assert!(grown < 12 << 20, "{name} took {grown} bytes");
-        // Ten times what a test build takes on an idle machine.
-        assert!(took < 20_000, "{name} took {took} ms");
+        // Far more than a test build takes on an idle machine, which is a second.
+        assert!(took < 60_000, "{name} took {took} ms");
     }
 }

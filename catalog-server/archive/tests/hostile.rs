@@ -380,6 +380,7 @@ fn tars() -> Vec<Case> {
         ("tar: parent part", named("../x"), &["archive.parent_part"]),
         ("tar: backslash", named("..\\x"), &["archive.backslash", "archive.parent_part"]),
         ("tar: drive letter", named("C:/x"), &["archive.drive_path"]),
+        ("tar: a file named .", tar([tar_entry(".", b'0', "x")]), &["archive.dot_part"]),
         ("tar: dot part", named("a/./x"), &["archive.dot_part"]),
         ("tar: one name with ./", named("./x"), &["archive.dot_part"]),
         ("tar: control character", named("a\nb"), &["archive.name_control"]),

@@ -268,7 +268,9 @@ pub(crate) fn pax(key: &str, value: &str) -> Vec<u8> {
 /// Makes a tar, not compressed, of a manifest and other blocks.
 pub(crate) fn plain_tar(parts: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
     let mut tar = tar_entry("manifest.jsonld", b'0', MANIFEST);
-    tar.extend(parts.into_iter().flatten());
+    for part in parts {
+        tar.extend(part);
+    }
     tar.extend([0; 1024]);
     tar
 }
@@ -281,12 +283,13 @@ pub(crate) fn tar(parts: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
 /// Makes bytes that no compression shortens, always the same.
 pub(crate) fn noise(count: usize) -> Vec<u8> {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    (0..count)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 32) as u8
-        })
-        .collect()
+    let mut bytes = Vec::with_capacity(count + 8);
+    while bytes.len() < count {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend(state.wrapping_mul(0x2545_F491_4F6C_DD1D).to_le_bytes());
+    }
+    bytes.truncate(count);
+    bytes
 }

@@ -189,6 +189,8 @@ fn main() {
     let all = SearchQuery::default();
     let three = [("type", "Dataset"), ("domain", "space-science"), ("mission", "group-0")];
     let narrow = [("licence", "Licence-3"), ("year", "2010"), ("mission", "group-1/mission-7")];
+    let one =
+        |words: &mut dyn Iterator<Item = String>| SearchQuery { q: words.collect::<Vec<_>>().join(" "), ..all.clone() };
     let pairs = (100..110).map(|rank| SearchQuery { q: format!("{} {}", word(rank), word(rank + 7)), ..all.clone() });
     let classes: Vec<(&str, Vec<SearchQuery>)> = vec![
         ("one word, very frequent", words(5..10)),
@@ -201,6 +203,18 @@ fn main() {
         ("three filters", vec![with(&all, &three)]),
         ("three narrow filters", vec![with(&all, &narrow)]),
         ("frequent word, three filters", words(100..110).iter().map(|query| with(query, &three)).collect()),
+        ("worst: sixteen misspelt", vec![one(&mut (0..16).map(|at| format!("{}qz", word(30_000 + at))))]),
+        (
+            "worst: sixteen beginnings",
+            vec![one(&mut SYLLABLES[..16].iter().map(|syllable| format!("{}*", &syllable[..2])))],
+        ),
+        (
+            "worst: phrase of sixteen",
+            vec![one(&mut ["\"".to_owned()]
+                .into_iter()
+                .chain((0..16).map(|at| word(at % 3)))
+                .chain(["\"".to_owned()]))],
+        ),
     ];
     println!("{:<30} {:>9} {:>12} {:>12} {:>7}", "query", "hits", "bare µs", "answer µs", "ratio");
     for (name, queries) in &classes {

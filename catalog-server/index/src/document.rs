@@ -2,7 +2,7 @@
 
 use catalog_schemas::search::Hit;
 use tantivy::schema::{
-    FAST, Field, INDEXED, IndexRecordOption, STORED, STRING, Schema, SchemaBuilder, TextFieldIndexing, TextOptions,
+    FAST, Field, IndexRecordOption, STORED, STRING, Schema, SchemaBuilder, TextFieldIndexing, TextOptions,
 };
 use tantivy::tokenizer::{PreTokenizedString, Token};
 use tantivy::{TantivyDocument, Term};
@@ -11,7 +11,7 @@ use crate::text::{self, Language};
 use crate::values::Facet;
 
 /// Changes whenever the same document would be indexed differently, so that an older index is built again.
-const ANALYSIS: &str = "1";
+const ANALYSIS: &str = "2";
 
 /// Stored text is only for highlights; a passage further down is not worth showing.
 const STORED_TEXT: usize = 4096;
@@ -114,7 +114,7 @@ impl Fields {
             facets: Facet::all().map(|facet| schema.add_text_field(facet.name(), STRING | FAST)).collect(),
             order: schema.add_text_field("order", TextOptions::default().set_fast("raw")),
             modified: schema.add_i64_field("modified", FAST),
-            seq: schema.add_u64_field("seq", FAST | INDEXED),
+            seq: schema.add_u64_field("seq", FAST),
             hit: schema.add_bytes_field("hit", STORED),
             passage: schema.add_text_field("passage", STORED),
         };

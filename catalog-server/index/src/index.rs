@@ -68,12 +68,11 @@ impl Index {
         .and_then(|engine| Self::with(place, engine))
     }
 
-    /// Creates an empty index in a folder, which is made if there is none.
+    /// Creates an empty index in a folder, which is made if there is none and must not hold one already.
     pub fn create(place: impl Into<PathBuf>) -> Result<Self, Error> {
         let place = place.into();
         std::fs::create_dir_all(&place).map_err(|source| Error::Io { place: place.clone(), source })?;
-        let directory = MmapDirectory::open(&place).map_err(|error| Error::from_engine(&place, error.into()))?;
-        let engine = builder().open_or_create(directory).map_err(|error| Error::from_engine(&place, error))?;
+        let engine = builder().create_in_dir(&place).map_err(|error| Error::from_engine(&place, error))?;
         Self::begin(place, engine)
     }
 
@@ -185,6 +184,12 @@ impl Index {
     pub fn suggest(&self, typed: &str, labels: &dyn Labels) -> Result<Suggestions, Error> {
         let view = self.view();
         guarded(&self.place, || suggest::suggest(&view, typed, labels))
+    }
+
+    /// Returns each record's key with the ledger sequence of the state that is held, to compare with the ledger.
+    pub fn states(&self) -> Result<Vec<(String, u64)>, Error> {
+        let view = self.view();
+        guarded(&self.place, || view.states())
     }
 
     /// Reads every file and compares its checksum. It blocks; a large index takes seconds.

@@ -172,7 +172,7 @@ fn bits(view: &View, clauses: &[Clause], unwanted: &[Clause], any: bool) -> tant
             (None, _) => view::all(segment, reader),
             (Some(all), None) => all,
             (Some(mut all), Some(alive)) => {
-                for (all, alive) in all.iter_mut().zip(alive) {
+                for (all, alive) in all.iter_mut().zip(alive.iter()) {
                     *all &= alive;
                 }
                 all

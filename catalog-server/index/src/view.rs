@@ -34,7 +34,7 @@ pub(crate) struct View {
 pub(crate) struct Segment {
     pub(crate) kept: Arc<Kept>,
     /// The records that are not deleted; `None` when all are there.
-    pub(crate) alive: Option<Bits>,
+    pub(crate) alive: Option<Arc<Bits>>,
 }
 
 /// What is kept in memory of a segment; deletions do not change it.
@@ -105,21 +105,25 @@ impl View {
         applied_seq: u64,
         earlier: Option<&Self>,
     ) -> tantivy::Result<Self> {
-        let known: HashMap<SegmentId, Arc<Kept>> = earlier
-            .map(|view| {
-                let ids = view.searcher.segment_readers().iter().map(SegmentReader::segment_id);
-                ids.zip(view.segments.iter().map(|segment| segment.kept.clone())).collect()
-            })
+        let known: HashMap<SegmentId, (&Segment, &SegmentReader)> = earlier
+            .map(|view| view.segments().map(|(segment, reader)| (reader.segment_id(), (segment, reader))).collect())
             .unwrap_or_default();
         let mut values: Option<Vec<Values>> = None;
         let earlier_values = || earlier.map_or_else(|| vec![Values::default(); COUNT], |view| view.values.to_vec());
         let mut segments = Vec::with_capacity(searcher.segment_readers().len());
         for reader in searcher.segment_readers() {
-            let kept = match known.get(&reader.segment_id()) {
-                Some(kept) => kept.clone(),
+            let known = known.get(&reader.segment_id());
+            let kept = match known {
+                Some((segment, _)) => segment.kept.clone(),
                 None => Arc::new(Kept::read(reader, values.get_or_insert_with(earlier_values))?),
             };
-            segments.push(Segment { kept, alive: alive(reader) });
+            let alive = match known {
+                Some((segment, earlier)) if earlier.delete_opstamp() == reader.delete_opstamp() => {
+                    segment.alive.clone()
+                }
+                _ => alive(reader).map(Arc::new),
+            };
+            segments.push(Segment { kept, alive });
         }
         let values = match (values, earlier) {
             (Some(values), _) => values.into(),
@@ -142,6 +146,23 @@ impl View {
     /// Returns the segments with their readers.
     pub(crate) fn segments(&self) -> impl Iterator<Item = (&Segment, &SegmentReader)> {
         self.segments.iter().zip(self.searcher.segment_readers())
+    }
+
+    /// Returns each record's key with the ledger sequence of the state that is held.
+    pub(crate) fn states(&self) -> tantivy::Result<Vec<(String, u64)>> {
+        let mut states = Vec::with_capacity(self.count);
+        let mut documents = Vec::new();
+        for (segment, reader) in self.segments() {
+            let seq = reader.fast_fields().u64("seq")?;
+            documents.clear();
+            list(&all(segment, reader), &mut documents);
+            for document in &documents {
+                let order = segment.kept.order_key(*document);
+                let key = order.split_once('\0').map_or("", |(_, key)| key);
+                states.push((key.to_owned(), seq.first(*document).unwrap_or_default()));
+            }
+        }
+        Ok(states)
     }
 
     /// Returns the counts over all records.
@@ -176,7 +197,7 @@ pub(crate) fn words(records: u32) -> usize {
 /// Returns all records of a segment that are not deleted.
 pub(crate) fn all(segment: &Segment, reader: &SegmentReader) -> Bits {
     if let Some(alive) = &segment.alive {
-        return alive.clone();
+        return Bits::clone(alive);
     }
     let records = reader.max_doc();
     let mut bits = vec![u64::MAX; words(records)];

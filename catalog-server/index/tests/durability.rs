@@ -77,6 +77,10 @@ fn an_upsert_replaces_and_answers_nothing_of_the_old() {
     assert_eq!((index.count(), comets(&index)), (3, 2));
     let answer = index.search(&SearchQuery { q: "asteroid".to_owned(), ..SearchQuery::default() }, &()).unwrap();
     assert_eq!((answer.total, answer.applied_seq), (1, 2));
+    let mut states = index.states().unwrap();
+    states.sort();
+    let expected: Vec<(String, u64)> = (0..3).map(|number| (format!("zone/record-{number}"), number)).collect();
+    assert_eq!(states, expected);
     let types: Vec<_> = answer.facets.get("type").unwrap().values.iter().map(|v| (v.value.as_str(), v.count)).collect();
     assert_eq!(types, [("Datalab", 1)]);
 }
@@ -232,12 +236,12 @@ fn no_search_fails_while_generations_are_swapped() {
                 }
             });
         }
-        for round in 1..=8_usize {
+        for round in 1..=4_usize {
             let next = generations.start_next().unwrap();
-            next.apply(batch(0..20 + round * 5, round as u64 + 1)).unwrap();
+            next.apply(batch(0..20 + round * 10, round as u64 + 1)).unwrap();
             generations.publish_next().unwrap();
             // Writing goes on in the new generation, with searches on it.
-            generations.current().unwrap().apply(batch(0..20 + round * 5, round as u64 + 100)).unwrap();
+            generations.current().unwrap().apply(batch(0..20 + round * 10, round as u64 + 100)).unwrap();
         }
         stop.store(true, Ordering::Relaxed);
     });
@@ -254,7 +258,7 @@ fn whenever_writing_stops_a_commit_is_whole_or_absent() {
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            for seq in 1..=40_u64 {
+            for seq in 1..=15_u64 {
                 index.apply(batch(0..seq as usize, seq)).unwrap();
             }
             stop.store(true, Ordering::Relaxed);

@@ -474,12 +474,12 @@ impl Term {
 
     /// Says whether it is a keyword of JSON-LD, which is no property.
     pub fn is_keyword(&self) -> bool {
-        self.key.starts_with('@')
+        self.name().starts_with('@')
     }
 
     /// Returns the anchor of the term on the documentation page, such as `Datalab.needs.cpu.min`.
     pub fn anchor(&self) -> String {
-        format!("{}.{}", self.kind.as_str(), self.key.trim_start_matches('@'))
+        format!("{}.{}", self.kind.as_str(), self.key.replace('@', "at-"))
     }
 }
 

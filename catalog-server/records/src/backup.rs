@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use sqlx::{Connection as _, Row};
 
-use crate::blob::{blocking, check, write_file};
+use crate::blob::{Blobs, blocking, check, write_file};
 use crate::error::Error;
 use crate::open::{Ledger, sync};
+use crate::verify::Report;
 
 impl Ledger {
     /// Copies the ledger into a folder while others read and write on; the folder can be opened as a ledger.
@@ -61,5 +62,44 @@ impl Ledger {
             write_file(&target, &unfinished, &bytes)
         })
         .await
+    }
+
+    /// Makes a ledger of a copy in a folder that has none, looks it all over and returns what was found.
+    ///
+    /// The copy is only read. A ledger that is there already is never touched.
+    pub async fn restore(from: &Path, to: &Path) -> Result<Report, Error> {
+        let (source, target) = (from.join("ledger.db"), to.join("ledger.db"));
+        if target.exists() {
+            return Err(Error::Refused(format!(
+                "`{}` exists: move it aside before a backup takes its place",
+                target.display()
+            )));
+        }
+        let (from, to_folder) = (from.to_owned(), to.to_owned());
+        blocking(move || {
+            let unfinished = to_folder.join("blobs").join("tmp");
+            std::fs::create_dir_all(&unfinished).map_err(Error::file("make", &unfinished))?;
+            let blobs = Blobs::open(&from)?;
+            for path in blobs.files()? {
+                let Some(digest) = path.file_name().and_then(|name| name.to_str()).filter(|name| name.len() == 64)
+                else {
+                    continue;
+                };
+                let copy = to_folder.join("blobs").join(digest.get(..2).unwrap_or("tmp")).join(digest);
+                if !copy.exists() {
+                    write_file(&copy, &unfinished, &blobs.read(digest)?)?;
+                }
+            }
+            let copy = to_folder.join("ledger.new");
+            std::fs::copy(&source, &copy).map_err(Error::file("copy", &source))?;
+            sync(&copy)?;
+            std::fs::rename(&copy, &target).map_err(Error::file("rename", &copy))?;
+            sync(&to_folder)
+        })
+        .await?;
+        let ledger = Self::open(to).await?;
+        let report = ledger.verify().await;
+        ledger.close().await;
+        report
     }
 }

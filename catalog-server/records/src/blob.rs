@@ -46,7 +46,7 @@ impl Blobs {
     }
 
     /// Lists the files of blobs.
-    fn files(&self) -> Result<Vec<PathBuf>, Error> {
+    pub(crate) fn files(&self) -> Result<Vec<PathBuf>, Error> {
         let mut files = Vec::new();
         for folder in std::fs::read_dir(&self.folder).map_err(Error::file("list", &self.folder))? {
             let folder = folder.map_err(Error::file("list", &self.folder))?.path();

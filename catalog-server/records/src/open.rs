@@ -20,7 +20,7 @@ pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// A database up to this size is checked whole when it is opened; a larger one only where it is small and by `verify`,
 /// so that a server with 100,000 records answers within a second.
-const CHECKED_AT_OPEN: u64 = 32 << 20;
+const CHECKED_AT_OPEN: u64 = 64 << 20;
 
 /// How the ledger is opened.
 #[derive(Clone)]
@@ -97,7 +97,9 @@ impl Ledger {
         }
         check_file(&path)?;
         let in_this_file = |error| in_file(error, &path);
-        let mut connection = options(&path).connect().await.map_err(Error::from).map_err(in_this_file)?;
+        // The writer's cache holds the inner pages of every index of a large catalogue.
+        let options_for_writing = options(&path).pragma("cache_size", "-32768");
+        let mut connection = options_for_writing.connect().await.map_err(Error::from).map_err(in_this_file)?;
         let seq = prepare(&mut connection, &path, (settings.clock)()).await.map_err(in_this_file)?;
         if let Some(bytes) = settings.max_bytes {
             limit(&mut connection, bytes).await?;
@@ -185,7 +187,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .foreign_keys(true)
         .busy_timeout(Duration::from_secs(10))
         .statement_cache_capacity(200)
-        .pragma("cache_size", "-32768")
+        .pragma("cache_size", "-8192")
         .pragma("temp_store", "MEMORY")
         // Folding the log into the file every 16 MiB instead of every 4 lets an import write most pages once.
         .pragma("wal_autocheckpoint", "4096")
@@ -215,11 +217,22 @@ async fn create(path: &Path, now: i64) -> Result<(), Error> {
     }
     let mut connection = options(&unfinished).create_if_missing(true).connect().await?;
     migrate::migrate(&mut connection, now).await?;
+    private(&unfinished)?;
     // Closing the only connection folds the log into the file.
     connection.close().await?;
     sync(&unfinished)?;
     std::fs::rename(&unfinished, path).map_err(Error::file("rename", &unfinished))?;
     sync(folder)
+}
+
+/// Lets only the server's own user read a file: it holds what not everybody may read. SQLite gives its log the same rights.
+fn private(path: &Path) -> Result<(), Error> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(Error::file("protect", path))?;
+    }
+    Ok(())
 }
 
 /// Brings a file or a folder to the disk.

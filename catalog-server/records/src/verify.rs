@@ -35,6 +35,18 @@ impl Report {
 }
 
 impl Ledger {
+    /// Checks the database's own structure, all of it: what opening a large ledger leaves out so as to be quick.
+    pub async fn check(&self) -> Result<(), Error> {
+        let mut connection = self.connect().await?;
+        let answer: Result<String, _> = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut connection).await;
+        drop(connection.close().await);
+        match answer {
+            Ok(answer) if answer == "ok" => Ok(()),
+            Ok(detail) => Err(Error::Corrupt { path: self.path().to_owned(), detail }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Looks over the whole ledger: the database's own structure, every document and blob against its hash, the audit
     /// trail, and whether records fit their versions. It reads everything and may take long; others read and write on.
     pub async fn verify(&self) -> Result<Report, Error> {

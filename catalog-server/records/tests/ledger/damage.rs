@@ -108,6 +108,12 @@ async fn a_first_start_that_was_cut_off_is_begun_again() {
     std::fs::write(folder.path().join("ledger.new-wal"), b"half").unwrap();
     let ledger = Ledger::open(folder.path()).await.unwrap();
     assert_eq!(ledger.last_seq(), 0);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = std::fs::metadata(ledger.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "nobody else reads it: {mode:o}");
+    }
     assert!(!folder.path().join("ledger.new").exists());
 }
 
@@ -213,7 +219,12 @@ async fn a_backup_under_load_opens_as_a_ledger() {
     }
     load.await.unwrap();
     ledger.backup(copy.path()).await.unwrap();
-    let restored = Ledger::open(copy.path()).await.unwrap();
+    let there = Ledger::restore(copy.path(), folder.path()).await.unwrap_err().to_string();
+    assert!(there.contains("move it aside"), "{there}");
+    let empty = tempfile::tempdir().unwrap();
+    assert_eq!(Ledger::restore(copy.path(), empty.path()).await.unwrap(), ledger.verify().await.unwrap());
+    let restored = Ledger::open(empty.path()).await.unwrap();
+    restored.check().await.unwrap();
     assert_eq!(restored.verify().await.unwrap(), ledger.verify().await.unwrap());
     let mut header = [0; 16];
     std::fs::File::open(restored.path()).unwrap().read_exact(&mut header).unwrap();

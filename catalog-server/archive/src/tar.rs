@@ -35,6 +35,10 @@ pub(crate) fn scan(bytes: &[u8], budget: &Budget, faults: &mut Faults) -> Result
         }
         let header = Header::parse(&block, first)?;
         first = false;
+        for why in &header.odd {
+            let name = String::from_utf8_lossy(&header.name);
+            faults.add(Fault::TarHeader.of(&name, format!("the header of {} {why}", shown(&name))));
+        }
         match header.kind {
             b'x' => {
                 let payload = stream.payload(header.size)?;
@@ -150,9 +154,6 @@ fn member(
     if pending.size.is_some_and(|size| size != header.size) {
         return Err(Fault::ExtendedHeader.of(&name, format!("{label} is given two different sizes")));
     }
-    for why in &header.odd {
-        faults.add(Fault::TarHeader.of(&name, format!("the header of {label} {why}")));
-    }
     let kind = match header.kind {
         b'0' | 0 | b'5' => None,
         b'1' => Some((Fault::Hardlink, "a hard link")),
@@ -256,6 +257,10 @@ impl Header {
         if !posix && !gnu {
             odd.push("has no ustar mark");
         }
+        // Owner, times and device numbers say nothing here, but some readers stop without a word where one is malformed.
+        if ![100..108, 108..116, 116..124, 136..148, 329..337, 337..345].into_iter().all(|at| is_number(&block[at])) {
+            odd.push("has a number that is not octal");
+        }
         let mut name = field(&block[..100], &mut odd);
         let prefix = field(&block[345..500], &mut odd);
         if !prefix.is_empty() {
@@ -290,6 +295,11 @@ fn octal(bytes: &[u8]) -> Option<u64> {
         b'0'..=b'7' => Some(number * 8 + u64::from(byte - b'0')),
         _ => None,
     })
+}
+
+/// Tells whether a field whose value does not matter is octal, empty, or in GNU's form for large numbers.
+fn is_number(bytes: &[u8]) -> bool {
+    octal(bytes).is_some() || bytes.iter().all(|byte| matches!(byte, b' ' | 0)) || matches!(bytes[0], 0x80 | 0xFF)
 }
 
 /// The unpacked tar, through a buffer.

@@ -416,6 +416,7 @@ fn tars() -> Vec<Case> {
         ("tar: tar within", tar([tar_entry("media/x", b'0', plain_tar([]))]), &["archive.nested"]),
         // Headers.
         ("tar: wrong checksum", with(|tar| tar[1024 + 110] ^= 1), &["archive.tar_checksum"]),
+        ("tar: owner not a number", tar([tar_changed("x", b'0', |block| block[110] = b'x')]), &["archive.tar_header"]),
         ("tar: no ustar mark", tar([tar_changed("x", b'0', |block| block[257..265].fill(0))]), &["archive.tar_header"]),
         ("tar: size in base 256", tar([tar_changed("x", b'0', |block| block[124] = 0x80)]), &["archive.tar_header"]),
         ("tar: bytes behind a name", tar([tar_changed("x", b'0', |block| block[9] = b'y')]), &["archive.tar_header"]),

@@ -49,6 +49,9 @@ pub enum Error {
     /// Another process holds the database.
     #[error("another process holds the ledger's lock")]
     Busy,
+    /// The disk, the memory or the file's rights failed the database.
+    #[error("the ledger's storage failed: {0}")]
+    Storage(String),
     /// The group of writes that this one was part of could not be committed.
     #[error("the write was not committed: {0}")]
     NotCommitted(String),
@@ -185,6 +188,8 @@ impl Error {
             Self::Full => Self::Full,
             Self::Busy => Self::Busy,
             Self::Corrupt { path, detail } => Self::Corrupt { path: path.clone(), detail: detail.clone() },
+            Self::Storage(detail) => Self::Storage(detail.clone()),
+            Self::Closed => Self::Closed,
             Self::Database(error) => Self::NotCommitted(error.to_string()),
             other => Self::NotCommitted(other.to_string()),
         }
@@ -192,7 +197,8 @@ impl Error {
 
     /// Says whether the database itself failed, so that nothing of its transaction can be trusted.
     pub(crate) fn is_fatal(&self) -> bool {
-        matches!(self, Self::Full | Self::Busy | Self::Corrupt { .. } | Self::NotCommitted(_))
+        use Error::*;
+        matches!(self, Full | Busy | Closed | Storage(_) | Corrupt { .. } | NotCommitted(_))
     }
 }
 
@@ -203,6 +209,9 @@ impl From<sqlx::Error> for Error {
             error.as_database_error().and_then(|e| e.code()).and_then(|c| c.parse::<i32>().ok()).map(|c| c & 0xff);
         match primary {
             Some(5 | 6) => Self::Busy,
+            // Out of memory, read-only, interrupted, I/O error, cannot open: SQLite may have ended the transaction by
+            // itself after any of them, so that what follows would be written outside of one.
+            Some(7..=10 | 14) => Self::Storage(error.to_string()),
             Some(13) => Self::Full,
             Some(11 | 26) => Self::Corrupt { path: PathBuf::from("ledger.db"), detail: error.to_string() },
             _ if matches!(error, sqlx::Error::PoolTimedOut) => Self::Busy,

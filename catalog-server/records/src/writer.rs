@@ -172,7 +172,15 @@ impl Writing {
                 "seq" => self.seq = value,
                 "record" => self.record = value,
                 "revision" => self.revision = value,
-                "audit" => self.tail = Tail { number: value, hash: row.try_get("hash")? },
+                "audit" => {
+                    // The counter and the last entry: when entries were taken away at the end, the next one leaves
+                    // a gap and does not cover it.
+                    self.tail.number = self.tail.number.max(value);
+                    let hash: String = row.try_get("hash")?;
+                    if !hash.is_empty() {
+                        self.tail.hash = hash;
+                    }
+                }
                 _ => {}
             }
         }
@@ -252,10 +260,12 @@ impl Writing {
                 execute(&mut self.connection, script, entries.len()).await?;
             }
         }
-        if !self.changes.is_empty() {
+        if lines > 0 {
             script.query.push("UPDATE counter SET value = CASE name WHEN 'seq' THEN ").push_bind(self.seq);
-            script.query.push(" WHEN 'record' THEN ").push_bind(self.record).push(" ELSE ").push_bind(self.revision);
-            script.push(" END WHERE name IN ('seq', 'record', 'revision')");
+            script.query.push(" WHEN 'record' THEN ").push_bind(self.record);
+            script.query.push(" WHEN 'revision' THEN ").push_bind(self.revision);
+            script.query.push(" ELSE ").push_bind(self.tail.number);
+            script.push(" END WHERE name IN ('seq', 'record', 'revision', 'audit')");
         }
         script.push("COMMIT");
         execute(&mut self.connection, script, lines).await

@@ -7,7 +7,7 @@ CREATE TABLE counter (
     name  TEXT    NOT NULL PRIMARY KEY,
     value INTEGER NOT NULL
 ) STRICT;
-INSERT INTO counter (name, value) VALUES ('seq', 0), ('record', 0), ('revision', 0);
+INSERT INTO counter (name, value) VALUES ('seq', 0), ('record', 0), ('revision', 0), ('audit', 0);
 
 CREATE TABLE account (
     name         TEXT    NOT NULL PRIMARY KEY,

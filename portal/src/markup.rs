@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use ammonia::Builder;
-use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd, html};
+use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
 
 /// Longest Markdown that is rendered; what is longer is cut before parsing.
 const MAX_MARKDOWN: usize = 100_000;
@@ -18,6 +18,7 @@ static MARKDOWN: LazyLock<Builder<'static>> = LazyLock::new(|| {
             "br",
             "code",
             "del",
+            "h2",
             "em",
             "h3",
             "h4",
@@ -51,24 +52,30 @@ static HIGHLIGHT: LazyLock<Builder<'static>> = LazyLock::new(|| {
     builder
 });
 
-/// Returns Markdown as HTML of an allow-list: raw HTML and pictures are dropped, headings start at the third level.
+/// Returns Markdown as HTML of an allow-list: raw HTML and pictures are dropped, headings follow the page's title
+/// from the second level without a jump.
 pub fn markdown(text: &str) -> String {
     let mut end = text.len().min(MAX_MARKDOWN);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
+    let heading = |event: &Event<'_>| match event {
+        Event::Start(Tag::Heading { level, .. }) => Some(*level as usize),
+        _ => None,
+    };
+    let highest = Parser::new_ext(&text[..end], options).filter_map(|event| heading(&event)).min().unwrap_or(1);
+    let mut level = HeadingLevel::H1;
     let events = Parser::new_ext(&text[..end], options).filter_map(|event| match event {
         Event::Html(_) | Event::InlineHtml(_) => None,
         // A picture would be a request to another server; its alternative text stays.
         Event::Start(Tag::Image { .. }) | Event::End(TagEnd::Image) => None,
-        Event::Start(Tag::Heading { level, .. }) => Some(Event::Start(Tag::Heading {
-            level: below_title(level),
-            id: None,
-            classes: Vec::new(),
-            attrs: Vec::new(),
-        })),
-        Event::End(TagEnd::Heading(level)) => Some(Event::End(TagEnd::Heading(below_title(level)))),
+        Event::Start(Tag::Heading { level: written, .. }) => {
+            let wanted = written as usize - highest + 2;
+            level = HeadingLevel::try_from(wanted.min(level as usize + 1)).unwrap_or(HeadingLevel::H6);
+            Some(Event::Start(Tag::Heading { level, id: None, classes: Vec::new(), attrs: Vec::new() }))
+        }
+        Event::End(TagEnd::Heading(_)) => Some(Event::End(TagEnd::Heading(level))),
         Event::Start(Tag::Link { link_type, dest_url, title, id }) => Some(Event::Start(Tag::Link {
             link_type,
             dest_url: safe_address(&dest_url).unwrap_or_default().into(),
@@ -80,16 +87,6 @@ pub fn markdown(text: &str) -> String {
     let mut unsafe_html = String::with_capacity(text.len() * 3 / 2);
     html::push_html(&mut unsafe_html, events);
     MARKDOWN.clean(&unsafe_html).to_string()
-}
-
-fn below_title(level: pulldown_cmark::HeadingLevel) -> pulldown_cmark::HeadingLevel {
-    use pulldown_cmark::HeadingLevel::{H3, H4, H5, H6};
-    match level as usize {
-        1 => H3,
-        2 => H4,
-        3 => H5,
-        _ => H6,
-    }
 }
 
 /// Returns a search's highlight with nothing but `<mark>` left as markup.
@@ -120,7 +117,7 @@ mod tests {
     fn markdown_keeps_what_a_description_needs() {
         let html =
             markdown("# Use\n\nSee [the *manual*](https://example.org/m).\n\n- `a`\n- ~~b~~\n\n|x|y|\n|-|-|\n|1|2|\n");
-        assert!(html.contains("<h3>Use</h3>"), "{html}");
+        assert!(html.contains("<h2>Use</h2>"), "{html}");
         assert!(
             html.contains(r#"<a href="https://example.org/m" rel="noopener nofollow ugc">the <em>manual</em></a>"#),
             "{html}"
@@ -130,6 +127,11 @@ mod tests {
             "{html}"
         );
         assert!(markdown("[d](doi:10.1000/182)").contains(r#"href="https://doi.org/10.1000/182""#));
+    }
+
+    #[test]
+    fn headings_follow_the_title_without_a_jump() {
+        assert_eq!(markdown("### A\n\n##### B\n\n### C\n"), "<h2>A</h2>\n<h3>B</h3>\n<h2>C</h2>\n");
     }
 
     #[test]

@@ -93,7 +93,7 @@ fn create(role: Role) -> AnyView {
             _ => true,
         })
         .map(|(scope, meaning)| {
-            view! { <label class="check"><input type="checkbox" name="scope" value=scope.as_str() checked=scope == Scope::Read/><span>{scope.as_str()}" "<span class="quiet">{meaning}</span></span></label> }
+            view! { <label class="check"><input type="checkbox" name="scope" value=scope.as_str() checked=scope == Scope::Read/><span>{scope.as_str()}": "<span class="quiet">{meaning}</span></span></label> }
         })
         .collect();
     view! {

@@ -6,6 +6,7 @@ use leptos::prelude::*;
 
 use crate::document::{Document, Layout, Place};
 use crate::link::with_query;
+use crate::part::hit::Level;
 use crate::{part, words};
 
 /// Facets that lead in, with their plural titles.
@@ -17,7 +18,7 @@ const SHOWN: usize = 8;
 /// Returns the page from an answer to the empty search and one to the newest datalabs.
 pub fn home(all: &SearchAnswer, newest: &SearchAnswer, zones: &[Datazone]) -> Document {
     let ways: Vec<_> = WAYS_IN.iter().filter_map(|(facet, title)| way_in(all, facet, title)).collect();
-    let hits: Vec<_> = newest.hits.iter().map(|hit| part::hit::hit(hit, zones)).collect();
+    let hits: Vec<_> = newest.hits.iter().map(|hit| part::hit::hit(hit, zones, Level::Third)).collect();
     let newest = (!hits.is_empty()).then(|| {
         view! {
             <section class="newest" aria-labelledby="newest">

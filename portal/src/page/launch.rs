@@ -46,7 +46,7 @@ pub fn launch(viewer: &Viewer, shown: Shown<'_>) -> Document {
         <section>
             <p class="small"><a href=record_path(&record.zone, &record.identifier, None)>"← "{record.name.clone()}</a></p>
             <h1>{title.clone()}</h1>
-            <p class="quiet">"Change what you need, then update the plan beside it."</p>
+            <p class="quiet">"Change what you need, then update the plan."</p>
             {faulty}
             {form(viewer, shown)}
         </section>

@@ -4,7 +4,7 @@ use catalog_schemas::datazone::Datazone;
 use catalog_schemas::launch::Launch;
 use leptos::prelude::*;
 
-use super::running::{actions, demo};
+use super::running::{actions, answers, demo};
 use crate::document::{Document, Layout, Place};
 use crate::link::{segment, with_query};
 use crate::{part, words};
@@ -82,7 +82,7 @@ fn card(launch: &Launch) -> AnyView {
     let path = format!("/launches/{}", segment(launch.id.as_str()));
     let logs = format!("{path}#logs");
     let logs_name = format!("Logs of {}", launch.name);
-    let stage = launch.stage.clone().map(|stage| view! { <span>{stage}</span> });
+    let stage = launch.stage.clone().filter(|_| !answers(launch)).map(|stage| view! { <span>{stage}</span> });
     let since =
         view! { <span>"since "<time datetime=launch.created.clone()>{words::minute(&launch.created)}</time></span> };
     view! {

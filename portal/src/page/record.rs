@@ -479,7 +479,7 @@ fn quality(record: &RecordView) -> Option<AnyView> {
     let missing = if missing.is_empty() {
         view! { <p class="quiet">"Nothing is missing."</p> }.into_any()
     } else {
-        view! { <ul class="reasons quiet">{missing}</ul> }.into_any()
+        view! { <p class="quiet">"What would make it better:"</p><ul class="reasons quiet">{missing}</ul> }.into_any()
     };
     Some(
         view! {

@@ -23,7 +23,7 @@ pub fn running(
 ) -> Document {
     let path = format!("/launches/{}", segment(launch.id.as_str()));
     let zone = words::zone_name(zones, &launch.datazone);
-    let settled = launch.state.is_final() || matches!(launch.state, LaunchState::Ready | LaunchState::Running);
+    let settled = launch.state.is_final() || answers(launch);
     let until = launch.ended.as_deref().or(launch.ready.as_deref()).unwrap_or(now);
     let took = words::between(&launch.created, until).map(|took| format!(" · {took}")).unwrap_or_default();
     let main = view! {
@@ -68,8 +68,7 @@ pub fn open_address(launch: &Launch) -> Option<String> {
 
 /// Returns the forms that act on a launch.
 pub(crate) fn actions(launch: &Launch) -> AnyView {
-    let answers = matches!(launch.state, LaunchState::Ready | LaunchState::Running);
-    let open = open_address(launch).filter(|_| answers).map(|address| {
+    let open = open_address(launch).filter(|_| answers(launch)).map(|address| {
         let name = format!("Open {}", launch.name);
         view! { <a class="button primary" href=address aria-label=name>"Open"</a> }
     });
@@ -82,8 +81,13 @@ pub(crate) fn actions(launch: &Launch) -> AnyView {
     view! { {open}{stop} }.into_any()
 }
 
+/// Says whether the lab's interface answers.
+pub(crate) fn answers(launch: &Launch) -> bool {
+    matches!(launch.state, LaunchState::Ready | LaunchState::Running)
+}
+
 fn ready(launch: &Launch) -> Option<AnyView> {
-    let hint = launch.hint.clone()?;
+    let hint = launch.hint.clone().filter(|_| answers(launch))?;
     Some(notice(Tone::Plain, view! { <p><b>"To begin: "</b>{hint}</p> }))
 }
 
@@ -152,6 +156,7 @@ fn facts(launch: &Launch) -> AnyView {
         at.clone().map(|at| view! { <dt>{label}</dt><dd><time datetime=at.clone()>{words::minute(&at)}</time></dd> })
     };
     let created = Some(launch.created.clone());
+    let expires = launch.expires.clone().filter(|_| !launch.state.is_final());
     let removal = launch
         .remove_when_finished
         .then(|| view! { <p class="small quiet">"It is removed when it finishes; its log is kept."</p> });
@@ -161,7 +166,7 @@ fn facts(launch: &Launch) -> AnyView {
             <dl class="terms tight">
                 <dt>"Asked for"</dt><dd>{words::resources(&launch.requested)}</dd>
                 {granted}{mounts}
-                {moment("Started", &created)}{moment("Ready", &launch.ready)}{moment("Ended", &launch.ended)}{moment("Stops at", &launch.expires)}
+                {moment("Started", &created)}{moment("Ready", &launch.ready)}{moment("Ended", &launch.ended)}{moment("Stops at", &expires)}
                 <dt>"Launch"</dt><dd class="mono">{launch.id.to_string()}</dd>
             </dl>
             {removal}

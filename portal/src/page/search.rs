@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use super::home::ask;
 use crate::document::{Document, Layout, Place};
 use crate::link::{search_path, with_query};
+use crate::part::hit::Level;
 use crate::{part, sparql, words};
 
 /// A way out of an empty result: a search with one constraint less, and what it finds.
@@ -22,7 +23,7 @@ pub struct Rescue {
 
 /// Returns the page.
 pub fn search(query: &SearchQuery, answer: &SearchAnswer, zones: &[Datazone], rescues: &[Rescue]) -> Document {
-    let hits: Vec<_> = answer.hits.iter().map(|hit| part::hit::hit(hit, zones)).collect();
+    let hits: Vec<_> = answer.hits.iter().map(|hit| part::hit::hit(hit, zones, Level::Second)).collect();
     let results = if answer.total == 0 {
         nothing(query, answer, rescues)
     } else {

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::document::{Document, Layout, Place};
+use crate::document::{Document, Layout, Place, escape};
 use crate::link::with_query;
 
 /// Queries that run as they stand, each with what it answers.
@@ -24,7 +24,9 @@ pub const EXAMPLES: [(&str, &str); 4] = [
 
 /// Returns the page with a query filled in.
 pub fn sparql(query: Option<&str>) -> Document {
-    let text = query.filter(|query| !query.trim().is_empty()).unwrap_or(EXAMPLES[0].1).to_owned();
+    let text = query.filter(|query| !query.trim().is_empty()).unwrap_or(EXAMPLES[0].1);
+    // The view macro writes the children of a text area as they are, so they are escaped here.
+    let text = escape(text);
     let examples: Vec<_> = EXAMPLES
         .iter()
         .map(|(title, query)| view! { <li><a href=with_query("/sparql-editor", [("query", query)])>{*title}</a></li> })
@@ -34,7 +36,7 @@ pub fn sparql(query: Option<&str>) -> Document {
             <h1>"SPARQL"</h1>
             <p class="quiet">"The whole public catalogue as linked data. The default graph holds what these pages show; one named graph a source holds what that source said."</p>
             <form class="form" method="get" action="/sparql">
-                <label>"Query"<textarea class="mono" name="query" rows="16" spellcheck="false" required>{text}</textarea></label>
+                <label>"Query"<textarea class="mono" name="query" rows="16" spellcheck="false" required inner_html=text></textarea></label>
                 <div class="actions"><button class="primary">"Run"</button></div>
             </form>
         </section>

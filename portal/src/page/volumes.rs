@@ -49,7 +49,7 @@ fn item(viewer: &Viewer, volume: &Volume, zones: &[Datazone], refused: Option<(&
         .iter()
         .map(|replica| {
             let size = replica.byte_size.map(|size| format!(", {}", words::bytes(size))).unwrap_or_default();
-            view! { <span class="live">{format!("{}{size}", words::zone_name(zones, &replica.datazone))}</span> }
+            view! { <span>{format!("at {}{size}", words::zone_name(zones, &replica.datazone))}</span> }
         })
         .collect();
     let nowhere =

@@ -16,8 +16,17 @@ pub fn official() -> AnyView {
     view! { <span class="official">"ESA official"</span> }.into_any()
 }
 
+/// The level of a hit's heading: one below what stands over the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Below the page's own title.
+    Second,
+    /// Below a section's title.
+    Third,
+}
+
 /// Returns one hit.
-pub fn hit(hit: &Hit, zones: &[Datazone]) -> AnyView {
+pub fn hit(hit: &Hit, zones: &[Datazone], level: Level) -> AnyView {
     let path = record_path(&hit.zone, &hit.identifier, None);
     let short = hit.alternate_name.clone().filter(|short| *short != hit.name);
     let short = short.map(|short| view! { " " <span class="mono quiet small">{short}</span> });
@@ -37,10 +46,15 @@ pub fn hit(hit: &Hit, zones: &[Datazone]) -> AnyView {
             <div class="go"><a class="button primary" rel="nofollow" href=with_query("/launch", [("datalab", datalab)]) aria-label=name>"Launch"</a></div>
         }
     });
+    let heading = view! { <a href=path>{hit.name.clone()}</a>{short} };
+    let heading = match level {
+        Level::Second => view! { <h2>{heading}</h2> }.into_any(),
+        Level::Third => view! { <h3>{heading}</h3> }.into_any(),
+    };
     view! {
         <li>
             <div>
-                <h3><a href=path>{hit.name.clone()}</a>{short}</h3>
+                {heading}
                 {sentence}
                 <div class="facts">
                     <span>{words::kind(&hit.kind)}</span>

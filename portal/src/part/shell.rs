@@ -32,10 +32,16 @@ pub(crate) fn header(viewer: &Viewer, place: Place, layout: Layout) -> AnyView {
             view! { <a href=path aria-current=current>{label}{count}</a> }
         })
         .collect();
+    // Whoever is already on the way in keeps the way that they had.
+    let sign_in = if viewer.path.starts_with("/login") {
+        "/login".to_owned()
+    } else {
+        with_query("/login", [("next", &viewer.path)])
+    };
     let account = if viewer.signed_in() {
         view! { <a class="button account" href="/account">{viewer.name()}</a> }.into_any()
     } else {
-        view! { <a class="button account" href=with_query("/login", [("next", &viewer.path)])>"Sign in"</a> }.into_any()
+        view! { <a class="button account" href=sign_in>"Sign in"</a> }.into_any()
     };
     view! {
         <header class="top">

@@ -95,7 +95,21 @@ impl Visit {
     /// Returns the problem behind a call that failed; what did not come through stays in the log.
     pub(crate) fn problem_of(&self, error: ClientError) -> Problem {
         match error {
-            ClientError::Problem(problem) => *problem,
+            ClientError::Problem(problem) if problem.code() != "unknown" => *problem,
+            // What is no problem document was not written for a reader, and may tell more than it should.
+            ClientError::Problem(problem) => {
+                tracing::error!(
+                    status = problem.status,
+                    path = self.viewer.path,
+                    "the api answered without a problem document"
+                );
+                Problem::new(
+                    problem.status,
+                    "unknown",
+                    "unexpected answer",
+                    "The catalogue answered something unexpected.",
+                )
+            }
             ClientError::Transport(cause) => {
                 tracing::error!(cause, path = self.viewer.path, "the portal got no answer from the api");
                 Problem::new(

@@ -113,6 +113,7 @@ fn one_top_folder_is_stripped() {
 fn forms_that_honest_tools_use_are_accepted() {
     let readme = || file("README.md", "read me");
     for bytes in [
+        gzip_with_all_fields(&plain_tar([tar_entry("README.md", b'0', "read me")]), 0),
         zip([readme().described(true)]).bytes(),
         zip([readme().described(false)]).bytes(),
         zip([stored("README.md", "read me").described(true)]).bytes(),

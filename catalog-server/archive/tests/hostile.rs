@@ -505,6 +505,7 @@ fn tars() -> Vec<Case> {
             good.iter().enumerate().map(|(at, byte)| if at == good.len() - 4 { !byte } else { *byte }).collect(),
             &["archive.size_mismatch"],
         ),
+        ("gzip: wrong header checksum", gzip_with_all_fields(&plain_tar([]), 1), &["archive.crc_mismatch"]),
         (
             "gzip: unknown flag",
             good.iter().enumerate().map(|(at, byte)| if at == 3 { 0x80 } else { *byte }).collect(),
@@ -646,6 +647,23 @@ fn a_finding_names_the_entry_and_the_way_out() {
     assert_eq!(findings[0].file.as_deref(), Some("a\\u{7}/../b"));
     assert_eq!(findings[0].fix.as_deref(), Some("Rename the file."));
     assert_eq!(findings[1].message, "the path a\\u{7}/../b leaves its folder");
+}
+
+#[test]
+fn a_manifest_out_of_place_is_told_where_it_is() {
+    let message = |paths: &[&str]| {
+        let entries = paths.iter().map(|path| file(path, "x")).collect();
+        let findings = open(&Zip { entries, ..Zip::default() }.bytes(), &Budget::default()).unwrap_err();
+        assert_eq!(corpus::codes(&findings), ["archive.no_manifest"]);
+        findings[0].message.clone()
+    };
+    assert_eq!(message(&["README.md"]), "the package has no manifest.jsonld");
+    assert_eq!(message(&["manifest.json"]), "manifest.json must be named manifest.jsonld");
+    assert_eq!(
+        message(&["lab/manifest.jsonld", "__MACOSX/lab/._manifest.jsonld"]),
+        "the manifest is lab/manifest.jsonld, and __MACOSX/lab/._manifest.jsonld lies outside its folder"
+    );
+    assert_eq!(message(&["a/lab/manifest.jsonld"]), "the manifest lies too deep, at lab/manifest.jsonld");
 }
 
 #[test]

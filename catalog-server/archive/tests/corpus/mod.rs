@@ -34,6 +34,18 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// Compresses with every field that a gzip header may have; `flip` damages the header's checksum.
+pub(crate) fn gzip_with_all_fields(bytes: &[u8], flip: u8) -> Vec<u8> {
+    let mut archive = b"\x1F\x8B\x08\x1E\x01\x02\x03\x04\0\x03\x06\0abcdef".to_vec();
+    archive.extend(b"lab.tar\0a comment\0");
+    let [low, high, ..] = crc(&archive).to_le_bytes();
+    archive.extend([low ^ flip, high]);
+    archive.extend(deflate(bytes));
+    archive.extend(crc(bytes).to_le_bytes());
+    archive.extend((bytes.len() as u32).to_le_bytes());
+    archive
+}
+
 /// An entry of a zip; a `local_` field, where given, contradicts the directory.
 #[derive(Clone)]
 pub(crate) struct ZipEntry {

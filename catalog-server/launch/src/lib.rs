@@ -10,9 +10,11 @@ pub mod config;
 pub mod demo;
 pub mod docker;
 pub mod error;
+pub mod observe;
 pub mod planner;
 mod probe;
 pub mod reconcile;
+pub mod record;
 pub mod spec;
 mod words;
 

@@ -458,6 +458,7 @@ async fn start(update: &mut Update, backend: &dyn Backend, spec: &LaunchSpec) {
                 update.launch.granted = Some(started.granted);
                 refuse(update, backend, spec, error).await;
                 stop(update, backend, spec).await;
+                update.again = false;
             }
         },
         Err(error) => refuse(update, backend, spec, error).await,

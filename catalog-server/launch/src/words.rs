@@ -17,7 +17,11 @@ pub(crate) fn bytes(count: u64) -> String {
         }
     }
     let tenths = (u128::from(count) * 10 + unit / 2) / unit;
-    if tenths % 10 == 0 { format!("{} {name}", tenths / 10) } else { format!("{}.{} {name}", tenths / 10, tenths % 10) }
+    if tenths.is_multiple_of(10) {
+        format!("{} {name}", tenths / 10)
+    } else {
+        format!("{}.{} {name}", tenths / 10, tenths % 10)
+    }
 }
 
 /// Writes an amount of memory: GiB when it is whole, MiB otherwise.

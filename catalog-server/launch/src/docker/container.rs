@@ -95,7 +95,9 @@ fn host_config(spec: &LaunchSpec, around: &Surroundings<'_>, port: Option<u16>, 
         memory_swap: Some(memory),
         pids_limit: Some(policy.processes.into()),
         shm_size: Some(i64::try_from(policy.shared_memory_mib << 20).unwrap_or(i64::MAX)),
-        ulimits: Some(vec![ulimit("core", 0), ulimit("nofile", 65_536)]),
+        // A dump of a lab's memory is nobody's business; open files are left to the engine, whose own limit may be lower
+        // than any that we could name.
+        ulimits: Some(vec![ResourcesUlimits { name: Some("core".to_owned()), soft: Some(0), hard: Some(0) }]),
         device_requests: device_requests(spec, around.devices),
         // What it may touch.
         mounts: Some(around.mounts.iter().map(bind).collect()),
@@ -178,10 +180,6 @@ fn device_requests(spec: &LaunchSpec, devices: &[String]) -> Option<Vec<DeviceRe
         capabilities: Some(vec![vec!["gpu".to_owned()]]),
         ..Default::default()
     }])
-}
-
-fn ulimit(name: &str, limit: i64) -> ResourcesUlimits {
-    ResourcesUlimits { name: Some(name.to_owned()), soft: Some(limit), hard: Some(limit) }
 }
 
 #[cfg(test)]

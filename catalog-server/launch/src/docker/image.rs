@@ -116,7 +116,8 @@ impl Layers {
     fn percent(&self) -> u8 {
         let sum = |of: fn(&(u64, u64)) -> u64| self.0.values().map(|layer| u128::from(of(layer))).sum::<u128>();
         let total = sum(|(_, total)| *total);
-        if total == 0 { 0 } else { u8::try_from(sum(|(current, _)| *current) * 100 / total).unwrap_or(100) }
+        let percent = (sum(|(current, _)| *current) * 100).checked_div(total).unwrap_or_default();
+        u8::try_from(percent).unwrap_or(100)
     }
 }
 

@@ -34,8 +34,8 @@ pub(super) async fn resolve(spec: &LaunchSpec, config: &ZoneConfig, stage: Stage
         if writes && volume.mode != VolumeMode::Rw {
             return refuse(FailureCode::MountForbidden, format!("`{}` is read-only", mount.volume));
         }
-        let path = locate(&volume.path, config).await.or_else(|(code, problem)| {
-            Err(BackendError::new(stage, code, format!("the volume `{}` {problem}", mount.volume)))
+        let path = locate(&volume.path, config).await.map_err(|(code, problem)| {
+            BackendError::new(stage, code, format!("the volume `{}` {problem}", mount.volume))
         })?;
         sources.push(Source { path, target: mount.mount_path.clone(), read_only: !writes });
     }

@@ -146,6 +146,27 @@ pub(crate) async fn require_publisher(
     }
 }
 
+/// Refuses an actor who may neither moderate nor, where owners may do this too, owns the record's namespace.
+pub(crate) async fn require_curator(
+    writing: &mut Writing,
+    actor: &Actor,
+    identifier: &Identifier,
+    action: &'static str,
+    owners: bool,
+) -> Result<(), Error> {
+    if actor.role >= Role::Moderator && actor.allows(Scope::Moderate) {
+        return Ok(());
+    }
+    let namespace = identifier.namespace();
+    if owners
+        && actor.allows_publishing(identifier)
+        && owner(writing.look(), namespace.as_str()).await?.is_some_and(|owner| owner == actor.account)
+    {
+        return Ok(());
+    }
+    Err(Error::NotAllowed { account: actor.account.to_string(), action, namespace: namespace.to_string() })
+}
+
 /// Writes an account unless there is one; says whether it wrote.
 pub(crate) async fn ensure(writing: &mut Writing, name: &AccountName, role: Role) -> Result<bool, Error> {
     let now = writing.now;
@@ -269,6 +290,12 @@ impl Ledger {
             .fetch_all(self.readers())
             .await?;
         rows.iter().map(|row| parsed(row, "name")).collect()
+    }
+
+    /// Says who decides about a namespace: the owner of its longest owned prefix, itself included. Owning `esa` is
+    /// nothing in `esa.esdc` when somebody else owns that.
+    pub async fn owner(&self, namespace: &Namespace) -> Result<Option<AccountName>, Error> {
+        owner(&mut *self.readers().acquire().await?, namespace.as_str()).await
     }
 
     /// Says whether an account may publish into a namespace: its own, one that nobody owns, or any for an administrator.

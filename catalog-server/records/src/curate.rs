@@ -3,7 +3,7 @@
 use catalog_schemas::id::{Identifier, Version, ZoneId};
 use serde_json::Value;
 
-use crate::account::Actor;
+use crate::account::{self, Actor};
 use crate::error::Error;
 use crate::names::State;
 use crate::open::Ledger;
@@ -29,6 +29,8 @@ impl Operation for SetState {
 
     async fn run(self, writing: &mut Writing) -> Result<u64, Error> {
         let record = find(writing, &self.zone, &self.identifier).await?;
+        let doing = if self.state == State::Withdrawn { "withdraw" } else { "change states" };
+        account::require_curator(writing, &self.actor, &self.identifier, doing, true).await?;
         let row = sqlx::query("SELECT state, seq, COALESCE(digest, content_hash) AS digest FROM version WHERE record = $1 AND version = $2")
             .bind(record.id)
             .bind(self.version.as_str())
@@ -82,6 +84,7 @@ impl Operation for Overlay {
 
     async fn run(self, writing: &mut Writing) -> Result<u64, Error> {
         let record = find(writing, &self.zone, &self.identifier).await?;
+        account::require_curator(writing, &self.actor, &self.identifier, "overlay", false).await?;
         if let Some(expected) = self.expected.filter(|expected| *expected != counted(record.seq)) {
             return Err(Error::Changed { expected, found: counted(record.seq) });
         }

@@ -52,8 +52,6 @@ pub struct LaunchUpdate {
     pub handle: Option<String>,
     /// The event in words, when the step is worth one.
     pub message: Option<String>,
-    /// The person who did it and the request; nobody when it is the platform that follows the backend.
-    pub by: Option<(Actor, String)>,
 }
 
 /// A launch as the ledger keeps it.
@@ -69,6 +67,8 @@ pub struct StoredLaunch {
     pub created: Timestamp,
     /// When it last changed.
     pub updated: Timestamp,
+    /// When it came into its state.
+    pub entered: Timestamp,
     /// When it will be stopped unless renewed.
     pub expires: Option<Timestamp>,
 }
@@ -108,6 +108,7 @@ fn launch(row: &SqliteRow) -> Result<StoredLaunch, Error> {
         handle: column(row, "handle")?,
         created: time(row, "created")?,
         updated: time(row, "updated")?,
+        entered: time(row, "entered")?,
         expires: optional_time(row, "expires")?,
     })
 }
@@ -166,8 +167,8 @@ impl Operation for NewLaunch {
         }
         let now = writing.now;
         sqlx::query(
-            "INSERT INTO launch (id, owner, datazone, state, live, spec, document, created, updated, expires) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9)",
+            "INSERT INTO launch (id, owner, datazone, state, live, spec, document, created, updated, entered, expires) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $8, $9)",
         )
         .bind(id.as_str())
         .bind(owner.as_str())
@@ -187,47 +188,78 @@ impl Operation for NewLaunch {
     }
 }
 
-impl Operation for LaunchUpdate {
+struct Update {
+    asked: LaunchUpdate,
+    by: Option<(Actor, String)>,
+}
+
+impl Operation for Update {
     type Answer = StoredLaunch;
 
     async fn run(self, writing: &mut Writing) -> Result<StoredLaunch, Error> {
-        let before = found(writing.connection().await?, &self.id).await?;
+        let Self { asked, by } = self;
+        let before = found(writing.connection().await?, &asked.id).await?;
         let state = before.launch.state;
-        if !self.expected.is_empty() && !self.expected.contains(&state) {
-            return Err(Error::LaunchState { id: self.id, found: state });
+        if !asked.expected.is_empty() && !asked.expected.contains(&state) {
+            return Err(Error::LaunchState { id: asked.id, found: state });
         }
-        if state.is_final() && !self.launch.state.is_final() {
+        if state.is_final() && !asked.launch.state.is_final() {
             // What is over stays over, so that its place in the quota cannot come back unasked.
-            return Err(Error::LaunchState { id: self.id, found: state });
+            return Err(Error::LaunchState { id: asked.id, found: state });
         }
-        if self.launch.id != self.id || self.launch.owner != before.launch.owner {
-            return Err(Error::Refused(format!("the launch `{}` cannot become another or another's", self.id)));
+        if asked.launch.id != asked.id || asked.launch.owner != before.launch.owner {
+            return Err(Error::Refused(format!("the launch `{}` cannot become another or another's", asked.id)));
         }
         let now = writing.now;
         sqlx::query(
             "UPDATE launch SET state = $2, live = $3, document = $4, handle = COALESCE($5, handle), updated = $6, \
-             expires = $7, datazone = $8 WHERE id = $1",
+             expires = $7, datazone = $8, entered = $9 WHERE id = $1",
         )
-        .bind(self.id.as_str())
-        .bind(self.launch.state.as_str())
-        .bind(i64::from(!self.launch.state.is_final()))
-        .bind(document(&self.launch)?)
-        .bind(self.handle)
+        .bind(asked.id.as_str())
+        .bind(asked.launch.state.as_str())
+        .bind(i64::from(!asked.launch.state.is_final()))
+        .bind(document(&asked.launch)?)
+        .bind(asked.handle)
         .bind(now)
-        .bind(expires(&self.launch)?)
-        .bind(self.launch.datazone.as_str())
+        .bind(expires(&asked.launch)?)
+        .bind(asked.launch.datazone.as_str())
+        .bind(if asked.launch.state == state { before.entered.as_millisecond() } else { now })
         .execute(writing.connection().await?)
         .await?;
-        if let Some(message) = &self.message {
-            event(writing, &self.id, self.launch.state, message).await?;
+        if let Some(message) = &asked.message {
+            event(writing, &asked.id, asked.launch.state, message).await?;
         }
-        if let Some((actor, request)) = &self.by {
-            let action = if self.launch.state == state { "launch.change" } else { "launch.state" };
+        if let Some((actor, request)) = &by {
+            let action = if asked.launch.state == state { "launch.change" } else { "launch.state" };
             let hash = |launch| document(launch).map(|text| sha256(text.as_bytes()));
-            let (before, after) = (hash(&before.launch)?, hash(&self.launch)?);
-            writing.audit(actor.account.as_str(), action, &self.id, (Some(&before), Some(&after)), request);
+            let (before, after) = (hash(&before.launch)?, hash(&asked.launch)?);
+            writing.audit(actor.account.as_str(), action, &asked.id, (Some(&before), Some(&after)), request);
         }
-        found(writing.connection().await?, &self.id).await
+        found(writing.connection().await?, &asked.id).await
+    }
+}
+
+struct KeepLog {
+    id: String,
+    lines: String,
+}
+
+impl Operation for KeepLog {
+    type Answer = ();
+
+    async fn run(self, writing: &mut Writing) -> Result<(), Error> {
+        found(writing.connection().await?, &self.id).await?;
+        let now = writing.now;
+        sqlx::query(
+            "INSERT INTO launch_log (launch, lines, at) VALUES ($1, $2, $3) \
+             ON CONFLICT (launch) DO UPDATE SET lines = excluded.lines, at = excluded.at",
+        )
+        .bind(self.id)
+        .bind(self.lines)
+        .bind(now)
+        .execute(writing.connection().await?)
+        .await?;
+        Ok(())
     }
 }
 
@@ -287,8 +319,38 @@ impl Ledger {
     }
 
     /// Changes a launch if it is in a state that the change expects; returns it as it is then.
+    ///
+    /// This is for the platform that follows a backend: the launch's events are the trail of it.
     pub async fn launch_update(&self, update: LaunchUpdate) -> Result<StoredLaunch, Error> {
-        self.write(update).await
+        self.write(Update { asked: update, by: None }).await
+    }
+
+    /// Changes a launch because somebody asked for it, with an entry in the audit trail.
+    pub async fn launch_update_by(
+        &self,
+        update: LaunchUpdate,
+        actor: &Actor,
+        request: &str,
+    ) -> Result<StoredLaunch, Error> {
+        self.write(Update { asked: update, by: Some((actor.clone(), request.to_owned())) }).await
+    }
+
+    /// Keeps the end of a launch's log; the newest kept is what counts.
+    pub async fn launch_log_keep(&self, id: &str, lines: &[String]) -> Result<(), Error> {
+        let lines = serde_json::to_string(lines)
+            .map_err(|error| Error::Invalid { column: "launch log", detail: error.to_string() })?;
+        self.write(KeepLog { id: id.to_owned(), lines }).await
+    }
+
+    /// Reads the kept end of a launch's log; empty when none was kept.
+    pub async fn launch_log(&self, id: &str) -> Result<Vec<String>, Error> {
+        let row = sqlx::query("SELECT lines FROM launch_log WHERE launch = $1")
+            .bind(id)
+            .fetch_optional(self.readers())
+            .await?;
+        let Some(row) = row else { return Ok(Vec::new()) };
+        serde_json::from_str(column(&row, "lines")?)
+            .map_err(|error| Error::Invalid { column: "launch log", detail: error.to_string() })
     }
 
     /// Finds a launch.

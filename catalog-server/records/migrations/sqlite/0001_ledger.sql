@@ -157,6 +157,8 @@ CREATE TABLE launch (
     document TEXT    NOT NULL,
     created  INTEGER NOT NULL,
     updated  INTEGER NOT NULL,
+    -- When it came into its state, from where deadlines count: `updated` also moves with its progress.
+    entered  INTEGER NOT NULL,
     expires  INTEGER
 ) STRICT;
 CREATE INDEX launch_owner ON launch (owner, created);
@@ -169,6 +171,13 @@ CREATE TABLE launch_event (
     state   TEXT    NOT NULL,
     message TEXT    NOT NULL,
     PRIMARY KEY (launch, number)
+) STRICT;
+
+-- The end of a launch's log, kept when its container is gone; a JSON array of lines.
+CREATE TABLE launch_log (
+    launch TEXT    NOT NULL PRIMARY KEY REFERENCES launch (id),
+    lines  TEXT    NOT NULL,
+    at     INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE offer (

@@ -1,7 +1,7 @@
 //! Publishing, withdrawing, overlaying and following.
 
 use catalog_records::{Actor, Error, IdempotencyKey, Ledger, Publication, PublishOutcome, State};
-use catalog_schemas::account::Role;
+use catalog_schemas::account::{Role, Scope};
 use serde_json::json;
 
 use super::{account, created, packed, publication};
@@ -187,6 +187,21 @@ async fn the_first_publisher_owns_the_namespace() {
     assert_eq!(ledger.namespaces(&bob.account).await.unwrap(), ["esa".parse().unwrap()]);
     assert!(!ledger.can_publish(&bob.account, &"esa.esdc".parse().unwrap()).await.unwrap());
     assert!(ledger.can_publish(&bob.account, &"free".parse().unwrap()).await.unwrap());
+    assert_eq!(ledger.owner(&"esa.esdc.deep.er".parse().unwrap()).await.unwrap(), Some(ann.account.clone()));
+    let version = "1".parse().unwrap();
+    let withdraw = async |actor: &Actor, name: &str| {
+        ledger.withdraw(&"go-esa".parse().unwrap(), &name.parse().unwrap(), &version, "because", actor, "r").await
+    };
+    let refused = withdraw(&bob, "esa.esdc.lab").await.unwrap_err();
+    assert_eq!(refused.to_string(), "`bob` may not withdraw in the namespace `esa.esdc`");
+    withdraw(&ann, "esa.esdc.lab").await.unwrap();
+    let reader = Actor { scopes: vec![Scope::Read], ..admin.clone() };
+    assert!(matches!(withdraw(&reader, "esa.lab").await, Err(Error::NotAllowed { .. })));
+    withdraw(&admin, "esa.lab").await.unwrap();
+    let patch = json!({"officialConfirmed": true});
+    let own =
+        ledger.overlay(&"go-esa".parse().unwrap(), &"esa.esdc.lab".parse().unwrap(), patch, None, &ann, "r").await;
+    assert!(matches!(own, Err(Error::NotAllowed { action: "overlay", .. })), "{own:?}");
     let narrow = Actor { namespace: Some("esa.esdc.deep".parse().unwrap()), ..ann };
     assert!(matches!(ledger.publish(by(&narrow, "esa.esdc.lab", "3")).await, Err(Error::NotAllowed { .. })));
     created(ledger.publish(by(&narrow, "esa.esdc.deep.lab", "3")).await.unwrap());

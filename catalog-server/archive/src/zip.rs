@@ -189,7 +189,8 @@ fn unpack(entry: &Central, data: &[u8], mut intake: Intake, faults: &mut Faults)
         crc.update(data);
     } else {
         let mut inflate = Inflate::new(data);
-        let mut buffer = vec![0; 64 * 1024].into_boxed_slice();
+        // One byte more than the entry says, so that a longer one shows.
+        let mut buffer = vec![0; (entry.size as usize + 1).min(64 * 1024)].into_boxed_slice();
         loop {
             match inflate.fill(&mut buffer) {
                 Ok(0) => break,

@@ -43,7 +43,7 @@ impl Marker {
     /// Returns the passage around the first word found, escaped, with each word found in `<mark>`.
     pub(crate) fn mark(&self, text: &str, language: Language) -> Option<String> {
         let mut found: Vec<(usize, usize)> = Vec::new();
-        for word in text::words(text) {
+        for word in text::words_where(text, |written| self.may_begin(written)) {
             if !self.is_found(&text[word.start..word.end], &word.folded, language) {
                 continue;
             }
@@ -74,10 +74,14 @@ impl Marker {
         Some(html)
     }
 
+    fn may_begin(&self, written: &str) -> bool {
+        let first = written.bytes().next().unwrap_or_default();
+        !first.is_ascii() || self.beginnings[usize::from(first.to_ascii_lowercase())]
+    }
+
     fn is_found(&self, written: &str, folded: &str, language: Language) -> bool {
-        let begins = folded.bytes().next().is_some_and(|first| self.beginnings[usize::from(first)]);
-        if !begins || self.forms.contains(folded) {
-            return begins;
+        if folded.is_empty() || self.forms.contains(folded) {
+            return !folded.is_empty();
         }
         let mut found = false;
         language.stems(written, folded, |stem| found |= self.forms.contains(&stem));

@@ -1,5 +1,7 @@
 //! How text becomes words: folding, splitting and stemming, the same for records and for queries.
 
+use std::borrow::Cow;
+
 use frostem::{Algorithm, Stemmer};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
@@ -86,6 +88,12 @@ fn is_apostrophe(character: char) -> bool {
 
 /// Splits a text into words; a compound gives its parts and, at the place of the first, the parts written together.
 pub(crate) fn words(text: &str) -> Vec<Word> {
+    words_where(text, |_| true)
+}
+
+/// Splits a text into words and folds those that are wanted as written; the others, and compounds that begin with
+/// one of them, are left empty or out. Folding is most of the work.
+pub(crate) fn words_where(text: &str, wanted: impl Fn(&str) -> bool) -> Vec<Word> {
     let mut found: Vec<Word> = Vec::with_capacity(text.len() / 6 + 1);
     // The parts of the compound being read are the words from here on.
     let mut first_part = 0;
@@ -119,8 +127,9 @@ pub(crate) fn words(text: &str) -> Vec<Word> {
         if cut_off {
             continue;
         }
-        let folded = fold(&text[start..end]);
-        if !folded.is_empty() && folded.len() <= LONGEST {
+        let is_wanted = wanted(&text[start..end]);
+        let folded = if is_wanted { fold(&text[start..end]) } else { String::new() };
+        if !is_wanted || !folded.is_empty() && folded.len() <= LONGEST {
             found.push(Word { start, end, position, folded, compound: false });
         }
         position += 1;
@@ -135,12 +144,20 @@ fn join(text: &str, found: &mut Vec<Word>, first: usize) {
     if !(2..=MOST_PARTS).contains(&parts.len()) {
         return;
     }
-    let folded: String = parts.iter().map(|part| part.folded.as_str()).collect();
+    if parts[0].folded.is_empty() {
+        return;
+    }
+    let folded: String = parts
+        .iter()
+        .map(|part| match part.folded.as_str() {
+            "" => Cow::Owned(fold(&text[part.start..part.end])),
+            folded => Cow::Borrowed(folded),
+        })
+        .collect();
     if folded.len() > LONGEST {
         return;
     }
     let (start, end, position) = (parts[0].start, parts[parts.len() - 1].end, parts[0].position);
-    debug_assert!(text.is_char_boundary(start) && text.is_char_boundary(end));
     found.insert(first, Word { start, end, position, folded, compound: true });
 }
 

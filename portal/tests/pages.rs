@@ -231,3 +231,10 @@ fn a_record_page_says_what_decides() {
     assert!(page("datazones").contains("free capacity unknown"));
     assert!(page("nothing").contains("Without the filter Mission"));
 }
+
+#[test]
+fn the_example_manifest_is_accepted() {
+    use catalog_ontology::manifest::{Options, Writer, validate};
+    let validation = validate(catalog_portal::EXAMPLE_MANIFEST.as_bytes(), &Options::new(Writer::Developer));
+    assert!(validation.report.valid, "{:#?}", validation.report);
+}

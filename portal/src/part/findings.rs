@@ -64,7 +64,7 @@ fn place(finding: &Finding) -> Option<String> {
 fn with_code(sentence: &str) -> Vec<AnyView> {
     let parts: Vec<&str> = sentence.split('`').collect();
     // An odd backtick is one that was written, not one that quotes.
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         return vec![sentence.to_owned().into_any()];
     }
     parts

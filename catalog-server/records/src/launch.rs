@@ -52,6 +52,9 @@ pub struct LaunchUpdate {
     pub handle: Option<String>,
     /// The event in words, when the step is worth one.
     pub message: Option<String>,
+    /// Who asked for it and with which request, for the audit trail; nobody when it is the platform that follows the
+    /// backend, of which the launch's events are the trail.
+    pub by: Option<(Actor, String)>,
 }
 
 /// A launch as the ledger keeps it.
@@ -188,54 +191,48 @@ impl Operation for NewLaunch {
     }
 }
 
-struct Update {
-    asked: LaunchUpdate,
-    by: Option<(Actor, String)>,
-}
-
-impl Operation for Update {
+impl Operation for LaunchUpdate {
     type Answer = StoredLaunch;
 
     async fn run(self, writing: &mut Writing) -> Result<StoredLaunch, Error> {
-        let Self { asked, by } = self;
-        let before = found(writing.connection().await?, &asked.id).await?;
+        let before = found(writing.connection().await?, &self.id).await?;
         let state = before.launch.state;
-        if !asked.expected.is_empty() && !asked.expected.contains(&state) {
-            return Err(Error::LaunchState { id: asked.id, found: state });
+        if !self.expected.is_empty() && !self.expected.contains(&state) {
+            return Err(Error::LaunchState { id: self.id, found: state });
         }
-        if state.is_final() && !asked.launch.state.is_final() {
-            // What is over stays over, so that its place in the quota cannot come back unasked.
-            return Err(Error::LaunchState { id: asked.id, found: state });
+        if state.is_final() && !self.launch.state.is_final() {
+            // What is over stays over, so that its place in the quota cannot come back unself.
+            return Err(Error::LaunchState { id: self.id, found: state });
         }
-        if asked.launch.id != asked.id || asked.launch.owner != before.launch.owner {
-            return Err(Error::Refused(format!("the launch `{}` cannot become another or another's", asked.id)));
+        if self.launch.id != self.id || self.launch.owner != before.launch.owner {
+            return Err(Error::Refused(format!("the launch `{}` cannot become another or another's", self.id)));
         }
         let now = writing.now;
         sqlx::query(
             "UPDATE launch SET state = $2, live = $3, document = $4, handle = COALESCE($5, handle), updated = $6, \
              expires = $7, datazone = $8, entered = $9 WHERE id = $1",
         )
-        .bind(asked.id.as_str())
-        .bind(asked.launch.state.as_str())
-        .bind(i64::from(!asked.launch.state.is_final()))
-        .bind(document(&asked.launch)?)
-        .bind(asked.handle)
+        .bind(self.id.as_str())
+        .bind(self.launch.state.as_str())
+        .bind(i64::from(!self.launch.state.is_final()))
+        .bind(document(&self.launch)?)
+        .bind(self.handle)
         .bind(now)
-        .bind(expires(&asked.launch)?)
-        .bind(asked.launch.datazone.as_str())
-        .bind(if asked.launch.state == state { before.entered.as_millisecond() } else { now })
+        .bind(expires(&self.launch)?)
+        .bind(self.launch.datazone.as_str())
+        .bind(if self.launch.state == state { before.entered.as_millisecond() } else { now })
         .execute(writing.connection().await?)
         .await?;
-        if let Some(message) = &asked.message {
-            event(writing, &asked.id, asked.launch.state, message).await?;
+        if let Some(message) = &self.message {
+            event(writing, &self.id, self.launch.state, message).await?;
         }
-        if let Some((actor, request)) = &by {
-            let action = if asked.launch.state == state { "launch.change" } else { "launch.state" };
+        if let Some((actor, request)) = &self.by {
+            let action = if self.launch.state == state { "launch.change" } else { "launch.state" };
             let hash = |launch| document(launch).map(|text| sha256(text.as_bytes()));
-            let (before, after) = (hash(&before.launch)?, hash(&asked.launch)?);
-            writing.audit(actor.account.as_str(), action, &asked.id, (Some(&before), Some(&after)), request);
+            let (before, after) = (hash(&before.launch)?, hash(&self.launch)?);
+            writing.audit(actor.account.as_str(), action, &self.id, (Some(&before), Some(&after)), request);
         }
-        found(writing.connection().await?, &asked.id).await
+        found(writing.connection().await?, &self.id).await
     }
 }
 
@@ -319,20 +316,8 @@ impl Ledger {
     }
 
     /// Changes a launch if it is in a state that the change expects; returns it as it is then.
-    ///
-    /// This is for the platform that follows a backend: the launch's events are the trail of it.
     pub async fn launch_update(&self, update: LaunchUpdate) -> Result<StoredLaunch, Error> {
-        self.write(Update { asked: update, by: None }).await
-    }
-
-    /// Changes a launch because somebody asked for it, with an entry in the audit trail.
-    pub async fn launch_update_by(
-        &self,
-        update: LaunchUpdate,
-        actor: &Actor,
-        request: &str,
-    ) -> Result<StoredLaunch, Error> {
-        self.write(Update { asked: update, by: Some((actor.clone(), request.to_owned())) }).await
+        self.write(update).await
     }
 
     /// Keeps the end of a launch's log; the newest kept is what counts.

@@ -51,7 +51,7 @@ async fn fifty_at_once_get_exactly_the_quota() {
     // What is over makes room; another owner has a quota of their own.
     let over = ledger.live_launches().await.unwrap().remove(0).launch;
     let ended = Launch { state: LaunchState::Cancelled, ..over.clone() };
-    let update = LaunchUpdate { id: over.id, expected: vec![], launch: ended, handle: None, message: None };
+    let update = LaunchUpdate { id: over.id, expected: vec![], launch: ended, handle: None, message: None, by: None };
     ledger.launch_update(update).await.unwrap();
     ledger.launch_create(new(100, &ann, 3, None)).await.unwrap();
     let bob = account(&ledger, "bob", Role::User).await;
@@ -94,6 +94,7 @@ async fn a_change_expects_a_state() {
         launch: Launch { state, expires: Some("2026-01-02T00:00:00Z".into()), ..stored.launch.clone() },
         handle: Some("container-1".into()),
         message: message.map(str::to_owned),
+        by: Some((ann.clone(), "r2".into())),
     };
     let ready =
         ledger.launch_update(to(&[LaunchState::Requested], LaunchState::Ready, Some("it answers"))).await.unwrap();
@@ -103,7 +104,7 @@ async fn a_change_expects_a_state() {
     assert!(matches!(late, Err(Error::LaunchState { found: LaunchState::Ready, .. })), "{late:?}");
     let same = ledger.launch_update(to(&[], LaunchState::Ready, None)).await.unwrap();
     assert_eq!(same.entered, ready.entered, "progress does not move the time of the state");
-    ledger.launch_update_by(to(&[], LaunchState::Completed, Some("it ended")), &ann, "r2").await.unwrap();
+    ledger.launch_update(to(&[], LaunchState::Completed, Some("it ended"))).await.unwrap();
     let entry = ledger.audit(None, 1).await.unwrap().remove(0);
     assert_eq!((entry.action.as_str(), entry.account.as_str(), entry.request.as_str()), ("launch.state", "ann", "r2"));
     assert!(entry.before.is_some() && entry.after.is_some() && entry.before != entry.after);

@@ -11,7 +11,7 @@ use oxttl::TurtleParser;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-use crate::terms::ESADO;
+use crate::terms::{ESADO, Malformed};
 
 /// The schemes as Turtle, by name.
 pub const SCHEMES_TTL: &[(&str, &str)] = &[
@@ -25,22 +25,6 @@ pub const SCHEMES_TTL: &[(&str, &str)] = &[
 
 /// How alike a text must be to a label to be offered for a typo, from 0 to 1.
 const ALIKE: f64 = 0.8;
-
-/// Says why a scheme cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum SchemeError {
-    /// It is not Turtle.
-    #[error("the scheme {0} is not turtle: {1}")]
-    Syntax(String, oxttl::TurtleSyntaxError),
-    /// A concept lacks something or refers to what is not there.
-    #[error("{concept}: {problem}")]
-    Malformed {
-        /// The concept it is about.
-        concept: String,
-        /// What is wrong.
-        problem: String,
-    },
-}
 
 /// One concept of a scheme.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -211,7 +195,7 @@ impl Scheme {
     }
 
     /// Reads a scheme; the embedded ones are had by [`Scheme::get`].
-    pub fn read(name: &'static str, turtle: &str) -> Result<Self, SchemeError> {
+    pub(crate) fn read(name: &'static str, turtle: &str) -> Result<Self, Malformed> {
         let iri = format!("{}/{name}", ESADO.trim_end_matches('#'));
         let mut scheme = Self {
             name,
@@ -223,7 +207,7 @@ impl Scheme {
             by_alt_label: HashMap::new(),
         };
         for triple in TurtleParser::new().for_slice(turtle.as_bytes()) {
-            let triple = triple.map_err(|error| SchemeError::Syntax(name.to_owned(), error))?;
+            let triple = triple.map_err(|error| Malformed::new(&format!("{name}.ttl is not turtle"), &error))?;
             let subject = triple.subject.to_string();
             let subject = subject.trim_start_matches('<').trim_end_matches('>');
             let property = triple.predicate.as_str().rsplit(['#', '/']).next().unwrap_or_default();
@@ -268,7 +252,7 @@ impl Scheme {
     }
 
     /// Works out paths and what is below what, and makes the names findable.
-    fn finish(&mut self) -> Result<(), SchemeError> {
+    fn finish(&mut self) -> Result<(), Malformed> {
         for index in 0..self.concepts.len() {
             let concept = &self.concepts[index];
             if concept.label.is_empty() {
@@ -313,7 +297,7 @@ impl Scheme {
 
 impl Concept {
     /// Takes one statement about the concept.
-    fn say(&mut self, property: &str, object: Object) -> Result<(), SchemeError> {
+    fn say(&mut self, property: &str, object: Object) -> Result<(), Malformed> {
         let wrong = |concept: &Self| malformed(&concept.iri, &format!("{property} is not of the right form"));
         match (property, object) {
             ("prefLabel", Object::Literal(label)) => {
@@ -355,8 +339,8 @@ fn last(iri: &str) -> String {
     iri.rsplit('/').next().unwrap_or(iri).to_owned()
 }
 
-fn malformed(concept: &str, problem: &str) -> SchemeError {
-    SchemeError::Malformed { concept: concept.to_owned(), problem: problem.to_owned() }
+fn malformed(concept: &str, problem: &str) -> Malformed {
+    Malformed::new(&concept, &problem)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use oxrdf::{NamedNode, NamedNodeRef};
 
 mod read;
 
-pub use read::TableError;
+pub(crate) use read::Malformed;
 
 /// The namespace of `esado:`, one constant in one place.
 pub const ESADO: &str = catalog_schemas::ESADO;

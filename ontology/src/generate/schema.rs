@@ -124,12 +124,7 @@ fn value(table: &Table, term: &Term) -> Json {
         Datatype::DateTime => {
             json!({ "type": "string", "format": "date-time", "pattern": Datatype::DateTime.pattern() })
         }
-        Datatype::Node => {
-            let nested = object(table, term.kind, &term.key);
-            // Agents may be named by nothing but their IRI; other nodes have members.
-            nested
-        }
-        Datatype::Nest => object(table, term.kind, &term.key),
+        Datatype::Node | Datatype::Nest => object(table, term.kind, &term.key),
         Datatype::Concept => match &term.scheme {
             Some(scheme) => json!({ "$ref": format!("#/$defs/concept-{scheme}") }),
             None => json!({ "type": "string", "anyOf": [

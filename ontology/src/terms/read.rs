@@ -13,31 +13,31 @@ use super::{Class, ClassNote, Datatype, ESADO, Kind, Table, Term, Visibility, Wr
 /// How deep nested nodes may go; the table needs four.
 const DEEPEST: usize = 8;
 
-/// Says why a term table cannot be read.
+/// Says why an embedded file of the ontology cannot be read; tests read every one, so that no user ever meets it.
 #[derive(Debug, thiserror::Error)]
-pub enum TableError {
-    /// It is not Turtle.
-    #[error("the term table is not turtle: {0}")]
-    Syntax(#[from] oxttl::TurtleSyntaxError),
-    /// A statement is missing, repeated or not of the right form.
-    #[error("{subject}: {problem}")]
-    Malformed {
-        /// The class or term it is about.
-        subject: String,
-        /// What is wrong.
-        problem: String,
-    },
+#[error("{subject}: {problem}")]
+pub(crate) struct Malformed {
+    /// The file, class, term or concept it is about.
+    pub(crate) subject: String,
+    /// What is wrong.
+    pub(crate) problem: String,
+}
+
+impl Malformed {
+    pub(crate) fn new(subject: &impl ToString, problem: &impl ToString) -> Self {
+        Self { subject: subject.to_string(), problem: problem.to_string() }
+    }
 }
 
 type Graph = HashMap<NamedOrBlankNode, Vec<(NamedNode, Object)>>;
 
 impl Table {
     /// Reads a table; the embedded one is had by [`Table::get`].
-    pub fn read(turtle: &str) -> Result<Self, TableError> {
+    pub(crate) fn read(turtle: &str) -> Result<Self, Malformed> {
         let mut reader = Reader { graph: Graph::new() };
         let mut order = Vec::new();
         for triple in TurtleParser::new().for_slice(turtle.as_bytes()) {
-            let triple = triple?;
+            let triple = triple.map_err(|error| Malformed::new(&"terms.ttl is not turtle", &error))?;
             if triple.predicate == rdf::TYPE && triple.object == Object::from(esado("TermClass")) {
                 order.push(triple.subject.clone());
             }
@@ -84,7 +84,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn class_note(&self, subject: &NamedOrBlankNode) -> Result<ClassNote, TableError> {
+    fn class_note(&self, subject: &NamedOrBlankNode) -> Result<ClassNote, Malformed> {
         let NamedOrBlankNode::NamedNode(iri) = subject else {
             return Err(malformed(subject, "a class has an IRI"));
         };
@@ -103,7 +103,7 @@ impl Reader {
         place: &Place,
         terms: &mut Vec<Term>,
         keys: &mut HashMap<String, usize>,
-    ) -> Result<(), TableError> {
+    ) -> Result<(), Malformed> {
         if place.depth > DEEPEST {
             return Err(malformed(class, "its terms nest without end"));
         }
@@ -142,7 +142,7 @@ impl Reader {
         Ok(())
     }
 
-    fn term(&self, field: &NamedNode, place: &Place) -> Result<Term, TableError> {
+    fn term(&self, field: &NamedNode, place: &Place) -> Result<Term, Malformed> {
         let name = self.text(field, esado("key").as_ref())?;
         let key = if place.key.is_empty() { name } else { format!("{}.{name}", place.key) };
         let word = self.text(field, esado("valueType").as_ref())?;
@@ -205,7 +205,7 @@ impl Reader {
     }
 
     /// Returns who may read a term: what it says, or what holds it says; inside what is private everything is.
-    fn visibility(&self, field: &NamedNode, place: &Place) -> Result<Visibility, TableError> {
+    fn visibility(&self, field: &NamedNode, place: &Place) -> Result<Visibility, Malformed> {
         let own = match self.optional(field, esado("visibility").as_ref()).as_deref() {
             Some("public") => Some(Visibility::Public),
             Some("private") => Some(Visibility::Private),
@@ -221,7 +221,7 @@ impl Reader {
     }
 
     /// Returns who may write a term: whom it says, or whom what holds it says.
-    fn writers(&self, field: &NamedNode, place: &Place) -> Result<Writers, TableError> {
+    fn writers(&self, field: &NamedNode, place: &Place) -> Result<Writers, Malformed> {
         let mut writers = Writers::default();
         let words = self.texts(field, esado("writer").as_ref());
         for word in &words {
@@ -247,7 +247,7 @@ impl Reader {
     }
 
     /// Reads `1`, `0..1`, `1..n`.
-    fn cardinality(&self, field: &NamedNode) -> Result<(u32, Option<u32>), TableError> {
+    fn cardinality(&self, field: &NamedNode) -> Result<(u32, Option<u32>), Malformed> {
         let text = self.text(field, esado("cardinality").as_ref())?;
         let wrong = || malformed(field, &format!("`{text}` is no cardinality"));
         let (low, high) = text.split_once("..").unwrap_or((&text, &text));
@@ -260,7 +260,7 @@ impl Reader {
         statements.into_iter().flatten().filter(move |(p, _)| p.as_ref() == predicate).map(|(_, object)| object)
     }
 
-    fn one(&self, subject: &NamedNode, predicate: NamedNodeRef<'_>) -> Result<Option<Object>, TableError> {
+    fn one(&self, subject: &NamedNode, predicate: NamedNodeRef<'_>) -> Result<Option<Object>, Malformed> {
         let mut objects = self.objects(subject, predicate);
         let first = objects.next().cloned();
         if objects.next().is_some() {
@@ -269,7 +269,7 @@ impl Reader {
         Ok(first)
     }
 
-    fn text(&self, subject: &NamedNode, predicate: NamedNodeRef<'_>) -> Result<String, TableError> {
+    fn text(&self, subject: &NamedNode, predicate: NamedNodeRef<'_>) -> Result<String, Malformed> {
         match self.one(subject, predicate)? {
             Some(Object::Literal(literal)) => Ok(literal.value().to_owned()),
             _ => Err(malformed(subject, &format!("has no text for {predicate}"))),
@@ -280,7 +280,7 @@ impl Reader {
         self.texts(subject, predicate).into_iter().next()
     }
 
-    fn number<N: FromStr>(&self, subject: &NamedNode, name: &str) -> Result<Option<N>, TableError> {
+    fn number<N: FromStr>(&self, subject: &NamedNode, name: &str) -> Result<Option<N>, Malformed> {
         self.optional(subject, esado(name).as_ref())
             .map(|text| text.parse().map_err(|_| malformed(subject, &format!("`{text}` is no number for {name}"))))
             .transpose()
@@ -305,7 +305,7 @@ impl Reader {
     }
 
     /// Reads an RDF list.
-    fn list(&self, class: &NamedNode, head: &Object) -> Result<Vec<Object>, TableError> {
+    fn list(&self, class: &NamedNode, head: &Object) -> Result<Vec<Object>, Malformed> {
         let mut items = Vec::new();
         let mut node = head.clone();
         loop {
@@ -331,6 +331,6 @@ fn esado(name: &str) -> NamedNode {
     NamedNode::new_unchecked(format!("{ESADO}{name}"))
 }
 
-fn malformed(subject: &impl ToString, problem: &str) -> TableError {
-    TableError::Malformed { subject: subject.to_string(), problem: problem.to_owned() }
+fn malformed(subject: &impl ToString, problem: &str) -> Malformed {
+    Malformed::new(subject, &problem)
 }

@@ -14,7 +14,6 @@ pub mod observe;
 pub mod planner;
 mod probe;
 pub mod reconcile;
-pub mod record;
 pub mod spec;
 mod words;
 

@@ -1,7 +1,7 @@
 //! What a backend may be asked to run: a closed struct, so that nothing else can be asked for.
 
 use catalog_schemas::id::LaunchId;
-use catalog_schemas::plan::{CpuRange, GpuRequest, MilliCpu, Mount, Range, Resources};
+use catalog_schemas::plan::{CpuRange, GpuRequest, MilliCpu, Mount, Offer, Range, Resources};
 use serde::{Deserialize, Serialize};
 
 use crate::backend::{BackendError, FailureCode, Stage};
@@ -122,6 +122,21 @@ impl Image {
 }
 
 impl LaunchSpec {
+    /// Returns the spec with what an offer grants: CPU, memory, GPUs and mounts.
+    #[must_use]
+    pub fn with_offer(mut self, offer: &Offer) -> Self {
+        let offered = &offer.offered;
+        self.cpu = offered.cpu.map_or(self.cpu, |cpu| cpu.min);
+        self.memory_mib = offered.memory_mib.map_or(self.memory_mib, |memory| memory.min);
+        self.gpus = offered.gpu.as_ref().filter(|gpu| gpu.count > 0).map(|gpu| Gpus {
+            count: gpu.count,
+            vendor: gpu.vendor.clone().unwrap_or_default(),
+            model: gpu.model.clone().unwrap_or_default(),
+        });
+        self.mounts = offer.mounts.clone();
+        self
+    }
+
     /// Returns the path that the proxy serves the lab at, with a slash at both ends.
     pub fn base_path(&self) -> String {
         format!("/lab/{}/", self.launch)
@@ -273,6 +288,43 @@ pub(crate) mod tests {
         let error = refused.check().unwrap_err();
         assert_eq!(error.code, FailureCode::SpecRefused);
         assert_eq!(error.cause, "the environment variable `LD_PRELOAD` must not be set");
+    }
+
+    #[test]
+    fn an_offer_decides_what_is_granted() {
+        let offered = Resources {
+            cpu: Some(CpuRange { min: MilliCpu::cores(4), max: None }),
+            memory_mib: Some(Range { min: 2048, max: None }),
+            gpu: Some(GpuRequest {
+                count: 1,
+                model: Some("A100".to_owned()),
+                vendor: Some("nvidia".to_owned()),
+                ..GpuRequest::default()
+            }),
+        };
+        let mounts = vec![Mount {
+            volume: "pla-legacy".to_owned(),
+            mount_path: "/data/user/pla_legacy".to_owned(),
+            mode: "ro".to_owned(),
+        }];
+        let offer = Offer {
+            id: "o1".to_owned(),
+            datazone: "sci-cloud".to_owned(),
+            expires_at: "2026-11-22T12:05:00Z".to_owned(),
+            requested: Resources::default(),
+            offered,
+            mounts: mounts.clone(),
+            score: 0,
+            explanation: Vec::new(),
+        };
+        let expected = LaunchSpec {
+            cpu: MilliCpu::cores(4),
+            memory_mib: 2048,
+            gpus: Some(Gpus { count: 1, vendor: "nvidia".to_owned(), model: "A100".to_owned() }),
+            mounts,
+            ..spec()
+        };
+        assert_eq!(spec().with_offer(&offer), expected);
     }
 
     #[test]

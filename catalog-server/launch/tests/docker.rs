@@ -184,6 +184,53 @@ async fn a_lab_runs_with_exactly_what_it_was_granted() {
     assert_eq!(before.free_memory_mib - during.free_memory_mib, 64);
     assert_eq!(during.sessions, 1);
 
+    // What the engine says that it enforces, not what it was asked for.
+    let (_, enforced) = engine.run_docker(&["inspect", spec.launch.as_str(), "--format", "{{json .HostConfig}}"]);
+    let enforced: serde_json::Value = serde_json::from_str(&enforced).unwrap();
+    let facts = [
+        "Privileged",
+        "CapAdd",
+        "CapDrop",
+        "SecurityOpt",
+        "ReadonlyRootfs",
+        "PidMode",
+        "UTSMode",
+        "UsernsMode",
+        "IpcMode",
+        "NetworkMode",
+        "Binds",
+        "VolumesFrom",
+        "Memory",
+        "MemorySwap",
+        "NanoCpus",
+        "PidsLimit",
+        "Init",
+        "AutoRemove",
+    ];
+    let found: Vec<String> = facts.iter().map(|name| format!("{name}={}", enforced[name])).collect();
+    let expected = [
+        "Privileged=false",
+        "CapAdd=null",
+        "CapDrop=[\"ALL\"]",
+        "SecurityOpt=[\"no-new-privileges:true\"]",
+        "ReadonlyRootfs=true",
+        "PidMode=\"\"",
+        "UTSMode=\"\"",
+        "UsernsMode=\"\"",
+        "IpcMode=\"private\"",
+        "NetworkMode=\"alidade\"",
+        "Binds=null",
+        "VolumesFrom=null",
+        "Memory=67108864",
+        "MemorySwap=67108864",
+        "NanoCpus=500000000",
+        "PidsLimit=1024",
+        "Init=true",
+        "AutoRemove=false",
+    ];
+    assert_eq!(found, expected);
+    assert!(enforced["Devices"].as_array().is_none_or(Vec::is_empty) && enforced["DeviceRequests"].is_null());
+
     // Starting what runs adopts it; another server's labs are not ours.
     assert_eq!(zone.start(&spec).await.unwrap().granted, spec.resources());
     let mut other = self::zone(&engine);

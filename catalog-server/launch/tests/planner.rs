@@ -4,14 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use catalog_launch::planner::{
-    Health, HeldVolume, ImagePolicy, KnownVolume, Need, OFFER_LIFETIME, Policy, Running, Viewer, VolumeNeed,
-    ZoneSnapshot,
+    Health, HeldVolume, ImagePolicy, KnownVolume, Need, OFFER_LIFETIME, Policy, Running, Viewer, ZoneSnapshot,
 };
 use catalog_launch::{Error, Image, Question, plan};
 use catalog_schemas::datazone::{Capability, Capacity, FreeGpu, Gpu};
 use catalog_schemas::plan::{
     CpuRange, GpuRequest, MilliCpu, Plan, PlanAnswer, PlanRequest, Range, Resources, VolumeRequest,
 };
+use catalog_schemas::record::VolumeNeed;
 use catalog_schemas::volume::check_mount_path;
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -125,7 +125,13 @@ fn data_comes_before_free_capacity_and_the_answer_says_so() {
     let mut none = zone("none", 64, 262_144);
     none.capacity.as_mut().unwrap().free_cpu = MilliCpu(0);
     let mut case = Case::new(vec![far, none, near]);
-    case.need.volumes.push(VolumeNeed { volume: "esa.gaia-dr3".to_owned(), required: true, ..VolumeNeed::default() });
+    case.need.volumes.push(VolumeNeed {
+        volume: "esa.gaia-dr3".to_owned(),
+        name: None,
+        mount_path: String::new(),
+        mode: "ro".to_owned(),
+        required: true,
+    });
     let plan = case.plan().unwrap();
     let expected = serde_json::json!({
         "answer": "YES",

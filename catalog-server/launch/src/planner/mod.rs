@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use catalog_schemas::datazone::{Capability, Capacity};
 use catalog_schemas::plan::{Mount, Offer, Plan, PlanAnswer, PlanRequest, Refusal, Resources};
+use catalog_schemas::record::VolumeNeed;
 use catalog_schemas::volume::Volume;
 use jiff::{SignedDuration, Timestamp};
 
@@ -25,7 +26,7 @@ pub const DEFAULT_MEMORY_MIB: u64 = 2048;
 pub const OFFER_LIFETIME: SignedDuration = SignedDuration::from_mins(5);
 
 /// What the record says that it needs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Need {
     /// CPU, memory and GPU; the minima are floors. The defaults apply to what is absent.
     pub resources: Resources,
@@ -35,25 +36,13 @@ pub struct Need {
     pub architectures: Vec<String>,
     /// Its image; absent when the record is catalogued without one.
     pub image: Option<crate::Image>,
-    /// The volumes that its manifest names.
+    /// The volumes that its manifest names, by key, identifier, IRI or `urn:esado:volume:` and key. An empty path or mode
+    /// is the volume's own; what is required is mounted without being asked for, and nothing runs without it.
     pub volumes: Vec<VolumeNeed>,
     /// Only these groups may launch it; everybody when this and the accounts are empty.
     pub allowed_groups: Vec<String>,
     /// Only these accounts may launch it.
     pub allowed_accounts: Vec<String>,
-}
-
-/// A volume as a manifest names it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct VolumeNeed {
-    /// Its key, identifier or IRI.
-    pub volume: String,
-    /// Where the manifest wants it; the volume's default when absent.
-    pub mount_path: Option<String>,
-    /// `ro` or `rw`; the volume's own mode when absent.
-    pub mode: Option<String>,
-    /// Whether it is mounted without being asked for, and nothing runs without it.
-    pub required: bool,
 }
 
 /// A data volume of the catalogue as the planner needs to know it.

@@ -145,12 +145,14 @@ fn normalised(gpu: Option<&GpuRequest>) -> Option<GpuRequest> {
 
 fn wanted_mounts<'a>(question: &Question<'a>, findings: &mut Vec<Finding>) -> Vec<WantedMount<'a>> {
     let known = |name: &str| {
+        // A manifest may name a volume without knowing which zone describes it.
+        let name = name.strip_prefix("urn:esado:volume:").unwrap_or(name);
         question.volumes.iter().find(|volume| volume.key == name || volume.iri == name || volume.identifier == name)
     };
     let mut mounts: BTreeMap<&str, WantedMount<'a>> = BTreeMap::new();
     for need in question.need.volumes.iter().filter(|need| need.required) {
         if let Some(volume) = known(&need.volume) {
-            let mount = mount(volume, need.mount_path.as_ref(), need.mode.as_ref());
+            let mount = mount(volume, Some(&need.mount_path), Some(&need.mode));
             mounts.insert(&volume.key, WantedMount { mount, volume });
         } else {
             // The record was valid when it was published; the volume has left the catalogue since.
@@ -176,18 +178,17 @@ fn wanted_mounts<'a>(question: &Question<'a>, findings: &mut Vec<Finding>) -> Ve
             continue;
         }
         asked_before.push(&volume.key);
-        if let Some(mode) = asked.mode.as_deref().filter(|mode| !matches!(*mode, "ro" | "rw")) {
+        if let Some(mode) = asked.mode.as_deref().filter(|mode| !matches!(*mode, "" | "ro" | "rw")) {
             let message = format!("`{}` is not a mode of mounting; write ro or rw", cut(mode));
             findings.push(Finding::error("mount.mode", message).pointer(format!("/volumes/{position}/mode")).got(mode));
         }
         // What the manifest says about an optional volume holds when the request leaves it open.
         let manifest = question.need.volumes.iter().find(|need| known(&need.volume).is_some_and(|it| it == volume));
-        let path = asked.mount_path.as_ref().filter(|path| !path.is_empty());
-        let mount = mount(
-            volume,
-            path.or(manifest.and_then(|need| need.mount_path.as_ref())),
-            asked.mode.as_ref().or(manifest.and_then(|need| need.mode.as_ref())),
-        );
+        let said = |asked: &Option<String>| asked.as_ref().is_some_and(|asked| !asked.is_empty());
+        let path =
+            if said(&asked.mount_path) { asked.mount_path.as_ref() } else { manifest.map(|need| &need.mount_path) };
+        let mode = if said(&asked.mode) { asked.mode.as_ref() } else { manifest.map(|need| &need.mode) };
+        let mount = mount(volume, path, mode);
         if let Err(invalid) = check_mount_path(&mount.mount_path) {
             findings.push(
                 Finding::error("mount.path", invalid.to_string())
@@ -203,8 +204,8 @@ fn wanted_mounts<'a>(question: &Question<'a>, findings: &mut Vec<Finding>) -> Ve
 fn mount(volume: &KnownVolume, path: Option<&String>, mode: Option<&String>) -> Mount {
     Mount {
         volume: volume.key.clone(),
-        mount_path: path.unwrap_or(&volume.default_mount_path).clone(),
-        mode: mode.unwrap_or(&volume.mode).clone(),
+        mount_path: path.filter(|path| !path.is_empty()).unwrap_or(&volume.default_mount_path).clone(),
+        mode: mode.filter(|mode| !mode.is_empty()).unwrap_or(&volume.mode).clone(),
     }
 }
 

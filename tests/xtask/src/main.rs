@@ -1,4 +1,4 @@
-//! The tasks of this workspace that are not a plain cargo command: `cargo xtask check`, `fixture`, `sample`.
+//! The tasks of this workspace that are not a plain cargo command: `cargo xtask check`, `fixture`, `generate`, `sample`.
 //!
 //! Every task is a module with one public function. Nothing here is shipped, and nothing here knows what a valid manifest is:
 //! that is the ontology's, which the tests of this crate ask about everything that the fixtures write.
@@ -7,6 +7,7 @@
 
 mod check;
 mod fixture;
+mod generated;
 mod sample;
 mod workspace;
 
@@ -29,6 +30,8 @@ enum Task {
     /// Writes manifests for tests and measurements, one a line.
     #[command(subcommand)]
     Fixture(fixture::Fixture),
+    /// Writes the files anew that are generated from the term table.
+    Generate,
     /// Validates every package folder of the sample catalogue and prints what is found.
     Sample,
 }
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Check(arguments) => check::run(&arguments),
         Task::Fixture(fixture) => fixture::run(&fixture),
+        Task::Generate => generated::update(),
         Task::Sample => sample::run(),
     };
     match done {

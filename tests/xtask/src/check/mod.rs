@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::bail;
 use clap::ValueEnum;
 
+use crate::generated;
 use crate::workspace::{cargo, has_cargo, root, run as run_command};
 
 /// Which steps to check.
@@ -41,49 +42,59 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let every: &[Step] = Step::value_variants();
     let steps: Vec<Step> =
         every.iter().copied().filter(|step| arguments.steps.is_empty() || arguments.steps.contains(step)).collect();
-    let mut failed = Vec::new();
+    let (mut passed, mut failed) = (0, Vec::new());
     for step in &steps {
         let name = step.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
         println!("== {name}");
         let started = Instant::now();
         match check(*step) {
-            Ok(()) => println!("== {name}: passed in {:.1} s", started.elapsed().as_secs_f64()),
+            Ok(Outcome::Passed) => {
+                passed += 1;
+                println!("== {name}: passed in {:.1} s", started.elapsed().as_secs_f64());
+            }
+            Ok(Outcome::Skipped(why)) => println!("== {name}: skipped: {why}"),
             Err(error) => {
                 println!("== {name}: failed: {error:#}");
                 failed.push(name);
             }
         }
     }
-    println!("{} passed, {} failed", steps.len() - failed.len(), failed.len());
+    let skipped = steps.len() - passed - failed.len();
+    println!("{passed} passed, {} failed, {skipped} skipped", failed.len());
     if !failed.is_empty() {
         bail!("failed: {}", failed.join(", "));
     }
     Ok(())
 }
 
-fn check(step: Step) -> anyhow::Result<()> {
+/// How a step ended that did not fail.
+enum Outcome {
+    Passed,
+    /// What it needs is not on this machine.
+    Skipped(&'static str),
+}
+
+fn check(step: Step) -> anyhow::Result<Outcome> {
     match step {
-        Step::Fmt => run_command(cargo(&["fmt", "--all", "--check"])),
-        Step::Size => size::check(&root()),
-        Step::Clippy => run_command(cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
+        Step::Fmt => run_command(cargo(&["fmt", "--all", "--check"]))?,
+        Step::Size => size::check(&root())?,
+        Step::Clippy => run_command(cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?,
         Step::Doc => {
-            run_command(with_warnings_denied(cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"])))
+            run_command(with_warnings_denied(cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"])))?
         }
         Step::Deny if has_cargo("deny") => {
-            run_command(cargo(&["deny", "--workspace", "check", "bans", "licenses", "sources"]))
+            run_command(cargo(&["deny", "--workspace", "check", "bans", "licenses", "sources"]))?;
         }
-        Step::Deny => {
-            // Building it takes minutes on a small machine, so that its absence must not keep anybody from the other steps.
-            println!(
-                "cargo-deny is not installed, so that dependencies were not checked: cargo install --locked cargo-deny"
-            );
-            Ok(())
+        // Building it takes minutes, so that its absence must not keep anybody from the other steps.
+        Step::Deny => return Ok(Outcome::Skipped("cargo install --locked cargo-deny")),
+        Step::Generated => generated::check()?,
+        Step::Test if has_cargo("nextest") => {
+            run_command(cargo(&["nextest", "run", "--workspace"]))?;
+            run_command(cargo(&["test", "--workspace", "--doc", "--quiet"]))?;
         }
-        Step::Generated => run_command(cargo(&["test", "--package", "catalog-ontology", "generated"])),
-        Step::Test if has_cargo("nextest") => run_command(cargo(&["nextest", "run", "--workspace"]))
-            .and_then(|()| run_command(cargo(&["test", "--workspace", "--doc", "--quiet"]))),
-        Step::Test => run_command(cargo(&["test", "--workspace"])),
+        Step::Test => run_command(cargo(&["test", "--workspace"]))?,
     }
+    Ok(Outcome::Passed)
 }
 
 fn with_warnings_denied(mut command: Command) -> Command {

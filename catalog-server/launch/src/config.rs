@@ -343,6 +343,15 @@ impl ZoneConfig {
             return fail(format!("`volume` names `{}` twice", pair[0]));
         }
         if self.backend == BackendKind::Docker {
+            let elsewhere = |endpoint: &String| {
+                let local = ["unix://", "tcp://127.", "http://127.", "tcp://localhost", "http://localhost"];
+                !local.iter().any(|beginning| endpoint.starts_with(beginning))
+            };
+            if self.container.reach == Reach::Published && self.endpoint.as_ref().is_some_and(elsewhere) {
+                let problem = "the engine is on another machine, whose published ports this server does not reach; \
+                               route the labs' network here and set `container.reach` to `address`";
+                return fail(problem.to_owned());
+            }
             for volume in &self.volume {
                 if let Err(problem) = check_source(&volume.path) {
                     return fail(format!("`path` of the volume `{}` {problem}", volume.volume));
@@ -448,6 +457,9 @@ mod tests {
             refused("id='d'\nname='D'\nbackend='docker'\n[[volume]]\nvolume='v'\npath='/srv/../etc'"),
             "datazone `d`: `path` of the volume `v` must hold no `..`"
         );
+        let elsewhere = "id='d'\nname='D'\nbackend='docker'\nendpoint='tcp://engine.example:2375'";
+        assert!(refused(elsewhere).contains("the engine is on another machine"));
+        assert!(open(&parse(&format!("{elsewhere}\ncontainer.reach='address'")).unwrap()).is_ok());
         for path in ["/", "/etc/passwd", "/var/run/docker.sock", "srv/volumes", ""] {
             let text = format!("id='d'\nname='D'\nbackend='docker'\n[[volume]]\nvolume='v'\npath='{path}'");
             assert!(refused(&text).contains("`path` of the volume `v`"), "{path}");

@@ -395,3 +395,38 @@ async fn an_image_is_pulled_once_and_runs_by_its_digest_whatever_the_tag_says_la
     let launch = drive_to(zone.as_ref(), &elsewhere, row(&elsewhere), &ENDS).await;
     assert_eq!(launch.failure.unwrap().code, "image.registry_refused");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_killed_at_any_moment_of_a_start_leaves_one_lab_and_nothing_else() {
+    let Some(mut engine) = Engine::start() else { return };
+    engine.import_busybox("lab:1", &[]);
+    let zone: Arc<dyn Backend> = open(&zone(&engine)).unwrap();
+    for (round, wait) in [0u64, 60, 150, 260, 400].into_iter().enumerate() {
+        let mut spec = spec(u8::try_from(50 + round).unwrap(), "exec /bin/httpd -f -p 8888 -h /");
+        (spec.entry_path, spec.env) = ("/etc/passwd".to_owned(), Vec::new());
+        let starting = {
+            let (zone, spec) = (zone.clone(), spec.clone());
+            tokio::spawn(async move { zone.start(&spec).await })
+        };
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+        engine.kill();
+        let first = starting.await.unwrap();
+        assert!(
+            first.as_ref().is_ok_and(|started| started.granted == spec.resources())
+                || first.as_ref().is_err_and(BackendError::is_transient),
+            "{wait} ms: {first:?}"
+        );
+        engine.restart();
+        // The row still says what it said before the crash.
+        let mut launch = row(&spec);
+        launch.state = LaunchState::Starting;
+        let launch = drive_to(zone.as_ref(), &spec, launch, &ENDS).await;
+        assert_eq!(launch.state, LaunchState::Ready, "{wait} ms: {launch:?}");
+        let (_, containers) = engine.run_docker(&["ps", "-aq"]);
+        assert_eq!(containers.lines().count(), 1, "{wait} ms");
+        let mut stopping = launch;
+        stopping.state = LaunchState::Stopping;
+        drive_to(zone.as_ref(), &spec, stopping, &[LaunchState::Cancelled]).await;
+        assert_eq!(zone.capacity().await.unwrap().sessions, 0);
+    }
+}

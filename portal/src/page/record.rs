@@ -114,6 +114,7 @@ pub fn record(shown: Shown<'_>) -> Document {
             {banner(shown)}
             <h1>{record.name.clone()}</h1>
             {facts(record)}
+            {launch_path(shown).map(|path| view! { <a class="button primary narrow-only" rel="nofollow" href=path>"Launch datalab"</a> })}
             {tabs(shown)}
             {tab}
         </article>
@@ -402,6 +403,18 @@ fn provenance(record: &RecordView) -> AnyView {
     .into_any()
 }
 
+/// Returns the address of the launch form, for what can be launched.
+fn launch_path(shown: Shown<'_>) -> Option<String> {
+    let record = shown.record;
+    let runs = matches!(record.kind.as_str(), "Datalab" | "Pipeline");
+    if !runs || record.not_launchable.is_some() || record.state == "withdrawn" {
+        return None;
+    }
+    let mut pairs = vec![("datalab", format!("{}/{}", record.zone, record.identifier))];
+    pairs.extend(record.version.clone().filter(|_| shown.pinned).map(|version| ("version", version)));
+    Some(with_query("/launch", pairs))
+}
+
 fn run(shown: Shown<'_>) -> Option<AnyView> {
     let record = shown.record;
     if record.kind != "Datalab" && record.kind != "Pipeline" {
@@ -417,10 +430,7 @@ fn run(shown: Shown<'_>) -> Option<AnyView> {
                 .into_any(),
         );
     }
-    let datalab = format!("{}/{}", record.zone, record.identifier);
-    let mut pairs = vec![("datalab", datalab)];
-    pairs.extend(record.version.clone().filter(|_| shown.pinned).map(|version| ("version", version)));
-    let launch = with_query("/launch", pairs);
+    let launch = launch_path(shown)?;
     let list = match shown.plan {
         Some(plan) => part::plan::plan(plan, shown.zones, None),
         None => {

@@ -14,8 +14,10 @@ mod check;
 mod disguise;
 mod gaps;
 mod keys;
+mod languages;
 mod lexical;
 mod licence;
+mod references;
 mod rules;
 mod scan;
 mod text;
@@ -326,10 +328,10 @@ impl check::Checker<'_> {
             _ => vec![given],
         };
         let mut kinds = names.iter().filter_map(|name| kind_of_name(name.as_str()?));
-        if let Some(kind) = kinds.next() {
-            if kinds.all(|other| other == kind) {
-                return Some(kind);
-            }
+        if let Some(kind) = kinds.next()
+            && kinds.all(|other| other == kind)
+        {
+            return Some(kind);
         }
         let mut pointer = String::new();
         tree::push_pointer(&mut pointer, key);

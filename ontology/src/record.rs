@@ -6,7 +6,7 @@ use catalog_schemas::problem::Finding;
 use serde_json::{Map, Value as Json};
 
 use crate::manifest::{Node, trusted, trusted_values};
-use crate::terms::{Kind, Table, Term, Visibility};
+use crate::terms::{Datatype, Kind, Table, Term, Visibility};
 
 mod launch;
 mod quality;
@@ -169,11 +169,13 @@ impl Record {
 
     /// Returns every text of a key with its language, empty for plain text.
     pub fn texts(&self, key: &str) -> Vec<(&str, &str)> {
-        let pair = |value| match value {
-            &Value::Text { ref text, ref language } => Some((language.as_str(), text.as_str())),
-            other => plain(other).map(|text| ("", text)),
-        };
-        self.values(key).into_iter().filter_map(pair).collect()
+        self.values(key)
+            .into_iter()
+            .filter_map(|value| match value {
+                Value::Text { text, language } => Some((language.as_str(), text.as_str())),
+                other => plain(other).map(|text| ("", text)),
+            })
+            .collect()
     }
 
     /// Returns the name in the best language: `name`, or the `title` of a dataset.
@@ -183,11 +185,13 @@ impl Record {
 
     /// Returns the concept paths of a key, such as `astronomy/gaia`.
     pub fn concepts(&self, key: &str) -> Vec<&str> {
-        let path = |value| match value {
-            &Value::Concept { ref path, .. } => Some(path.as_str()),
-            _ => None,
-        };
-        self.values(key).into_iter().filter_map(path).collect()
+        self.values(key)
+            .into_iter()
+            .filter_map(|value| match value {
+                Value::Concept { path, .. } => Some(path.as_str()),
+                _ => None,
+            })
+            .collect()
     }
 
     /// Returns the whole number of a key.
@@ -217,11 +221,13 @@ impl Record {
 
     /// Returns the nodes of a key.
     pub fn nodes(&self, key: &str) -> Vec<&Fields> {
-        let node = |value| match value {
-            &Value::Node(ref fields) => Some(fields),
-            _ => None,
-        };
-        self.values(key).into_iter().filter_map(node).collect()
+        self.values(key)
+            .into_iter()
+            .filter_map(|value| match value {
+                Value::Node(fields) => Some(fields),
+                _ => None,
+            })
+            .collect()
     }
 
     /// Says whether a moderator confirmed that the record is official.
@@ -235,6 +241,15 @@ impl Record {
     pub fn set(&mut self, key: &str, value: &Json) -> Result<(), RecordError> {
         let unknown = || RecordError::UnknownTerm { kind: self.kind, key: key.to_owned() };
         let term = self.term(key).filter(|term| !term.is_keyword() && !term.is_refused()).ok_or_else(unknown)?;
+        if let (Datatype::Nest, Json::Object(members)) = (term.datatype, value) {
+            // A group is no value of its own: its members are set one by one.
+            return members.iter().try_for_each(|(name, value)| self.set(&format!("{}.{name}", term.key), value));
+        }
+        if term.datatype == Datatype::Nest && !value.is_null() {
+            let finding = Finding::error("value.type", format!("`{}` is not an object", term.key))
+                .pointer(format!("/{}", term.key));
+            return Err(RecordError::Invalid(Box::new(finding)));
+        }
         let mut values = Vec::new();
         if !value.is_null() {
             let (read, findings) = trusted_values(term, value);

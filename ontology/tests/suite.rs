@@ -83,7 +83,7 @@ fn uploaded() -> impl Iterator<Item = &'static Term> {
 fn every_term_has_a_valid_case_that_is_kept() {
     let rows = rows("terms.jsonl");
     let mut faults = Vec::new();
-    for term in uploaded().filter(|term| !term.is_refused() && term.writers.roles() != []) {
+    for term in uploaded().filter(|term| !term.is_refused() && !term.writers.roles().is_empty()) {
         let Some(row) = row_of(&rows, term) else {
             faults.push(format!("{} {}: no row in terms.jsonl", term.kind, term.key));
             continue;
@@ -256,7 +256,6 @@ fn every_code_of_a_rule_is_in_the_suite() {
         "gaps.unreadable",
         "gaps.unusable",
         "value.quantity",
-        "limit.findings",
     ];
     let expected: Vec<String> = rows("bad.jsonl").iter().flat_map(|row| Row::read(row).expect).collect();
     let missing: Vec<_> =

@@ -19,7 +19,7 @@ impl Checker<'_> {
         self.mounts(&watched);
         self.environment(&watched);
         self.texts(&watched);
-        self.runtime(&watched, fields);
+        self.runtime(&watched);
         if self.complete {
             self.hints(fields, offset);
         }
@@ -119,7 +119,7 @@ impl Checker<'_> {
         }
     }
 
-    fn runtime(&mut self, watched: &[Watched], fields: &Fields) {
+    fn runtime(&mut self, watched: &[Watched]) {
         let find = |key: &str| watched.iter().find(|watched| watched.term.key == key);
         if let Some(image) = find("datalabImage.reference")
             && let Value::Literal(text) = &image.value
@@ -146,7 +146,6 @@ impl Checker<'_> {
                 self.report_at(interface, finding);
             }
         }
-        let _ = fields;
     }
 
     fn hints(&mut self, fields: &Fields, offset: u32) {

@@ -1,10 +1,10 @@
 //! Values: each datatype of the term table, in every form in which JSON-LD lets it be written.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use catalog_schemas::id::{Identifier, ShortName, Version};
-use catalog_schemas::problem::{Finding, Severity};
+use catalog_schemas::problem::Finding;
 use regex::Regex;
 
 use crate::record::value::{Fields, Value};
@@ -14,7 +14,6 @@ use crate::terms::{Datatype, Table, Term};
 use super::check::{Checker, Watched};
 use super::keys::likeness;
 use super::lexical::{self, IriFault};
-use super::licence::{self, Licence};
 use super::text;
 use super::tree::{Json, Node, cut};
 
@@ -320,7 +319,7 @@ impl Checker<'_> {
     }
 
     /// Applies what holds for every text: length, pattern, list, spelling, and what a text should not hide.
-    fn plain_text(&mut self, term: &'static Term, node: &Node<'_>, given: &str) -> Option<String> {
+    pub(crate) fn plain_text(&mut self, term: &'static Term, node: &Node<'_>, given: &str) -> Option<String> {
         let given = text::normalised(given);
         let fault =
             |code: &str, message: String| Finding::error(code, message).term(term.compact_iri()).got(given.as_ref());
@@ -437,236 +436,6 @@ impl Checker<'_> {
         }
     }
 
-    fn language_texts(&mut self, term: &'static Term, node: &Node<'_>, values: &mut Vec<Value>) {
-        let mut languages = HashSet::new();
-        let mut assumed = false;
-        self.language_item(term, node, values, &mut languages, &mut assumed);
-        if assumed && self.writer.is_some() {
-            let mut finding = Finding::warning(
-                "language.assumed",
-                format!("`{}` names no language; English is assumed", term.name()),
-            )
-            .term(term.compact_iri())
-            .expected(term.datatype.expected())
-            .fix("write {\"en\": \"…\"} with the language of the text");
-            finding.severity = Severity::Hint;
-            self.report(node.offset, finding);
-        }
-    }
-
-    fn language_item(
-        &mut self,
-        term: &'static Term,
-        node: &Node<'_>,
-        values: &mut Vec<Value>,
-        languages: &mut HashSet<String>,
-        assumed: &mut bool,
-    ) {
-        match &node.value {
-            Json::String(text) => {
-                *assumed = true;
-                self.language_text(term, node, "en", text, values, languages);
-            }
-            Json::Array(items) => {
-                for (index, item) in items.iter().enumerate() {
-                    self.within(&index.to_string(), |check| {
-                        check.language_item(term, item, values, languages, assumed)
-                    });
-                }
-            }
-            Json::Object(members) if members.iter().any(|member| member.key == "@value") => {
-                let (value, language) = (node.get("@value"), node.get("@language"));
-                match (value.and_then(Node::as_str), language.map(Node::as_str)) {
-                    (Some(text), None) => {
-                        *assumed = true;
-                        self.language_text(term, node, "en", text, values, languages);
-                    }
-                    (Some(text), Some(Some(language))) => {
-                        let language = language.to_owned();
-                        self.tagged(term, node, &language, text, values, languages);
-                    }
-                    _ => self.wrong_type(term, node),
-                }
-            }
-            Json::Object(members) if members.len() == 1 && members[0].key == "@set" => {
-                self.within("@set", |check| check.language_item(term, &members[0].value, values, languages, assumed));
-            }
-            Json::Object(members) if !members.is_empty() => {
-                for member in members {
-                    if self.is_full() {
-                        return;
-                    }
-                    self.within(&member.key, |check| {
-                        if member.key == "@none" {
-                            *assumed = true;
-                        } else if member.key.starts_with('@') {
-                            return check.keyword(member);
-                        }
-                        let language = if member.key == "@none" { "en" } else { member.key.as_ref() };
-                        match &member.value.value {
-                            Json::String(text) => check.tagged(term, &member.value, language, text, values, languages),
-                            Json::Array(items) if items.iter().all(|item| item.as_str().is_some()) => {
-                                for (index, item) in items.iter().enumerate() {
-                                    let text = item.as_str().unwrap_or_default();
-                                    check.within(&index.to_string(), |check| {
-                                        check.tagged(term, item, language, text, values, languages)
-                                    });
-                                }
-                            }
-                            _ => {
-                                check.wrong_type(term, &member.value);
-                                check.disguised(&member.value, true, None);
-                            }
-                        }
-                    });
-                }
-            }
-            _ => self.wrong_type(term, node),
-        }
-    }
-
-    fn tagged(
-        &mut self,
-        term: &'static Term,
-        node: &Node<'_>,
-        tag: &str,
-        text: &str,
-        values: &mut Vec<Value>,
-        languages: &mut HashSet<String>,
-    ) {
-        match lexical::language(tag) {
-            Ok(language) => self.language_text(term, node, &language, text, values, languages),
-            Err(rule) => {
-                let mut finding =
-                    Finding::error("value.language", format!("`{}` is not a language: {rule}", cut(tag, 40)))
-                        .term(term.compact_iri())
-                        .got(tag)
-                        .expected("a tag of BCP 47, such as en or pt-BR");
-                let fixed = tag.replace('_', "-");
-                if lexical::language(&fixed).is_ok() {
-                    finding = finding.fix(format!("write `{fixed}`"));
-                }
-                self.report(node.offset, finding);
-            }
-        }
-    }
-
-    fn language_text(
-        &mut self,
-        term: &'static Term,
-        node: &Node<'_>,
-        language: &str,
-        given: &str,
-        values: &mut Vec<Value>,
-        languages: &mut HashSet<String>,
-    ) {
-        if given.trim().is_empty() {
-            let finding = Finding::error("value.format", format!("`{}` is empty", term.name()))
-                .term(term.compact_iri())
-                .got(given);
-            return self
-                .report(node.offset, finding.expected(self.expected(term)).fix("write something, or remove it"));
-        }
-        if !languages.insert(language.to_owned()) && term.per_language {
-            let finding =
-                Finding::error("term.too_many", format!("`{}` has more than one text in `{language}`", term.name()))
-                    .term(term.compact_iri())
-                    .got(given)
-                    .expected("one text a language");
-            return self.report(node.offset, finding.fix("keep one"));
-        }
-        let Some(text) = self.plain_text(term, node, given) else { return };
-        let value = Value::Text { text, language: language.to_owned() };
-        if is_watched(term) {
-            let pointer = self.pointer.clone();
-            self.watched.push(Watched { term, value: value.clone(), offset: node.offset, pointer });
-        }
-        push_distinct(values, value);
-    }
-
-    fn concept(&mut self, term: &'static Term, node: &Node<'_>, given: &str) -> Option<Value> {
-        let base = term.base.as_deref().unwrap_or_default();
-        let near = match term.scheme.as_deref().and_then(Scheme::get) {
-            Some(scheme) => {
-                if let Some(concept) = scheme.find(given) {
-                    return Some(Value::Concept { path: concept.path.to_string(), iri: concept.iri.to_string() });
-                }
-                scheme.nearest(given).map(|concept| concept.notation.to_string())
-            }
-            None => {
-                let name = given.strip_prefix(base).unwrap_or(given);
-                if term.values.is_empty() && !name.is_empty() && !name.contains([' ', ':', '/', '<', '>', '"']) {
-                    return Some(Value::Concept { path: name.to_owned(), iri: format!("{base}{name}") });
-                }
-                if let Some(name) = term.values.iter().find(|value| value.eq_ignore_ascii_case(name)) {
-                    return Some(Value::Concept { path: name.clone(), iri: format!("{base}{name}") });
-                }
-                closest(name, term.values.iter().map(String::as_str)).map(str::to_owned)
-            }
-        };
-        let code = if term.values.is_empty() { "concept.unknown" } else { "value.not_listed" };
-        let mut finding = Finding::error(code, format!("`{}` is not a value of `{}`", cut(given, 80), term.name()))
-            .term(term.compact_iri())
-            .got(given)
-            .expected(self.expected(term));
-        if let Some(near) = near {
-            finding = finding.fix(format!("write `{near}`"));
-        }
-        self.report(node.offset, finding);
-        None
-    }
-
-    fn licence(&mut self, term: &Term, node: &Node<'_>, given: &str) -> Option<Value> {
-        match licence::licence(given) {
-            Licence::Known(iri) => Some(Value::Iri(iri)),
-            Licence::Unknown(iri, near) => {
-                if self.writer.is_some() {
-                    let mut finding = Finding::warning(
-                        "license.unknown",
-                        format!("`{}` is not a licence on the list known here", cut(given, 80)),
-                    )
-                    .term(term.compact_iri())
-                    .got(given)
-                    .expected("an SPDX identifier such as Apache-2.0");
-                    if let Some(near) = near {
-                        finding = finding.fix(format!("write `{near}` if it is meant"));
-                    }
-                    self.report(node.offset, finding);
-                }
-                Some(Value::Iri(iri))
-            }
-            Licence::Invalid => {
-                let finding = Finding::error(
-                    "license.unknown",
-                    format!("`{}` is neither an SPDX identifier nor an address", cut(given, 80)),
-                )
-                .term(term.compact_iri())
-                .got(given)
-                .expected("one SPDX identifier such as Apache-2.0, or an http(s) IRI")
-                .fix("name one licence; the full text belongs into the file LICENSE");
-                self.report(node.offset, finding);
-                None
-            }
-        }
-    }
-
-    /// Reads an absolute IRI.
-    pub(crate) fn iri(&mut self, given: &str, offset: u32, term: Option<&Term>) -> Option<String> {
-        let (code, message, expected) = match lexical::iri(given) {
-            Ok(iri) => return Some(iri),
-            Err(IriFault::Invalid) => ("iri.invalid", "is not an absolute IRI", "an absolute IRI such as https://…"),
-            Err(IriFault::Scheme) => {
-                ("iri.scheme", "has a scheme that is not allowed", "http, https, urn, ivo, doi, mailto or ftp")
-            }
-        };
-        let mut finding = Finding::error(code, format!("`{}` {message}", cut(given, 80))).got(given).expected(expected);
-        if let Some(term) = term {
-            finding = finding.term(term.compact_iri());
-        }
-        self.report(offset, finding);
-        None
-    }
-
     /// Reports a value of the wrong kind.
     pub(crate) fn wrong_type(&mut self, term: &Term, node: &Node<'_>) {
         let expected = self.expected(term);
@@ -695,14 +464,14 @@ impl Checker<'_> {
 }
 
 /// RDF holds a statement once, and so does a record.
-fn push_distinct(values: &mut Vec<Value>, value: Value) {
+pub(crate) fn push_distinct(values: &mut Vec<Value>, value: Value) {
     // Comparing with every value before would be quadratic on a hostile file; the last ones catch what people double.
     if !values.iter().rev().take(64).any(|other| *other == value) {
         values.push(value);
     }
 }
 
-fn closest<'a>(word: &str, among: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(word: &str, among: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     among
         .map(|other| (likeness(&word, &other.to_lowercase()), other))
@@ -711,7 +480,7 @@ fn closest<'a>(word: &str, among: impl Iterator<Item = &'a str>) -> Option<&'a s
         .map(|(_, other)| other)
 }
 
-fn is_watched(term: &Term) -> bool {
+pub(crate) fn is_watched(term: &Term) -> bool {
     matches!(
         term.key.as_str(),
         "needs.cpu.min"

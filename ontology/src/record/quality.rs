@@ -52,7 +52,8 @@ impl Record {
         for (weight, keys, advice) in parts {
             let good = keys.iter().any(|key| {
                 let texts = self.texts(key);
-                !self.values(key).is_empty() && !(texts.len() == 1 && is_placeholder(texts[0].1))
+                let placeholder = texts.len() == 1 && is_placeholder(texts[0].1);
+                !placeholder && !self.values(key).is_empty()
             });
             if good { score += weight } else { missing.push((*weight, advice)) }
         }

@@ -196,8 +196,20 @@ pub async fn drive(
     }
     match action {
         None => {}
-        Some(Action::Prepare) => prepare(&mut update, backend, spec, progress).await,
-        Some(Action::Start) => start(&mut update, backend, spec).await,
+        Some(Action::Prepare) => {
+            // What is left of the deadline, so that a registry that stalls does not hold the launch for ever.
+            let left = deadlines.prepare.saturating_sub(sight.now.duration_since(since));
+            let preparing = prepare(&mut update, backend, spec, progress);
+            if tokio::time::timeout(left.unsigned_abs(), preparing).await.is_err() {
+                let cause = format!("the image was not there within {} s", deadlines.prepare.as_secs());
+                let error = BackendError::new(Stage::Prepare, FailureCode::PrepareTimeout, cause);
+                refuse(&mut update, backend, spec, error).await;
+            }
+        }
+        Some(Action::Start) => {
+            // The next look at the launch decides what became of a start that was not waited for.
+            _ = tokio::time::timeout(deadlines.start.unsigned_abs(), start(&mut update, backend, spec)).await;
+        }
         Some(Action::Probe) => probe(&mut update, backend, spec).await,
         Some(Action::Stop) => stop(&mut update, backend, spec).await,
         Some(Action::Remove) => remove(&mut update, backend, spec).await,
@@ -255,7 +267,7 @@ fn step_unreachable(sight: &Sight<'_>, cause: &str, deadlines: &Deadlines) -> St
 fn step_preparing(sight: &Sight<'_>, deadlines: &Deadlines) -> Step {
     match sight.observed {
         Observed::Absent if sight.is_over(deadlines.prepare) => {
-            let cause = format!("the image was not there within {} minutes", deadlines.prepare.as_mins());
+            let cause = format!("the image was not there within {} s", deadlines.prepare.as_secs());
             fail(Stage::Prepare, FailureCode::PrepareTimeout, cause, None)
         }
         Observed::Absent => only(Action::Prepare),

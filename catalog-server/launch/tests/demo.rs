@@ -212,6 +212,18 @@ async fn every_fault_ends_in_its_code() {
 }
 
 #[tokio::test]
+async fn a_pull_that_stalls_is_given_up_at_its_deadline() {
+    let zone = zone(Faults { prepare_millis: 600_000, ..quick() });
+    let spec = spec(15);
+    let mut launch = row(&spec);
+    launch.state = LaunchState::Preparing;
+    let deadlines = Deadlines { prepare: jiff::SignedDuration::from_millis(100), ..Deadlines::default() };
+    let update = drive(&zone, &spec, &launch, Timestamp::now(), &deadlines, &|_| {}).await;
+    let failure = update.launch.failure.unwrap();
+    assert_eq!((failure.stage.as_str(), failure.code.as_str()), ("prepare", "prepare.timeout"));
+}
+
+#[tokio::test]
 async fn a_zone_that_is_down_is_asked_again_and_a_running_lab_is_not_given_up() {
     let zone = zone(Faults { down: true, ..quick() });
     let spec = spec(9);

@@ -167,6 +167,14 @@ impl Drop for Engine {
             _ = child.kill();
             _ = child.wait();
         }
+        // What an engine mounted before it was killed stays mounted, and a folder with a mount in it cannot be removed.
+        let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
+        let folder = self.folder();
+        let beneath =
+            mounts.lines().filter_map(|line| line.split(' ').nth(1)).filter(|at| Path::new(at).starts_with(&folder));
+        for at in beneath.collect::<Vec<_>>().into_iter().rev() {
+            _ = Command::new("umount").arg("-l").arg(at).status();
+        }
     }
 }
 

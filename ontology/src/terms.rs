@@ -342,8 +342,12 @@ impl Datatype {
             Self::ImageReference => {
                 "^[a-z0-9]+([._-]+[a-z0-9]+)*(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?$"
             }
-            Self::File => "^[^/\\\\:*?\"<>|]+(/[^/\\\\:*?\"<>|]+)*$",
-            Self::Iri => "^[A-Za-z][A-Za-z0-9+.-]*:[^\\s<>\"{}|\\\\^`]+$",
+            // No part of a path begins with two dots or is one dot.
+            Self::File => "^\\.?[^./\\\\:*?\"<>|][^/\\\\:*?\"<>|]*(/\\.?[^./\\\\:*?\"<>|][^/\\\\:*?\"<>|]*)*$",
+            // Only schemes that lead somewhere harmless: no script, no data, no local file.
+            Self::Iri => {
+                "^(https?|urn|ivo|doi|mailto|tel|s?ftp|info|ark|did|geo|s3):/{0,2}[^/\\s<>\"{}|\\\\^`][^\\s<>\"{}|\\\\^`]*$"
+            }
             Self::Geometry => "^(POINT|LINESTRING|POLYGON|MULTIPOINT|MULTILINESTRING|MULTIPOLYGON|ENVELOPE) ?Z? ?\\(",
             _ => return None,
         })

@@ -18,7 +18,7 @@ pub fn generate(table: &Table) -> String {
     let taken = taken(table);
     let mut context = Map::new();
     context.insert("@version".into(), json!(1.1));
-    for (prefix, namespace) in PREFIXES.iter().filter(|(prefix, _)| !["rdf", "rdfs", "owl", "sh"].contains(prefix)) {
+    for (prefix, namespace) in PREFIXES {
         context.insert((*prefix).into(), json!(namespace));
     }
     let mut scoped = Vec::new();

@@ -135,9 +135,10 @@ fn value_rules(table: &Table, term: &Term) -> Vec<String> {
     match (term.pattern.as_deref(), term.datatype.pattern()) {
         (Some(own), Some(general)) => {
             rules.push(format!("sh:pattern {}", literal(own)));
-            rules.push(format!("sh:and ( [ sh:pattern {} ] )", literal(general)));
+            rules.push(format!("sh:and ( [ sh:pattern {}{} ] )", literal(general), flags(term)));
         }
-        (Some(pattern), None) | (None, Some(pattern)) => rules.push(format!("sh:pattern {}", literal(pattern))),
+        (Some(pattern), None) => rules.push(format!("sh:pattern {}", literal(pattern))),
+        (None, Some(general)) => rules.push(format!("sh:pattern {}{}", literal(general), flags(term))),
         (None, None) => {}
     }
     if let (Datatype::Concept, Some(scheme)) = (term.datatype, &term.scheme) {
@@ -158,6 +159,11 @@ fn value_rules(table: &Table, term: &Term) -> Vec<String> {
         }
     }
     rules
+}
+
+/// The scheme of an IRI may be written in any case; no other pattern cares not to.
+fn flags(term: &Term) -> &'static str {
+    if term.datatype == Datatype::Iri { " ; sh:flags \"i\"" } else { "" }
 }
 
 /// Writes the closed list of a scheme's concepts.

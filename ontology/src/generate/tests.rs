@@ -74,6 +74,9 @@ async fn both_json_ld_readers_understand_the_context_alike() {
     use json_ld::{JsonLdProcessor, RemoteDocument};
 
     for document in [EXAMPLE, include_str!("tests/every-kind.jsonld")] {
+        for (prefix, _) in crate::terms::PREFIXES {
+            assert!(!quads_by_oxjsonld(document).contains(&format!("<{prefix}:")), "{prefix} is not expanded");
+        }
         let iri = |text: &str| json_ld::IriBuf::new(text.to_owned()).unwrap();
         let parse = |text: &str| json_ld::syntax::Value::parse_str(text).unwrap().0;
         let mut loader = HashMap::new();

@@ -76,7 +76,7 @@ fn list(tokens: &[Token]) -> AnyView {
         })
         .collect();
     view! {
-        <div class="table"><table>
+        <div class="table" role="region" tabindex="0" aria-label="Tokens"><table>
             <thead><tr><th scope="col">"Name"</th><th scope="col">"May"</th><th scope="col">"Expires"</th><th scope="col">"Last used"</th><th scope="col"><span class="unseen">"Revoke"</span></th></tr></thead>
             <tbody>{rows}</tbody>
         </table></div>

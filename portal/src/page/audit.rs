@@ -26,7 +26,7 @@ pub fn audit(entries: &[AuditEntry]) -> Document {
     let main = view! {
         <h1>"Audit trail"</h1>
         <p class="quiet">"Who did what, newest first. Each entry seals the one before it."</p>
-        <div class="table"><table>
+        <div class="table" role="region" tabindex="0" aria-label="Audit trail"><table>
             <thead><tr><th scope="col">"Number"</th><th scope="col">"When"</th><th scope="col">"Account"</th><th scope="col">"Action"</th><th scope="col">"Subject"</th><th scope="col">"Request"</th></tr></thead>
             <tbody>{rows}</tbody>
         </table></div>

@@ -49,7 +49,7 @@ pub fn launches(all: &[Launch], zones: &[Datazone], datazone: Option<&str>) -> D
         view! {
             <section class="zone">
                 <h2>"Ended"</h2>
-                <div class="table"><table>
+                <div class="table" role="region" tabindex="0" aria-label="Ended datalabs"><table>
                     <thead><tr><th scope="col">"Name"</th><th scope="col">"Datalab"</th><th scope="col">"Datazone"</th><th scope="col">"State"</th><th scope="col">"Ended"</th></tr></thead>
                     <tbody>{ended_rows}</tbody>
                 </table></div>

@@ -302,7 +302,7 @@ fn versions(record: &RecordView) -> AnyView {
     }
     let rows: Vec<_> = record.versions.iter().map(|version| version_row(record, version)).collect();
     view! {
-        <div class="table"><table>
+        <div class="table" role="region" tabindex="0" aria-label="Versions"><table>
             <caption class="unseen">"Versions, newest first"</caption>
             <thead><tr><th scope="col">"Version"</th><th scope="col">"Published"</th><th scope="col">"Package"</th><th scope="col">"Notes"</th></tr></thead>
             <tbody>{rows}</tbody>
@@ -363,7 +363,7 @@ fn data(record: &RecordView) -> AnyView {
     let volumes = (!rows.is_empty()).then(|| {
         view! {
             <h2>"Data volumes"</h2>
-            <div class="table"><table>
+            <div class="table" role="region" tabindex="0" aria-label="Data volumes"><table>
                 <thead><tr><th scope="col">"Volume"</th><th scope="col">"Mounted at"</th><th scope="col">"Access"</th><th scope="col">"Required"</th></tr></thead>
                 <tbody>{rows}</tbody>
             </table></div>

@@ -130,7 +130,7 @@ fn happened(events: &[LaunchEvent]) -> Option<AnyView> {
     (!rows.is_empty()).then(|| {
         view! {
             <details class="all"><summary>"What happened"</summary>
-                <div class="table"><table>
+                <div class="table" role="region" tabindex="0" aria-label="Steps"><table>
                     <thead><tr><th scope="col">"Time (UTC)"</th><th scope="col">"State"</th><th scope="col">"Step"</th></tr></thead>
                     <tbody>{rows}</tbody>
                 </table></div>

@@ -39,6 +39,9 @@ pub fn search(query: &SearchQuery, answer: &SearchAnswer, zones: &[Datazone], re
     if query.sort != Sort::Relevance {
         kept.push(("sort".to_owned(), query.sort.as_str().to_owned()));
     }
+    if query.size != SearchQuery::default().size {
+        kept.push(("size".to_owned(), query.size.to_string()));
+    }
     let main = view! {
         <div class="asking">{ask(&query.q, &kept)}{part::chips::chips(query, answer)}</div>
         {part::facets::panel(query, answer)}

@@ -105,7 +105,7 @@ fn technical(volume: &Volume, zones: &[Datazone]) -> Option<AnyView> {
     known.then(|| {
         view! {
             <details class="all"><summary>"Technical details"</summary>
-                <div class="table"><table>
+                <div class="table" role="region" tabindex="0" aria-label=format!("Replicas of {}", volume.name)><table>
                     <thead><tr><th scope="col">"Datazone"</th><th scope="col">"Content"</th><th scope="col">"Verified"</th><th scope="col">"Source"</th></tr></thead>
                     <tbody>{rows}</tbody>
                 </table></div>

@@ -31,6 +31,11 @@ pub fn ontology_turtle() -> &'static str {
     crate::terms::TERMS_TTL
 }
 
+/// Returns a scheme of concepts in Turtle, such as `mission`, whose concepts have IRIs below `https://w3id.org/esado/mission`.
+pub fn scheme_turtle(name: &str) -> Option<&'static str> {
+    crate::scheme::SCHEMES_TTL.iter().find(|(known, _)| *known == name).map(|(_, turtle)| *turtle)
+}
+
 /// Returns the page that `/ns/esado` serves to people, with an anchor for every term.
 pub fn ontology_page() -> &'static str {
     include_str!("../generated/ns.html")

@@ -106,6 +106,13 @@ fn value_rules(table: &Table, term: &Term) -> Vec<String> {
         Datatype::TextOrIri => rules.push("sh:or ( [ sh:datatype xsd:string ] [ sh:nodeKind sh:IRI ] )".to_owned()),
         Datatype::Node => {
             rules.push("sh:nodeKind sh:BlankNodeOrIRI".to_owned());
+            if let (true, Some(iri)) = (
+                table.children(term.kind, &term.key).iter().any(|child| child.name() == "@id"),
+                Datatype::Iri.pattern(),
+            ) {
+                let named = format!("sh:nodeKind sh:IRI ; sh:pattern {} ; sh:flags \"i\"", literal(iri));
+                rules.push(format!("sh:or ( [ sh:nodeKind sh:BlankNode ] [ {named} ] )"));
+            }
             let inner: Vec<String> =
                 own(table, term.kind, &term.key).into_iter().map(|term| name(table, term)).collect();
             if !inner.is_empty() {

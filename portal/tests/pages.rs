@@ -1,6 +1,6 @@
 //! What holds for every page, whatever strangers wrote into the records that it shows.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails should say where")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails should say where")]
 
 mod fixture;
 mod html;

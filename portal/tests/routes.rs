@@ -1,6 +1,6 @@
 //! The handlers, over an API that answers with examples.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails should say where")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails should say where")]
 
 mod fixture;
 

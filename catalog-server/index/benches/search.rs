@@ -1,6 +1,7 @@
 //! CPU time of whole answers beside the engine's plain collector of the twenty best, on the same index and query.
 //!
-//! `RECORDS=100000 cargo bench -p catalog-index --bench search`; `PLACE` is where the index is built.
+//! `RECORDS=100000 cargo bench -p catalog-index --bench search`; `PLACE` is where the index is built, `ONLY` a part of
+//! the names of the queries to run.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark prints and fails")]
 
 use std::hint::black_box;
@@ -217,7 +218,8 @@ fn main() {
         ),
     ];
     println!("{:<30} {:>9} {:>12} {:>12} {:>12} {:>7}", "query", "hits", "bare µs", "no hits µs", "answer µs", "ratio");
-    for (name, queries) in &classes {
+    let only = std::env::var("ONLY").unwrap_or_default();
+    for (name, queries) in classes.iter().filter(|(name, _)| name.contains(&only)) {
         let hits: usize = queries.iter().map(|query| index.search(query, &()).unwrap().total).sum();
         let bare = measure(queries, |query| bare_top_documents(&index, query).unwrap());
         let answer = measure(queries, |query| index.search(query, &()).unwrap().total);

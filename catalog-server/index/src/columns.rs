@@ -7,6 +7,7 @@
 //! distinct records.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use tantivy::SegmentReader;
 
@@ -34,8 +35,33 @@ impl Counts {
     }
 }
 
-/// Sets of values, by number.
-type Sets = Vec<Box<[u32]>>;
+/// Sets of values, by number; set 0 has none.
+#[derive(Debug)]
+struct Sets {
+    /// By number: where the values of the set end.
+    ends: Vec<u32>,
+    values: Vec<u32>,
+}
+
+impl Sets {
+    fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn get(&self, set: u32) -> &[u32] {
+        match set as usize {
+            0 => &[],
+            set => &self.values[self.ends[set - 1] as usize..self.ends[set] as usize],
+        }
+    }
+
+    /// Adds a set and returns its number.
+    fn push(&mut self, values: impl Iterator<Item = u32>) -> u32 {
+        self.values.extend(values);
+        self.ends.push(self.values.len() as u32);
+        self.ends.len() as u32 - 1
+    }
+}
 
 /// The filters of a search on one segment: for each chosen column, the facets that each of its numbers fails.
 pub(crate) struct Filters<'a> {
@@ -46,7 +72,7 @@ pub(crate) struct Filters<'a> {
 #[derive(Debug)]
 pub(crate) struct Columns {
     columns: Vec<Column>,
-    /// By facet, by set number: the values of the set. Set 0 has none.
+    /// By facet.
     sets: Vec<Sets>,
 }
 
@@ -54,8 +80,10 @@ pub(crate) struct Columns {
 struct Column {
     facets: Vec<usize>,
     numbers: Numbers,
-    /// By number: the set of each facet of this column.
-    combinations: Vec<Box<[u32]>>,
+    /// How many numbers there are.
+    size: usize,
+    /// By number: the set of each facet of this column, one after the other.
+    combinations: Vec<u32>,
 }
 
 /// A number for each record.
@@ -72,11 +100,12 @@ impl Columns {
         let mut columns: Vec<Column> = Vec::with_capacity(COUNT);
         for facet in Facet::all() {
             let (numbers, of_facet) = read_facet(reader, facet, &mut values[facet.index()])?;
-            let combinations = (0..of_facet.len() as u32).map(|set| Box::from([set])).collect();
-            columns.push(Column { facets: vec![facet.index()], numbers: Numbers::Wide(numbers), combinations });
+            let size = of_facet.len();
+            let combinations = (0..size as u32).collect();
+            columns.push(Column { facets: vec![facet.index()], numbers: Numbers::Wide(numbers), size, combinations });
             sets.push(of_facet);
         }
-        columns.sort_by_key(|column| column.combinations.len());
+        columns.sort_by_key(|column| column.size);
         let mut joined: Vec<Column> = Vec::new();
         for column in columns {
             match joined.iter_mut().find_map(|other| other.join(&column).map(|both| (other, both))) {
@@ -97,10 +126,12 @@ impl Columns {
             let mut table: Vec<u16> = Vec::new();
             for (at, facet) in column.facets.iter().enumerate() {
                 let Some((_, wanted)) = chosen.iter().find(|(chosen, _)| chosen == facet) else { continue };
-                let passes: Vec<bool> =
-                    self.sets[*facet].iter().map(|set| set.iter().any(|value| wanted.contains(value))).collect();
-                table.resize(column.combinations.len(), 0);
-                for (fails, combination) in table.iter_mut().zip(&column.combinations) {
+                let sets = &self.sets[*facet];
+                let passes = |set| sets.get(set).iter().any(|value| wanted.contains(value));
+                let passes: Vec<bool> = (0..sets.len() as u32).map(passes).collect();
+                table.resize(column.size, 0);
+                for (fails, combination) in table.iter_mut().zip(column.combinations.chunks_exact(column.facets.len()))
+                {
                     if !passes[combination[at] as usize] {
                         *fails |= 1 << facet;
                     }
@@ -115,39 +146,45 @@ impl Columns {
 
     /// Counts every facet over some records.
     pub(crate) fn count_all(&self, documents: &[u32], counts: &mut Counts) {
-        let mut histogram = Vec::new();
         for column in &self.columns {
-            column.histogram(documents, &mut histogram);
-            for (at, facet) in column.facets.iter().enumerate() {
-                self.add(column, at, *facet, &histogram, counts);
-            }
+            self.count(column, 0..column.facets.len(), documents, counts);
         }
     }
 
     /// Counts one facet over some records.
     pub(crate) fn count_one(&self, documents: &[u32], facet: usize, counts: &mut Counts) {
-        if documents.is_empty() {
-            return;
-        }
-        let mut histogram = Vec::new();
         for column in &self.columns {
             if let Some(at) = column.facets.iter().position(|own| *own == facet) {
-                column.histogram(documents, &mut histogram);
-                self.add(column, at, facet, &histogram, counts);
+                self.count(column, at..at + 1, documents, counts);
             }
         }
     }
 
-    fn add(&self, column: &Column, at: usize, facet: usize, histogram: &[(u32, u32)], counts: &mut Counts) {
-        let sets = &self.sets[facet];
-        let values = &mut counts.values[facet];
-        for (number, count) in histogram {
-            let set = column.combinations[*number as usize][at] as usize;
-            if set != 0 {
-                counts.totals[facet] += count;
-                for value in &*sets[set] {
-                    values[*value as usize] += count;
+    /// Counts some facets of a column: by a histogram of its numbers, or, when the records are few beside these, one
+    /// by one.
+    fn count(&self, column: &Column, facets: Range<usize>, documents: &[u32], counts: &mut Counts) {
+        let mut add = |number: usize, count: u32| {
+            let combination = &column.combinations[number * column.facets.len()..];
+            for at in facets.clone() {
+                let (facet, set) = (column.facets[at], combination[at]);
+                if set != 0 {
+                    counts.totals[facet] += count;
+                    let values = &mut counts.values[facet];
+                    for value in self.sets[facet].get(set) {
+                        values[*value as usize] += count;
+                    }
                 }
+            }
+        };
+        if documents.len() < column.size * 2 {
+            for document in documents {
+                add(column.number(*document) as usize, 1);
+            }
+            return;
+        }
+        for (number, count) in column.histogram(documents).into_iter().enumerate() {
+            if count != 0 {
+                add(number, count);
             }
         }
     }
@@ -183,49 +220,49 @@ impl Filters<'_> {
 impl Column {
     /// Returns the two columns as one, unless too many combinations occur.
     fn join(&self, other: &Self) -> Option<Self> {
-        let width = other.combinations.len();
-        if self.combinations.len() * width > PAIRS {
+        let width = other.size;
+        if self.size * width > PAIRS {
             return None;
         }
         let (Numbers::Wide(own), Numbers::Wide(others)) = (&self.numbers, &other.numbers) else { return None };
-        let mut table = vec![u32::MAX; self.combinations.len() * width];
-        let mut combinations: Vec<Box<[u32]>> = Vec::new();
+        let mut table = vec![u32::MAX; self.size * width];
+        let (mut size, mut combinations) = (0, Vec::new());
         let mut numbers = Vec::with_capacity(own.len());
         for (own, others) in own.iter().zip(others) {
             let place = &mut table[*own as usize * width + *others as usize];
             if *place == u32::MAX {
-                if combinations.len() == COMBINATIONS {
+                if size == COMBINATIONS {
                     return None;
                 }
-                *place = combinations.len() as u32;
-                let pair = [&*self.combinations[*own as usize], &*other.combinations[*others as usize]];
-                combinations.push(pair.concat().into());
+                *place = size as u32;
+                size += 1;
+                combinations.extend_from_slice(self.combination(*own));
+                combinations.extend_from_slice(other.combination(*others));
             }
             numbers.push(*place);
         }
         let facets = [&*self.facets, &*other.facets].concat();
-        Some(Self { facets, numbers: Numbers::Wide(numbers), combinations })
+        Some(Self { facets, numbers: Numbers::Wide(numbers), size, combinations })
+    }
+
+    fn combination(&self, number: u32) -> &[u32] {
+        let (width, number) = (self.facets.len(), number as usize);
+        &self.combinations[number * width..(number + 1) * width]
     }
 
     fn narrow(&mut self) {
-        if self.combinations.len() <= usize::from(u16::MAX) + 1
+        if self.size <= usize::from(u16::MAX) + 1
             && let Numbers::Wide(numbers) = &self.numbers
         {
             self.numbers = Numbers::Narrow(numbers.iter().map(|number| *number as u16).collect());
         }
     }
 
-    /// Writes how many of some records have each number, without those that none has.
-    fn histogram(&self, documents: &[u32], found: &mut Vec<(u32, u32)>) {
-        found.clear();
-        // For few records a histogram of all numbers would mostly be zeros.
-        if documents.len() * 8 < self.combinations.len() {
-            found.extend(documents.iter().map(|document| (self.number(*document), 1)));
-            return;
-        }
+    /// Returns how many of some records have each number.
+    fn histogram(&self, documents: &[u32]) -> Vec<u32> {
         // Neighbouring records often have the same number; two histograms keep their increments from waiting.
-        let mut even = vec![0_u32; self.combinations.len()];
-        let mut odd = vec![0_u32; self.combinations.len()];
+        let mut even = vec![0_u32; self.size];
+        let mut odd = vec![0_u32; self.size];
         match &self.numbers {
             Numbers::Narrow(numbers) => {
                 let mut pairs = documents.chunks_exact(2);
@@ -243,8 +280,10 @@ impl Column {
                 }
             }
         }
-        let sums = even.into_iter().zip(odd).map(|(even, odd)| even + odd);
-        found.extend((0_u32..).zip(sums).filter(|(_, count)| *count != 0));
+        for (even, odd) in even.iter_mut().zip(odd) {
+            *even += odd;
+        }
+        even
     }
 
     fn number(&self, document: u32) -> u32 {
@@ -257,7 +296,7 @@ impl Column {
 
 /// Reads one facet: a set number for each record, and the values of each set.
 fn read_facet(reader: &SegmentReader, facet: Facet, values: &mut Values) -> tantivy::Result<(Vec<u32>, Sets)> {
-    let mut sets: Sets = vec![Box::from([])];
+    let mut sets = Sets { ends: vec![0], values: Vec::new() };
     let records = reader.max_doc();
     let Some(column) = reader.fast_fields().str(facet.name())? else {
         return Ok((vec![0; records as usize], sets));
@@ -283,8 +322,7 @@ fn read_facet(reader: &SegmentReader, facet: Facet, values: &mut Values) -> tant
             [ordinal] => {
                 let number = &mut single[*ordinal as usize];
                 if *number == 0 {
-                    *number = sets.len() as u32;
-                    sets.push(Box::from([global[*ordinal as usize]]));
+                    *number = sets.push(std::iter::once(global[*ordinal as usize]));
                 }
                 *number
             }
@@ -294,9 +332,8 @@ fn read_facet(reader: &SegmentReader, facet: Facet, values: &mut Values) -> tant
                 match several.get(set.as_slice()) {
                     Some(number) => *number,
                     None => {
-                        let number = sets.len() as u32;
+                        let number = sets.push(set.iter().map(|ordinal| global[*ordinal as usize]));
                         several.insert(set.as_slice().into(), number);
-                        sets.push(set.iter().map(|ordinal| global[*ordinal as usize]).collect());
                         number
                     }
                 }

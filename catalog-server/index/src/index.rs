@@ -24,6 +24,9 @@ use crate::view::View;
 /// What the writer may hold before it writes a segment; it is taken as needed.
 const WRITER_MEMORY: usize = 128 << 20;
 
+/// Up to so many records [`Index::settle`] makes a single segment; that takes some seconds.
+const ONE_SEGMENT: u32 = 250_000;
+
 /// A stored record is about 1 kB and a page reads twenty from all over; larger blocks would be unpacked for one each.
 const STORE_BLOCK: usize = 2048;
 
@@ -157,8 +160,17 @@ impl Index {
     /// Waits until segments are merged and shows the result; worth it once, after many records were applied.
     pub fn settle(&self) -> Result<(), Error> {
         let mut held = self.writer();
-        if let Some(writer) = held.take() {
-            guarded(&self.place, || writer.wait_merging_threads())?;
+        if let Some(mut writer) = held.take() {
+            guarded(&self.place, || {
+                let segments = self.engine.searchable_segment_metas()?;
+                let records: u32 = segments.iter().map(tantivy::SegmentMeta::max_doc).sum();
+                // One segment is searched fastest; of very many records it would be too long in the making.
+                if segments.len() > 1 && records <= ONE_SEGMENT {
+                    let ids: Vec<_> = segments.iter().map(tantivy::SegmentMeta::id).collect();
+                    writer.merge(&ids).wait()?;
+                }
+                writer.wait_merging_threads()
+            })?;
         }
         self.read_again(self.applied_seq())
     }

@@ -133,7 +133,12 @@ fn clause(view: &View, term: &grammar::Term) -> tantivy::Result<Clause> {
         (Ask::Phrase, [word]) => clause.words.push(word.clone()),
         (Ask::Phrase, parts) => clause.phrase = parts.to_vec(),
         (Ask::Word, [word]) => {
-            clause.stems = text::query_stems(&term.written, word);
+            for stem in text::query_stems(&term.written, word) {
+                // Of the stems in every language, those that no text has are dropped at once.
+                if is_known(view, &Term::from_field_text(view.fields.stems, &stem))? {
+                    clause.stems.push(stem);
+                }
+            }
             clause.word = Some(word.clone());
         }
         (Ask::Word, parts) => {

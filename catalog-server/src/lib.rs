@@ -1,1 +1,17 @@
-//! catalog-server
+//! The server: HTTP in front, the ledger behind, and the wiring between.
+//!
+//! A request is parsed at the edge into types that prove validity, calls one thing and answers. The [`catalog`] is the
+//! only writer; the [`projector`] follows the ledger and keeps the RDF store and the search index in step; the
+//! [`launcher`] drives launches to what the ledger says. It holds no rule of validation, no SQL and no query of its own.
+
+pub mod app;
+pub mod catalog;
+pub mod command;
+pub mod config;
+pub mod http;
+pub mod intake;
+pub mod labels;
+pub mod launcher;
+pub mod projector;
+pub mod sample;
+pub mod view;

@@ -24,6 +24,9 @@ pub enum Error {
     /// A name is not an IRI.
     #[error("`{0}` is not an IRI")]
     Iri(String),
+    /// A document is not what it says it is.
+    #[error("cannot read RDF: {0}")]
+    Syntax(String),
     /// A document could not be written.
     #[error("cannot write RDF: {0}")]
     Write(#[from] std::io::Error),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use oxigraph::io::RdfSerializer;
+use oxigraph::io::{RdfFormat, RdfParser, RdfSerializer};
 use oxigraph::model::{GraphName, GraphNameRef, NamedNode, NamedNodeRef, NamedOrBlankNode, Quad, Term, Triple};
 use oxigraph::store::Store as Oxigraph;
 
@@ -74,6 +74,13 @@ impl Store {
         self.load(triples.iter().map(|triple| (graph, triple)))
     }
 
+    /// Adds the statements of a Turtle document to the default graph and to a named one.
+    pub fn load_turtle(&self, graph: &NamedNode, document: &str) -> Result<(), Error> {
+        let parsed: Result<Vec<Triple>, _> =
+            RdfParser::from_format(RdfFormat::Turtle).for_slice(document).map(|quad| quad.map(Triple::from)).collect();
+        self.add(graph, &parsed.map_err(|error| Error::Syntax(error.to_string()))?)
+    }
+
     /// Adds records that the store does not hold yet: for filling an empty store.
     pub fn fill(&self, changes: &[Change], seq: u64) -> Result<(), Error> {
         self.load(changes.iter().flat_map(|change| change.triples.iter().map(move |triple| (&change.graph, triple))))?;
@@ -89,6 +96,11 @@ impl Store {
         });
         loader.load_quads(quads)?;
         Ok(loader.commit()?)
+    }
+
+    /// Moves to a sequence: of an empty ledger, or after the last record of a filling.
+    pub fn set_applied_seq(&self, seq: u64) {
+        self.applied_seq.store(seq, Ordering::Release);
     }
 
     /// Puts another store's content in the place of this one's, at once; queries that run go on with the old one.

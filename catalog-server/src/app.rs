@@ -1,0 +1,156 @@
+//! What every handler shares.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+
+use catalog_graph::Store;
+use catalog_index::Generations;
+use catalog_records::Ledger;
+use tokio::sync::{Semaphore, watch};
+
+use crate::catalog::Catalog;
+use crate::config::Config;
+use crate::labels::FacetLabels;
+use crate::launcher::Launcher;
+use crate::view::Projection;
+use crate::view::volumes::VolumeShelf;
+
+/// SPARQL queries evaluated at once; more wait shortly, then are asked to come again (THREATS T21).
+const QUERY_SLOTS: usize = 2;
+
+/// Uploads held in memory at once, at 50 MiB each at the most.
+const UPLOAD_SLOTS: usize = 8;
+
+/// The parts of a running server.
+pub struct App {
+    /// What the operator chose.
+    pub config: Config,
+    /// The public base URL, without a trailing slash.
+    pub base: String,
+    /// The truth.
+    pub ledger: Ledger,
+    /// The only writer of records.
+    pub catalog: Catalog,
+    /// The RDF projection.
+    pub graph: Arc<Store>,
+    /// The search projection.
+    pub index: Arc<Generations>,
+    /// How records become documents and statements.
+    pub projection: Arc<Projection>,
+    /// The catalogue's data volumes.
+    pub volumes: VolumeShelf,
+    /// What facet values are called.
+    pub labels: FacetLabels,
+    /// Datazones and launches.
+    pub launcher: Launcher,
+    /// SPARQL queries that may start.
+    pub query_slots: Arc<Semaphore>,
+    /// Uploads that may start.
+    pub upload_slots: Arc<Semaphore>,
+    /// The OpenAPI document.
+    pub openapi: serde_json::Value,
+    warm: AtomicBool,
+    indexed: watch::Sender<u64>,
+}
+
+/// The parts that are opened before the server is put together.
+pub struct Parts {
+    /// The truth.
+    pub ledger: Ledger,
+    /// The RDF projection.
+    pub graph: Store,
+    /// The search projection.
+    pub index: Generations,
+    /// How records become documents and statements.
+    pub projection: Arc<Projection>,
+    /// The catalogue's data volumes.
+    pub volumes: VolumeShelf,
+    /// Datazones and launches.
+    pub launcher: Launcher,
+    /// The OpenAPI document.
+    pub openapi: serde_json::Value,
+}
+
+impl App {
+    /// Puts the parts together.
+    pub fn new(config: Config, parts: Parts) -> Self {
+        let base = config.base();
+        let Parts { ledger, graph, index, projection, volumes, launcher, openapi } = parts;
+        Self {
+            catalog: Catalog::new(ledger.clone(), config.zone.id.clone()),
+            projection,
+            volumes,
+            labels: FacetLabels::new(&config),
+            base,
+            config,
+            ledger,
+            graph: Arc::new(graph),
+            index: Arc::new(index),
+            launcher,
+            query_slots: Arc::new(Semaphore::new(QUERY_SLOTS)),
+            upload_slots: Arc::new(Semaphore::new(UPLOAD_SLOTS)),
+            openapi,
+            warm: AtomicBool::new(false),
+            indexed: watch::Sender::new(0),
+        }
+    }
+
+    /// Returns the IRI of a record.
+    pub fn iri(&self, zone: &str, identifier: &str) -> String {
+        format!("{}/id/{zone}/{identifier}", self.base)
+    }
+
+    /// Says whether the RDF store has once caught up since the start.
+    pub fn graph_is_warm(&self) -> bool {
+        self.warm.load(Ordering::Acquire)
+    }
+
+    /// Notes that the RDF store has caught up.
+    pub fn set_graph_warm(&self) {
+        self.warm.store(true, Ordering::Release);
+    }
+
+    /// Returns what is wrong with the search index, while it is being built anew.
+    pub fn index_trouble(&self) -> Option<String> {
+        self.index.failure().map(|error| error.to_string())
+    }
+
+    /// Gives the search index up when an error says that building it anew is the answer.
+    pub fn give_up_index(&self, error: catalog_index::Error) {
+        if error.needs_rebuild() {
+            tracing::warn!(%error, "the search index is damaged and will be built anew");
+            self.index.give_up_current(error);
+        }
+    }
+
+    /// Says whether the search index was made for other datazones than the configuration has now.
+    pub fn index_is_outdated(&self) -> bool {
+        let made_for = std::fs::read_to_string(self.fingerprint_file()).unwrap_or_default();
+        made_for != self.projection.fingerprint() && self.index.current().is_some()
+    }
+
+    /// Notes that the search index was made for the configuration as it is.
+    pub fn note_index_is_current(&self) {
+        // Without the note the index is built once more at the next start; nothing is lost.
+        if let Err(error) = std::fs::write(self.fingerprint_file(), self.projection.fingerprint()) {
+            tracing::warn!(%error, "cannot note what the search index was made for");
+        }
+    }
+
+    fn fingerprint_file(&self) -> std::path::PathBuf {
+        self.config.data_dir.join("index").join("MADE_FOR")
+    }
+
+    /// Notes the sequence that searches see from now on.
+    pub fn set_indexed(&self, seq: u64) {
+        self.indexed.send_replace(seq);
+    }
+
+    /// Waits until searches see a sequence, at most two seconds: a publisher's next search finds what they published.
+    pub async fn wait_until_indexed(&self, seq: u64) {
+        let mut indexed = self.indexed.subscribe();
+        // A timeout only means that the answer is a moment old; it carries its own sequence.
+        let _ = tokio::time::timeout(Duration::from_secs(2), indexed.wait_for(|applied| *applied >= seq)).await;
+    }
+}

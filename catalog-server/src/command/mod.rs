@@ -1,0 +1,126 @@
+//! The command line: one file a command.
+
+mod admin;
+mod package;
+mod remote;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, ConfigError};
+
+/// A federated catalogue of datalabs, datasets, data volumes and pipelines, and the portal that runs them where the data is.
+#[derive(Debug, Parser)]
+#[command(name = "alidade", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the catalogue and the portal
+    Serve(Local),
+    /// Make a package from a folder; the same folder gives the same bytes
+    Pack(package::Pack),
+    /// Check a package, a folder or a bare manifest, and report every fault with its place and its fix
+    Validate(package::Validate),
+    /// Publish a package or a folder on a server
+    Publish(remote::Publish),
+    /// Search a server's catalogue
+    Search(remote::Search),
+    /// Make, list and revoke tokens on a server
+    Token(remote::TokenArgs),
+    /// Bring manifests, one a line, into the ledger of a server that is not running
+    Import(admin::Import),
+    /// Check the ledger, its packages, its audit trail and the index
+    Verify(Local),
+    /// Build the search index anew from the ledger of a server that is not running
+    Reindex(Local),
+    /// Copy the ledger and its packages into a folder, also while the server runs
+    Backup(admin::Backup),
+    /// Put a backup into an empty data folder
+    Restore(admin::Restore),
+    /// Explain the configuration and find what is wrong with it and with this machine
+    Doctor(Local),
+}
+
+/// Commands that work on this machine's data folder.
+#[derive(Debug, Args)]
+struct Local {
+    /// The configuration file
+    #[arg(long, env = "ALIDADE_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl Local {
+    fn load(&self) -> Result<Config, ConfigError> {
+        Config::load(self.config.as_deref())
+    }
+}
+
+/// Commands that speak to a server.
+#[derive(Debug, Args)]
+struct Remote {
+    /// The server
+    #[arg(long, env = "ALIDADE_SERVER", default_value = "http://127.0.0.1:8080")]
+    server: String,
+    /// A token; better given by the environment than on the command line, where others can see it
+    #[arg(long, env = "ALIDADE_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+}
+
+impl Remote {
+    fn client(&self) -> anyhow::Result<catalog_client::Client> {
+        let client = catalog_client::Client::http(&self.server)?;
+        Ok(match &self.token {
+            Some(token) => client.with_token(token)?,
+            None => client,
+        })
+    }
+}
+
+/// Reads the command line, runs the command and returns how it went: 0 done, 1 failed, 2 misused, 78 misconfigured.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        Command::Serve(local) => serve::serve(&local),
+        Command::Pack(pack) => pack.run(),
+        Command::Validate(validate) => validate.run(),
+        Command::Publish(publish) => publish.run(),
+        Command::Search(search) => search.run(),
+        Command::Token(token) => token.run(),
+        Command::Import(import) => import.run(),
+        Command::Verify(local) => admin::verify(&local),
+        Command::Reindex(local) => admin::reindex(&local),
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
+        Command::Doctor(local) => admin::doctor(&local),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            say_error(&error);
+            if error.is::<ConfigError>() { ExitCode::from(78) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "a command speaks to the terminal")]
+fn say_error(error: &anyhow::Error) {
+    eprintln!("error: {error:#}");
+}
+
+/// Writes a line for the person at the terminal; a closed pipe is not an error.
+fn say(line: impl std::fmt::Display) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Runs a future on a runtime of its own.
+fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
+}

@@ -1,0 +1,271 @@
+//! The configuration: `alidade.toml`, overridden by `ALIDADE_*`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use catalog_launch::ZoneConfig;
+use catalog_schemas::id::ZoneId;
+use serde::Deserialize;
+
+/// The configuration that is used when there is none: two demonstration datazones.
+const EMBEDDED: &str = include_str!("../sample/alidade.toml");
+
+/// Every key of the configuration with its meaning, for `alidade doctor`.
+pub const EXPLAINED: &[(&str, &str)] = &[
+    ("listen", "address to listen on (ALIDADE_LISTEN; 127.0.0.1:8080)"),
+    ("baseUrl", "public base URL; identifiers are minted below it (ALIDADE_BASE_URL; http://LISTEN)"),
+    ("dataDir", "folder for everything that is kept (ALIDADE_DATA_DIR; ./data)"),
+    ("sample", "whether an empty catalogue is filled with the sample (ALIDADE_SAMPLE=0|1; true)"),
+    ("zone.id, zone.name", "this server's zone (ALIDADE_ZONE for the id; go-esa)"),
+    ("quota.sessions, quota.gpus", "launches and GPUs a user may have at once (2, 1)"),
+    ("datazone[]", "where launches can go: id, name, backend, endpoint, cpu, memoryMiB, gpu[], volume[], …"),
+    ("ALIDADE_CONFIG", "the configuration file (./alidade.toml when it exists, else the embedded one)"),
+    ("ALIDADE_ADMIN_TOKEN", "token of the first administrator; made and printed once when absent"),
+    ("ALIDADE_DATABASE_URL", "only SQLite in the data folder in this release: leave it unset"),
+    ("ALIDADE_LOG", "what is logged, such as info or catalog_server=debug"),
+];
+
+/// Why the configuration cannot be used; the process exits with 78 (EX_CONFIG).
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration `{}`: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The file is not a configuration.
+    #[error("`{}` is not a configuration: {message}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// Which key, where, and what was expected.
+        message: String,
+    },
+    /// A variable of the environment has a value that its key does not take.
+    #[error("{name} is `{given}`, but {expected}")]
+    Variable {
+        /// The variable.
+        name: &'static str,
+        /// Its value; secrets are not shown.
+        given: String,
+        /// What it takes.
+        expected: String,
+    },
+}
+
+/// Everything that an operator can choose.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
+pub struct Config {
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// The public base URL, without a trailing slash; identifiers are minted below it. From `listen` when absent.
+    pub base_url: Option<String>,
+    /// The folder for everything that is kept.
+    pub data_dir: PathBuf,
+    /// Whether an empty catalogue is filled with the sample.
+    pub sample: bool,
+    /// A token for the first administrator; made and printed once when absent.
+    #[serde(skip)]
+    pub admin_token: Option<String>,
+    /// This server's zone.
+    pub zone: Zone,
+    /// What users may use.
+    pub quota: Quota,
+    /// Where launches can go.
+    pub datazone: Vec<ZoneConfig>,
+}
+
+/// This server's zone.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Zone {
+    /// Its id, a part of every identifier.
+    pub id: ZoneId,
+    /// Its name.
+    pub name: String,
+}
+
+/// What one user may use at once.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
+pub struct Quota {
+    /// Launches that are not over.
+    pub sessions: u32,
+    /// GPUs over all launches.
+    pub gpus: u32,
+}
+
+impl Default for Quota {
+    fn default() -> Self {
+        // Two sessions is ESA Datalabs' own figure.
+        Self { sessions: 2, gpus: 1 }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            base_url: None,
+            data_dir: PathBuf::from("data"),
+            sample: true,
+            admin_token: None,
+            zone: Zone {
+                id: "go-esa".parse().expect("`go-esa` is a zone id"),
+                name: "GO.ESA".to_owned(),
+            },
+            quota: Quota::default(),
+            datazone: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file that was named, else `ALIDADE_CONFIG`, else `./alidade.toml`, else the embedded one; then
+    /// lets the variables of the environment override it.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
+        let named = file.map(Path::to_owned).or_else(|| variable("ALIDADE_CONFIG").map(PathBuf::from));
+        let default = Path::new("alidade.toml");
+        let path = named.or_else(|| default.exists().then(|| default.to_owned()));
+        let mut config = match path {
+            Some(path) => {
+                let text = std::fs::read_to_string(&path)
+                    .map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
+                Self::parse(&path, &text)?
+            }
+            None => Self::parse(Path::new("(embedded)"), EMBEDDED)?,
+        };
+        config.override_with(variable)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text)
+            .map_err(|error| ConfigError::Invalid { path: path.to_owned(), message: error.to_string() })
+    }
+
+    fn override_with(&mut self, variable: impl Fn(&'static str) -> Option<String>) -> Result<(), ConfigError> {
+        fn parsed<T: std::str::FromStr>(name: &'static str, given: String, expected: &str) -> Result<T, ConfigError> {
+            given.parse().map_err(|_| ConfigError::Variable { name, expected: expected.to_owned(), given })
+        }
+        if let Some(given) = variable("ALIDADE_LISTEN") {
+            self.listen = parsed("ALIDADE_LISTEN", given, "it takes an address such as 127.0.0.1:8080")?;
+        }
+        if let Some(given) = variable("ALIDADE_BASE_URL") {
+            self.base_url = Some(given);
+        }
+        if let Some(given) = variable("ALIDADE_DATA_DIR") {
+            self.data_dir = PathBuf::from(given);
+        }
+        if let Some(given) = variable("ALIDADE_ZONE") {
+            self.zone.id = parsed("ALIDADE_ZONE", given, "it takes lower-case letters, digits and `-`")?;
+        }
+        if let Some(given) = variable("ALIDADE_SAMPLE") {
+            self.sample = match given.as_str() {
+                "0" => false,
+                "1" => true,
+                _ => return Err(ConfigError::Variable { name: "ALIDADE_SAMPLE", given, expected: "it takes 0 or 1".into() }),
+            };
+        }
+        if let Some(given) = variable("ALIDADE_DATABASE_URL")
+            && !given.starts_with("sqlite:")
+        {
+            let expected = "this release keeps its ledger in SQLite, in the data folder: leave it unset".to_owned();
+            return Err(ConfigError::Variable { name: "ALIDADE_DATABASE_URL", given: scheme_of(&given), expected });
+        }
+        self.admin_token = variable("ALIDADE_ADMIN_TOKEN");
+        Ok(())
+    }
+
+    fn check(&mut self) -> Result<(), ConfigError> {
+        if let Some(base) = &mut self.base_url {
+            let trimmed = base.trim_end_matches('/').to_owned();
+            let valid = url::Url::parse(&trimmed).is_ok_and(|url| {
+                matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none() && url.fragment().is_none()
+            });
+            if !valid {
+                let expected = "it takes an http(s) URL without query, such as https://catalogue.example.org".to_owned();
+                return Err(ConfigError::Variable { name: "ALIDADE_BASE_URL", given: base.clone(), expected });
+            }
+            *base = trimmed;
+        }
+        if let Some(token) = &self.admin_token
+            && !(16..=200).contains(&token.len())
+        {
+            let expected = "it takes 16 to 200 characters".to_owned();
+            return Err(ConfigError::Variable { name: "ALIDADE_ADMIN_TOKEN", given: "(not shown)".into(), expected });
+        }
+        let mut seen = std::collections::HashSet::new();
+        for zone in &self.datazone {
+            if !seen.insert(zone.id.to_string()) {
+                let message = format!("the datazone `{}` is there twice", zone.id);
+                return Err(ConfigError::Invalid { path: PathBuf::from("alidade.toml"), message });
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the public base URL without a trailing slash.
+    pub fn base(&self) -> String {
+        self.base_url.clone().unwrap_or_else(|| format!("http://{}", self.listen))
+    }
+
+    /// Says whether browsers reach the server over TLS, so that cookies can be bound to it.
+    pub fn is_secure(&self) -> bool {
+        self.base_url.as_deref().is_some_and(|base| base.starts_with("https://"))
+    }
+}
+
+/// A database URL may hold a password; only its scheme is shown.
+fn scheme_of(url: &str) -> String {
+    format!("{}…", url.split("://").next().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        let mut config = Config::parse(Path::new("test.toml"), text)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    #[test]
+    fn the_embedded_configuration_is_one() {
+        let config = parse(EMBEDDED).unwrap();
+        assert!(config.datazone.len() >= 2);
+        assert_eq!(config.base(), "http://127.0.0.1:8080");
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let error = |text: &str| parse(text).unwrap_err().to_string();
+        assert!(error("lisen = \"127.0.0.1:1\"").contains("lisen"));
+        assert!(error("[zone]\nid = \"GO ESA\"\nname = \"x\"").contains("GO ESA"));
+        assert!(error("baseUrl = \"ftp://x\"").contains("ftp://x"));
+        assert!(error("listen = 8080").contains("listen"));
+    }
+
+    #[test]
+    fn the_environment_overrides_the_file() {
+        let mut config = parse("sample = true").unwrap();
+        let values = |name| match name {
+            "ALIDADE_SAMPLE" => Some("0".to_owned()),
+            "ALIDADE_ZONE" => Some("sci-cloud".to_owned()),
+            _ => None,
+        };
+        config.override_with(values).unwrap();
+        assert!(!config.sample);
+        assert_eq!(config.zone.id.as_str(), "sci-cloud");
+        let postgres = |name| (name == "ALIDADE_DATABASE_URL").then(|| "postgres://u:secret@h/db".to_owned());
+        let error = config.override_with(postgres).unwrap_err().to_string();
+        assert!(error.contains("postgres…") && !error.contains("secret"), "{error}");
+    }
+}

@@ -1,0 +1,73 @@
+//! Content negotiation (RFC 9110, section 12.5.1).
+
+/// Returns which of the offered media types answers an `Accept` header best, or nothing when none is acceptable.
+///
+/// Quality comes first, then how exactly the header names a type, then the order of the offer.
+pub fn negotiate(accept: Option<&str>, offered: &[&str]) -> Option<usize> {
+    let Some(accept) = accept.filter(|text| !text.trim().is_empty()) else { return (!offered.is_empty()).then_some(0) };
+    let ranges: Vec<Range<'_>> = accept.split(',').take(64).filter_map(Range::parse).collect();
+    let mut best: Option<(u16, usize)> = None;
+    for (index, media_type) in offered.iter().enumerate() {
+        let essence = media_type.split(';').next().unwrap_or(media_type).trim();
+        // The most exact range decides a type's quality, even when a vaguer one would give it more.
+        let matching = ranges.iter().filter(|range| range.matches(essence)).max_by_key(|range| range.exactness());
+        let Some(range) = matching else { continue };
+        if range.quality > 0 && best.is_none_or(|(quality, _)| range.quality > quality) {
+            best = Some((range.quality, index));
+        }
+    }
+    best.map(|(_, index)| index)
+}
+
+/// One media range with its quality in thousandths.
+struct Range<'a> {
+    kind: &'a str,
+    subtype: &'a str,
+    quality: u16,
+}
+
+impl<'a> Range<'a> {
+    fn parse(text: &'a str) -> Option<Self> {
+        let mut parts = text.split(';').map(str::trim);
+        let (kind, subtype) = parts.next()?.split_once('/')?;
+        let quality = parts
+            .find_map(|parameter| parameter.strip_prefix("q=").or_else(|| parameter.strip_prefix("Q=")))
+            .map_or(Some(1.0), |value| value.trim().parse::<f32>().ok())?;
+        Some(Self { kind, subtype, quality: (quality.clamp(0.0, 1.0) * 1000.0) as u16 })
+    }
+
+    fn matches(&self, essence: &str) -> bool {
+        let Some((kind, subtype)) = essence.split_once('/') else { return false };
+        (self.kind == "*" || self.kind.eq_ignore_ascii_case(kind))
+            && (self.subtype == "*" || self.subtype.eq_ignore_ascii_case(subtype))
+    }
+
+    fn exactness(&self) -> u8 {
+        u8::from(self.kind != "*") + u8::from(self.subtype != "*")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::negotiate;
+
+    const OFFERED: [&str; 3] = ["text/html; charset=utf-8", "text/turtle", "application/ld+json"];
+
+    #[test]
+    fn the_best_type_wins() {
+        let rows: [(&str, Option<usize>); 9] = [
+            ("", Some(0)),
+            ("*/*", Some(0)),
+            ("text/turtle", Some(1)),
+            ("application/ld+json;q=0.9, text/turtle;q=0.5", Some(2)),
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", Some(0)),
+            ("text/*;q=0.3, text/turtle", Some(1)),
+            ("text/html;q=0, */*", Some(1)),
+            ("image/png", None),
+            ("nonsense", None),
+        ];
+        for (accept, expected) in rows {
+            assert_eq!(negotiate(Some(accept), &OFFERED), expected, "{accept}");
+        }
+    }
+}

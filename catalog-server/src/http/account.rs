@@ -1,0 +1,163 @@
+//! Sessions, tokens, who one is, and the audit trail.
+
+use std::sync::Arc;
+
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use catalog_records::AccountName;
+use catalog_schemas::account::{Audit, Me, NewToken, Role, Scope, Token, Tokens};
+use catalog_schemas::problem::{Finding, Problem};
+use http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
+
+use crate::app::App;
+use crate::http::extract::{Json, Path, Query};
+use crate::http::problem::{Failure, request_id};
+use crate::http::viewer::{Permission, Viewer, session_cookie, session_of};
+
+/// A token to sign in with.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignIn {
+    /// The token's secret; it must have the scope `admin`, which is everything that its account may do.
+    token: String,
+}
+
+/// Signs in: exchanges a token for a session cookie.
+#[utoipa::path(post, path = "/api/v1/sessions", tag = "account", request_body = SignIn,
+    responses((status = 201, description = "Signed in", body = Me), (status = 401, description = "No such token", body = Problem)))]
+pub async fn sign_in(State(app): State<Arc<App>>, Json(sign_in): Json<SignIn>) -> Result<Response, Failure> {
+    let actor = app.ledger.token_check(sign_in.token.trim()).await?.ok_or_else(|| {
+        Failure::new(StatusCode::UNAUTHORIZED, "unauthenticated", "no such token", "the token is unknown, expired or revoked")
+    })?;
+    if !actor.allows(Scope::Admin) {
+        return Err(Failure::forbidden("this token is for a program; only one with the scope `admin` signs in"));
+    }
+    // A new session at every sign-in: one that somebody else planted before is worth nothing (THREATS T25).
+    let secret = app.ledger.session_create(&actor.account, &request_id()).await?;
+    let me = me_of(&app, &actor.account, actor.role).await?;
+    let cookie = session_cookie(Some(&secret), app.config.is_secure())?;
+    Ok((StatusCode::CREATED, [(header::SET_COOKIE, cookie)], Json(me)).into_response())
+}
+
+/// Signs out: ends the session of the cookie.
+#[utoipa::path(delete, path = "/api/v1/sessions", tag = "account", responses((status = 204, description = "Signed out")))]
+pub async fn sign_out(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, Failure> {
+    if let Some(secret) = session_of(&headers, app.config.is_secure()) {
+        app.ledger.session_end(&secret, &request_id()).await?;
+    }
+    let cookie = session_cookie(None, app.config.is_secure())?;
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie)]).into_response())
+}
+
+/// Says who one is.
+#[utoipa::path(get, path = "/api/v1/me", tag = "account", responses((status = 200, description = "The viewer", body = Me)))]
+pub async fn me(State(app): State<Arc<App>>, viewer: Viewer) -> Result<Json<Me>, Failure> {
+    match viewer.actor() {
+        Some(actor) => me_of(&app, &actor.account, actor.role).await.map(Json),
+        None => Ok(Json(Me {
+            account: None,
+            display_name: None,
+            role: Role::Anonymous,
+            namespaces: Vec::new(),
+            running: 0,
+            allowed_running: 0,
+        })),
+    }
+}
+
+async fn me_of(app: &App, account: &AccountName, role: Role) -> Result<Me, Failure> {
+    let namespaces = app.ledger.namespaces(account).await?;
+    let stored = app.ledger.account(account).await?;
+    Ok(Me {
+        account: Some(account.to_string()),
+        display_name: stored.and_then(|account| account.display_name),
+        role,
+        namespaces: namespaces.iter().map(ToString::to_string).collect(),
+        running: app.launcher.running(account).await?,
+        allowed_running: app.config.quota.sessions,
+    })
+}
+
+/// Lists the viewer's tokens; an administrator sees all.
+#[utoipa::path(get, path = "/api/v1/tokens", tag = "account",
+    responses((status = 200, description = "Tokens without their secrets", body = Tokens), (status = 401, description = "Nobody is signed in", body = Problem)))]
+pub async fn tokens(State(app): State<Arc<App>>, viewer: Viewer) -> Result<Json<Tokens>, Failure> {
+    let actor = viewer.may(Permission::Account)?;
+    let all = viewer.may(Permission::Administer).is_ok();
+    let tokens = app.ledger.token_list((!all).then_some(&actor.account)).await?;
+    Ok(Json(Tokens { tokens }))
+}
+
+/// Makes a token; its secret is in this answer only.
+#[utoipa::path(post, path = "/api/v1/tokens", tag = "account", request_body = NewToken,
+    responses((status = 201, description = "The token with its secret", body = Token), (status = 403, description = "More than the viewer may give", body = Problem)))]
+pub async fn token_create(
+    State(app): State<Arc<App>>,
+    viewer: Viewer,
+    Json(asked): Json<NewToken>,
+) -> Result<(StatusCode, Json<Token>), Failure> {
+    let actor = viewer.may(Permission::Account)?;
+    if !(1..=100).contains(&asked.name.chars().count()) {
+        return Err(unprocessable("/name", "a token's name has 1 to 100 characters"));
+    }
+    if asked.scopes.is_empty() {
+        return Err(unprocessable("/scopes", "a token has at least one scope"));
+    }
+    if asked.days.is_some_and(|days| !(1..=365).contains(&days)) {
+        return Err(unprocessable("/days", "a token lives 1 to 365 days"));
+    }
+    // A token never makes one that may do more than itself.
+    if let Some(scope) = asked.scopes.iter().find(|scope| !actor.allows(**scope)) {
+        return Err(Failure::forbidden(format!("you cannot give the scope {} with a token that lacks it", scope.as_str())));
+    }
+    let account = match &asked.account {
+        Some(name) if name.as_str() != actor.account.as_str() => {
+            viewer.may(Permission::Administer)?;
+            name.parse::<AccountName>().map_err(|error| unprocessable("/account", &error.to_string()))?
+        }
+        _ => actor.account.clone(),
+    };
+    if asked.role.is_some() {
+        viewer.may(Permission::Administer)?;
+    }
+    if matches!(asked.role, Some(Role::Anonymous | Role::Application)) {
+        return Err(unprocessable("/role", "an account is a user, developer, moderator or administrator"));
+    }
+    let token = app.ledger.token_create(&asked, &account, &actor.account, &request_id()).await?;
+    Ok((StatusCode::CREATED, Json(token)))
+}
+
+/// Revokes a token, at once.
+#[utoipa::path(delete, path = "/api/v1/tokens/{id}", tag = "account", params(("id" = String, Path, description = "The token's id")),
+    responses((status = 204, description = "Revoked"), (status = 404, description = "No such token", body = Problem)))]
+pub async fn token_revoke(State(app): State<Arc<App>>, viewer: Viewer, Path(id): Path<String>) -> Result<StatusCode, Failure> {
+    let actor = viewer.may(Permission::Account)?;
+    let all = viewer.may(Permission::Administer).is_ok();
+    app.ledger.token_revoke(&id, (!all).then_some(&actor.account), &actor.account, &request_id()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Where to read on in the audit trail.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct AuditPage {
+    /// Only entries before this number.
+    before: Option<u64>,
+    /// How many, 1 to 500.
+    limit: Option<u32>,
+}
+
+/// Reads the audit trail, newest first.
+#[utoipa::path(get, path = "/api/v1/audit", tag = "account", params(AuditPage),
+    responses((status = 200, description = "Entries", body = Audit), (status = 403, description = "For moderators", body = Problem)))]
+pub async fn audit(State(app): State<Arc<App>>, viewer: Viewer, Query(page): Query<AuditPage>) -> Result<Json<Audit>, Failure> {
+    viewer.may(Permission::Moderate)?;
+    let entries = app.ledger.audit(page.before, page.limit.unwrap_or(100).clamp(1, 500)).await?;
+    Ok(Json(Audit { entries }))
+}
+
+fn unprocessable(pointer: &str, message: &str) -> Failure {
+    Failure::unprocessable(Finding::error("value.range", message).pointer(pointer))
+}

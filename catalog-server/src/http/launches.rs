@@ -1,0 +1,326 @@
+//! Datazones, plans, launches and data volumes.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use catalog_launch::LogQuery;
+use catalog_records::{IdempotencyKey, LaunchFilter, StoredLaunch};
+use catalog_schemas::datazone::{Datazone, Datazones};
+use catalog_schemas::id::{Identifier, LaunchId, Version, ZoneId};
+use catalog_schemas::launch::{Launch, LaunchEvent, LaunchRequest, Launches};
+use catalog_schemas::plan::{Plan, PlanRequest};
+use catalog_schemas::problem::{Finding, Problem};
+use catalog_schemas::volume::{MyVolume, Volumes, check_mount_path};
+use futures::{Stream, StreamExt};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use sha2::{Digest, Sha256};
+
+use crate::app::App;
+use crate::http::accept::negotiate;
+use crate::http::extract::{Json, Path};
+use crate::http::problem::{Failure, request_id};
+use crate::http::viewer::{Permission, Viewer};
+use crate::view::Candidate;
+
+/// Lines of a log that are given when it is not followed.
+const TAIL: u32 = 1000;
+
+/// Lists the datazones with what is free at each.
+#[utoipa::path(get, path = "/api/v1/datazones", tag = "run", responses((status = 200, description = "Datazones", body = Datazones)))]
+pub async fn datazones(State(app): State<Arc<App>>) -> Json<Datazones> {
+    Json(Datazones { datazones: app.launcher.datazones() })
+}
+
+/// Gives one datazone.
+#[utoipa::path(get, path = "/api/v1/datazones/{id}", tag = "run", params(("id" = String, Path, description = "The datazone's id")),
+    responses((status = 200, description = "The datazone", body = Datazone), (status = 404, description = "No such datazone", body = Problem)))]
+pub async fn datazone(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<Datazone>, Failure> {
+    let found = app.launcher.datazones().into_iter().find(|zone| zone.id == id);
+    found.map(Json).ok_or_else(|| Failure::not_found("datazone", &id))
+}
+
+/// Plans a launch: for every datazone an offer, or all its reasons against.
+#[utoipa::path(post, path = "/api/v1/plans", tag = "run", request_body = PlanRequest,
+    responses((status = 200, description = "The plan", body = Plan), (status = 404, description = "No such datalab", body = Problem), (status = 422, description = "The request fits no datazone", body = Problem)))]
+pub async fn plan(State(app): State<Arc<App>>, viewer: Viewer, Json(request): Json<PlanRequest>) -> Result<Json<Plan>, Failure> {
+    let candidate = candidate_for(&app, &request).await?;
+    let actor = viewer.may(Permission::Launch).ok();
+    Ok(Json(app.launcher.plan(&candidate, &request, actor).await?))
+}
+
+/// Starts a launch from an offer, or plans and takes the best offer.
+#[utoipa::path(post, path = "/api/v1/launches", tag = "run", request_body = LaunchRequest,
+    responses((status = 202, description = "It is on its way", body = Launch), (status = 200, description = "The same request had started it", body = Launch),
+        (status = 401, description = "Nobody is signed in", body = Problem), (status = 409, description = "No datazone can run it, or the quota is used up", body = Problem), (status = 410, description = "The offer expired", body = Problem)))]
+pub async fn launch(
+    State(app): State<Arc<App>>,
+    viewer: Viewer,
+    headers: HeaderMap,
+    Json(request): Json<LaunchRequest>,
+) -> Result<Response, Failure> {
+    let actor = viewer.may(Permission::Launch)?;
+    let key = headers.get("idempotency-key").and_then(|value| value.to_str().ok());
+    let body = serde_json::to_vec(&request).map_err(Failure::internal)?;
+    let idempotency =
+        key.map(|key| IdempotencyKey { key: key.to_owned(), request: hex::encode(Sha256::digest(&body)) });
+    if let Some(key) = &idempotency
+        && let Some(answer) = app.ledger.idempotent_answer(&actor.account, key).await?
+    {
+        let stored = app.ledger.launch(&answer.body).await?.ok_or_else(|| Failure::not_found("launch", &answer.body))?;
+        return Ok((StatusCode::OK, Json(stored.launch)).into_response());
+    }
+    let (candidate, asked) = match request {
+        LaunchRequest::Plan(request) => {
+            let candidate = candidate_for(&app, &request).await?;
+            let asked = app.launcher.choose(&candidate, *request, actor).await?;
+            (candidate, asked)
+        }
+        LaunchRequest::Offer { offer } => {
+            let asked = app.launcher.take_offer(&offer, actor).await?.ok_or_else(|| {
+                let detail = "the offer expired, was taken, or was made to somebody else; plan again";
+                Failure::new(StatusCode::GONE, "offer.gone", "the offer is gone", detail)
+            })?;
+            (candidate_for(&app, &asked.request).await?, asked)
+        }
+    };
+    let (stored, is_new) = app.launcher.begin(&candidate, asked, actor, idempotency.clone(), request_id()).await?;
+    if let Some(key) = &idempotency {
+        let answer = catalog_records::StoredAnswer { status: 202, body: stored.launch.id.clone() };
+        app.ledger.keep_answer(&actor.account, key, answer).await?;
+    }
+    let place = HeaderValue::from_str(&format!("/api/v1/launches/{}", stored.launch.id)).map_err(Failure::internal)?;
+    let status = if is_new { StatusCode::ACCEPTED } else { StatusCode::OK };
+    Ok((status, [(header::LOCATION, place)], Json(stored.launch)).into_response())
+}
+
+/// Finds what is to be launched: by IRI, by `zone/identifier`, or by identifier in this zone.
+async fn candidate_for(app: &App, request: &PlanRequest) -> Result<Candidate, Failure> {
+    let name = request.datalab.as_str();
+    let missing = || Failure::not_found("datalab", name);
+    let path = name.strip_prefix(&format!("{}/id/", app.base)).unwrap_or(name);
+    let (zone, rest) = match path.split_once('/') {
+        Some((zone, rest)) => (zone.parse::<ZoneId>()?, rest),
+        None => (app.config.zone.id.clone(), path),
+    };
+    let (identifier, of_iri) = rest.split_once('/').map_or((rest, None), |(identifier, version)| (identifier, Some(version)));
+    let identifier: Identifier = identifier.parse()?;
+    let mut stored = app.ledger.record(&zone, &identifier).await?.filter(|stored| stored.state.is_public()).ok_or_else(missing)?;
+    let version = request.version.as_deref().or(of_iri).filter(|version| *version != stored.version.as_str());
+    if let Some(version) = version {
+        let version: Version = version.parse()?;
+        let one = app.ledger.version(&zone, &identifier, &version).await?.filter(|one| one.state.is_public());
+        stored.document = one.ok_or_else(|| Failure::not_found("version", version.as_str()))?.document;
+    }
+    let record = app.projection.record(&stored).ok_or_else(|| Failure::internal("the document cannot be read"))?;
+    let iri = app.iri(zone.as_str(), identifier.as_str());
+    Candidate::of(&record, iri).ok_or_else(|| {
+        let finding = Finding::error("launch.kind", format!("a {} cannot be launched", record.kind()));
+        Failure::unprocessable(finding.pointer("/datalab").got(name).expected("a datalab or a pipeline"))
+    })
+}
+
+/// Lists the viewer's launches, newest first; who moderates sees all.
+#[utoipa::path(get, path = "/api/v1/launches", tag = "run",
+    responses((status = 200, description = "Launches", body = Launches), (status = 401, description = "Nobody is signed in", body = Problem)))]
+pub async fn launches(State(app): State<Arc<App>>, viewer: Viewer) -> Result<Json<Launches>, Failure> {
+    let actor = viewer.may(Permission::Launch)?;
+    let filter = LaunchFilter { owner: Some(actor.account.clone()), limit: 200, ..LaunchFilter::default() };
+    let stored = app.ledger.launches(&filter).await?;
+    Ok(Json(Launches { launches: stored.into_iter().map(|stored| stored.launch).collect() }))
+}
+
+/// Gives one launch.
+#[utoipa::path(get, path = "/api/v1/launches/{id}", tag = "run", params(("id" = String, Path, description = "The launch's id")),
+    responses((status = 200, description = "The launch", body = Launch), (status = 404, description = "No such launch of the viewer's", body = Problem)))]
+pub async fn launch_get(State(app): State<Arc<App>>, viewer: Viewer, Path(id): Path<LaunchId>) -> Result<Json<Launch>, Failure> {
+    own(&app, &viewer, &id).await.map(|stored| Json(stored.launch))
+}
+
+/// Stops a launch; stopping again is the same.
+#[utoipa::path(delete, path = "/api/v1/launches/{id}", tag = "run", params(("id" = String, Path, description = "The launch's id")),
+    responses((status = 200, description = "It is stopping, or over", body = Launch), (status = 404, description = "No such launch of the viewer's", body = Problem)))]
+pub async fn stop(State(app): State<Arc<App>>, viewer: Viewer, Path(id): Path<LaunchId>) -> Result<Json<Launch>, Failure> {
+    let stored = own(&app, &viewer, &id).await?;
+    Ok(Json(app.launcher.stop(stored, viewer.may(Permission::Launch)?).await?.launch))
+}
+
+/// Gives what happened to a launch; follows it as server-sent events when asked for `text/event-stream`.
+#[utoipa::path(get, path = "/api/v1/launches/{id}/events", tag = "run", params(("id" = String, Path, description = "The launch's id")),
+    responses((status = 200, description = "Events", body = Vec<LaunchEvent>), (status = 404, description = "No such launch of the viewer's", body = Problem)))]
+pub async fn events(
+    State(app): State<Arc<App>>,
+    viewer: Viewer,
+    Path(id): Path<LaunchId>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    own(&app, &viewer, &id).await?;
+    if !wants_stream(&headers) {
+        return Ok(Json(app.ledger.launch_events(id.as_str(), 0).await?).into_response());
+    }
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse().ok()).unwrap_or(0);
+    Ok(Sse::new(follow_events(app, id, last)).keep_alive(KeepAlive::default()).into_response())
+}
+
+fn follow_events(app: Arc<App>, id: LaunchId, last: u64) -> impl Stream<Item = Result<Event, Infallible>> {
+    let start = (app, id, last, false);
+    futures::stream::unfold(start, |(app, id, last, is_over)| async move {
+        if is_over {
+            return None;
+        }
+        loop {
+            let events = app.ledger.launch_events(id.as_str(), last).await.ok()?;
+            if let Some(newest) = events.last() {
+                let next = (newest.number, newest.state.is_final());
+                let items: Vec<Result<Event, Infallible>> = events
+                    .iter()
+                    .filter_map(|event| Event::default().id(event.number.to_string()).json_data(event).ok())
+                    .map(Ok)
+                    .collect();
+                return Some((futures::stream::iter(items), (app, id, next.0, next.1)));
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    })
+    .flatten()
+}
+
+/// Gives the end of a launch's log; follows it as server-sent events when asked for `text/event-stream`.
+#[utoipa::path(get, path = "/api/v1/launches/{id}/logs", tag = "run", params(("id" = String, Path, description = "The launch's id")),
+    responses((status = 200, description = "Lines", body = Vec<String>), (status = 404, description = "No such launch of the viewer's", body = Problem)))]
+pub async fn logs(
+    State(app): State<Arc<App>>,
+    viewer: Viewer,
+    Path(id): Path<LaunchId>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let stored = own(&app, &viewer, &id).await?;
+    let follow = wants_stream(&headers);
+    // The log of a lab that was removed is kept here.
+    let kept = app.ledger.launch_log(id.as_str()).await?;
+    if !follow && !kept.is_empty() {
+        return lines_answer(&headers, kept);
+    }
+    let lines = app.launcher.logs(&stored, LogQuery { since: None, tail: Some(TAIL), follow }).await?;
+    if follow {
+        // A log is text that strangers wrote: each line is one event, control characters are the viewer's to escape.
+        let events = lines.filter_map(|line| async move { line.ok().map(|line| Ok::<_, Infallible>(Event::default().data(clean(&line.text)))) });
+        return Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response());
+    }
+    let lines = lines.filter_map(|line| async move { line.ok().map(|line| line.text) }).collect().await;
+    lines_answer(&headers, lines)
+}
+
+fn lines_answer(headers: &HeaderMap, lines: Vec<String>) -> Result<Response, Failure> {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    if negotiate(accept, &["application/json", "text/plain"]) == Some(1) {
+        let text = lines.into_iter().map(|line| line + "\n").collect::<String>();
+        return Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response());
+    }
+    Ok(Json(lines).into_response())
+}
+
+/// An event's data must be one line.
+fn clean(line: &str) -> String {
+    line.replace(['\r', '\n'], " ")
+}
+
+fn wants_stream(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|accept| accept.contains("text/event-stream"))
+}
+
+/// Finds a launch that is the viewer's, or any for who moderates; another's is answered like none.
+async fn own(app: &App, viewer: &Viewer, id: &LaunchId) -> Result<StoredLaunch, Failure> {
+    viewer.may(Permission::Launch)?;
+    let stored = app.ledger.launch(id.as_str()).await?.filter(|stored| viewer.is_or_moderates(&stored.launch.owner));
+    stored.ok_or_else(|| Failure::not_found("launch", id.as_str()))
+}
+
+/// Lists the data volumes, with the viewer's own marked.
+#[utoipa::path(get, path = "/api/v1/volumes", tag = "run", responses((status = 200, description = "Volumes", body = Volumes)))]
+pub async fn volumes(State(app): State<Arc<App>>, viewer: Viewer) -> Result<Json<Volumes>, Failure> {
+    let mut volumes = app.volumes.volumes(&app.base).await?.as_ref().clone();
+    if let Some(account) = viewer.account() {
+        let chosen = app.ledger.my_volumes(account).await?;
+        for volume in &mut volumes {
+            if let Some(mine) = chosen.iter().find(|mine| mine.volume == volume.key) {
+                volume.mine = true;
+                volume.my_mount_path.clone_from(&mine.mount_path);
+            }
+        }
+    }
+    if viewer.moderates() {
+        add_technical_details(&app, &mut volumes);
+    }
+    Ok(Json(Volumes { volumes }))
+}
+
+fn add_technical_details(app: &App, volumes: &mut [catalog_schemas::volume::Volume]) {
+    for volume in volumes {
+        for replica in &mut volume.replicas {
+            let zone = app.config.datazone.iter().find(|zone| zone.id.as_str() == replica.datazone);
+            let held = zone.and_then(|zone| zone.volume.iter().find(|held| held.volume == volume.key));
+            replica.backend_source =
+                held.map(|held| held.path.to_string_lossy().into_owned()).filter(|path| !path.is_empty());
+        }
+    }
+}
+
+/// Adds a volume to the viewer's own; adding again changes its path.
+#[utoipa::path(put, path = "/api/v1/me/volumes/{key}", tag = "run", request_body = MyVolume, params(("key" = String, Path, description = "The volume's key")),
+    responses((status = 204, description = "Added"), (status = 404, description = "No such volume", body = Problem), (status = 422, description = "Not a mount path, or taken", body = Problem)))]
+pub async fn my_volume_add(
+    State(app): State<Arc<App>>,
+    viewer: Viewer,
+    Path(key): Path<String>,
+    Json(chosen): Json<MyVolume>,
+) -> Result<StatusCode, Failure> {
+    let actor = viewer.may(Permission::Launch)?;
+    let volumes = app.volumes.volumes(&app.base).await?;
+    let volume = volumes.iter().find(|volume| volume.key == key).ok_or_else(|| Failure::not_found("volume", &key))?;
+    let path = chosen.mount_path.as_deref().map(str::trim).filter(|path| !path.is_empty());
+    let invalid = |code, message: String| Failure::unprocessable(Finding::error(code, message).pointer("/mountPath"));
+    if let Some(path) = path {
+        check_mount_path(path).map_err(|error| invalid("mount.invalid", error.to_string()))?;
+    }
+    let wanted = path.unwrap_or(&volume.default_mount_path);
+    for mine in app.ledger.my_volumes(&actor.account).await?.iter().filter(|mine| mine.volume != key) {
+        let default = volumes.iter().find(|volume| volume.key == mine.volume).map(|volume| volume.default_mount_path.as_str());
+        let taken = mine.mount_path.as_deref().or(default).unwrap_or_default();
+        if overlaps(wanted, taken) {
+            return Err(invalid("mount.conflict", format!("`{wanted}` clashes with `{taken}`, where you mount {}", mine.volume)));
+        }
+    }
+    app.ledger.my_volume_add(&actor.account, &key, path, &request_id()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Says whether one path is, or lies below, the other.
+fn overlaps(one: &str, other: &str) -> bool {
+    let below = |inner: &str, outer: &str| inner == outer || inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'));
+    !one.is_empty() && !other.is_empty() && (below(one, other) || below(other, one))
+}
+
+/// Removes a volume from the viewer's own; removing again is the same.
+#[utoipa::path(delete, path = "/api/v1/me/volumes/{key}", tag = "run", params(("key" = String, Path, description = "The volume's key")),
+    responses((status = 204, description = "Removed")))]
+pub async fn my_volume_remove(State(app): State<Arc<App>>, viewer: Viewer, Path(key): Path<String>) -> Result<StatusCode, Failure> {
+    let actor = viewer.may(Permission::Launch)?;
+    app.ledger.my_volume_remove(&actor.account, &key, &request_id()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::overlaps;
+
+    #[test]
+    fn paths_clash_when_one_holds_the_other() {
+        assert!(overlaps("/data/user/a", "/data/user/a"));
+        assert!(overlaps("/data/user", "/data/user/a"));
+        assert!(!overlaps("/data/user/a", "/data/user/ab"));
+    }
+}

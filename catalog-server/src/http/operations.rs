@@ -1,0 +1,97 @@
+//! Operations: is it alive, is it ready, what does it measure, how is it called.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{Html, IntoResponse, Response};
+use http::{StatusCode, header};
+
+use crate::app::App;
+
+/// Says that the process answers.
+#[utoipa::path(get, path = "/livez", tag = "operations", responses((status = 200, description = "It answers")))]
+pub async fn livez() -> &'static str {
+    "ok\n"
+}
+
+/// Says whether every part is in step; 503 while one is not, with the part's name.
+#[utoipa::path(get, path = "/readyz", tag = "operations",
+    responses((status = 200, description = "In step"), (status = 503, description = "Degraded: pages still answer")))]
+pub async fn readyz(State(app): State<Arc<App>>) -> Response {
+    let ledger = app.ledger.last_seq();
+    let parts = serde_json::json!({
+        "ledgerSeq": ledger,
+        "index": { "appliedSeq": app.index.current().map(|index| index.applied_seq()), "trouble": app.index_trouble() },
+        "sparql": { "appliedSeq": app.graph.applied_seq(), "warm": app.graph_is_warm() },
+    });
+    let ready = app.graph_is_warm() && app.index_trouble().is_none();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(parts)).into_response()
+}
+
+/// Measures in the text format of Prometheus.
+#[utoipa::path(get, path = "/metrics", tag = "operations", responses((status = 200, description = "Measures", body = String)))]
+pub async fn metrics(State(app): State<Arc<App>>) -> Response {
+    let ledger = app.ledger.last_seq();
+    let lag = |applied: u64| ledger.saturating_sub(applied);
+    let mut text = String::new();
+    let mut gauge = |name: &str, help: &str, value: u64| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "# HELP alidade_{name} {help}\n# TYPE alidade_{name} gauge\nalidade_{name} {value}");
+    };
+    gauge("ledger_seq", "Last sequence of the ledger", ledger);
+    gauge("index_lag", "Changes that the search index has not followed yet", lag(app.index.current().map_or(0, |index| index.applied_seq())));
+    gauge("graph_lag", "Changes that the RDF store has not followed yet", lag(app.graph.applied_seq()));
+    gauge("query_slots_free", "SPARQL queries that could start now", app.query_slots.available_permits() as u64);
+    gauge("upload_slots_free", "Uploads that could start now", app.upload_slots.available_permits() as u64);
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}
+
+/// Shows the API as a page, made from the OpenAPI document; no script, no other origin.
+pub async fn docs(State(app): State<Arc<App>>) -> Html<String> {
+    Html(docs_page(&app.openapi))
+}
+
+fn docs_page(openapi: &serde_json::Value) -> String {
+    let text = |value: &serde_json::Value| escape(value.as_str().unwrap_or_default());
+    let mut page = String::from(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>API · Alidade</title>\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <link rel=\"stylesheet\" href=\"/api/docs.css\"></head><body><main><h1>Alidade API</h1>\
+         <p>The same as a document: <a href=\"/openapi.json\">/openapi.json</a>. Errors are problem documents (RFC 9457).</p>",
+    );
+    let empty = serde_json::Map::new();
+    let paths = openapi["paths"].as_object().unwrap_or(&empty);
+    for (path, operations) in paths {
+        for (method, operation) in operations.as_object().unwrap_or(&empty) {
+            let (method, path) = (escape(&method.to_uppercase()), escape(path));
+            let summary = operation.get("summary").map(text).unwrap_or_default();
+            let _ = write!(page, "<section><h2><b>{method}</b> <code>{path}</code></h2><p>{summary}</p><dl>");
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let (name, meaning) = (text(&parameter["name"]), text(&parameter["description"]));
+                let _ = write!(page, "<dt><code>{name}</code></dt><dd>{meaning}</dd>");
+            }
+            for (status, response) in operation["responses"].as_object().unwrap_or(&empty) {
+                let _ = write!(page, "<dt>{}</dt><dd>{}</dd>", escape(status), text(&response["description"]));
+            }
+            page.push_str("</dl></section>");
+        }
+    }
+    page.push_str("</main></body></html>");
+    page
+}
+
+/// Gives the style of the page above.
+pub async fn docs_style() -> Response {
+    const STYLE: &str = ":root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;margin:0;padding:1.5rem}\
+        main{max-width:60rem;margin:auto}section{border-top:1px solid;padding:.5rem 0;overflow-wrap:anywhere}\
+        h2{font-size:1.05rem;font-weight:500}dl{display:grid;grid-template-columns:10rem 1fr;gap:.25rem 1rem}dd{margin:0}\
+        @media(max-width:40rem){dl{grid-template-columns:1fr}}";
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], STYLE).into_response()
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

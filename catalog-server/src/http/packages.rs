@@ -1,0 +1,176 @@
+//! Publishing, validating, downloading and withdrawing packages.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use catalog_ontology::manifest::Writer;
+use catalog_records::PublishOutcome;
+use catalog_schemas::id::{Identifier, Version};
+use catalog_schemas::package::{Published, Withdrawal};
+use catalog_schemas::problem::{Problem, Report};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+
+use crate::app::App;
+use crate::catalog::Upload;
+use crate::http::extract::{Json, Path, body};
+use crate::http::problem::{Failure, request_id};
+use crate::http::viewer::{Permission, Viewer};
+use crate::intake;
+
+/// Publishes a version; it never changes after.
+#[utoipa::path(put, path = "/api/v1/packages/{identifier}/{version}", tag = "publish",
+    params(("identifier" = String, Path, description = "namespace.name"), ("version" = String, Path, description = "Such as 0.3.1")),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "A .tar.gz or .zip package"),
+    responses((status = 201, description = "Published", body = Published), (status = 200, description = "The same package was there already", body = Published),
+        (status = 401, description = "Nobody is signed in", body = Problem), (status = 403, description = "Not the owner of the namespace", body = Problem),
+        (status = 409, description = "The version is taken by another package", body = Problem), (status = 413, description = "Too large", body = Problem),
+        (status = 422, description = "Faults in the package, all of them", body = Problem)))]
+pub async fn publish(
+    State(app): State<Arc<App>>,
+    viewer: Viewer,
+    Path((identifier, version)): Path<(Identifier, Version)>,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<Response, Failure> {
+    let actor = viewer.may(Permission::Publish(&identifier))?.clone();
+    let _slot = slot(&app).await?;
+    let package = body(request, &app).await?;
+    let declared = declared_digest(&headers)?;
+    let idempotency_key = text(&headers, "idempotency-key").map(str::to_owned);
+    let upload = Upload { identifier, version, package, declared, actor, idempotency_key, request: request_id() };
+    let (outcome, accepted) = app.catalog.publish(upload).await?;
+    let (status, seq, created) = match outcome {
+        PublishOutcome::Created { seq } => (StatusCode::CREATED, seq, true),
+        PublishOutcome::Same { seq } => (StatusCode::OK, seq, false),
+        PublishOutcome::Conflict { existing_digest } => {
+            let detail = format!(
+                "version {} of `{}` was published with another content (sha256 {existing_digest}); raise softwareVersion",
+                accepted.version, accepted.identifier
+            );
+            return Err(Failure::new(StatusCode::CONFLICT, "version.taken", "the version is taken", detail));
+        }
+        PublishOutcome::Withdrawn { reason } => {
+            let why = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            let detail = format!("version {} was withdrawn and stays taken{why}; raise softwareVersion", accepted.version);
+            return Err(Failure::new(StatusCode::CONFLICT, "version.withdrawn", "the version was withdrawn", detail));
+        }
+    };
+    let published = Published {
+        iri: app.iri(app.config.zone.id.as_str(), accepted.identifier.as_str()),
+        zone: app.config.zone.id.to_string(),
+        identifier: accepted.identifier.to_string(),
+        version: accepted.version.to_string(),
+        digest: accepted.digest,
+        size: accepted.size,
+        seq,
+        created,
+        findings: accepted.findings,
+    };
+    let mut response = (status, Json(&published)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::LOCATION, HeaderValue::from_str(&published.iri).map_err(Failure::internal)?);
+    headers.insert(header::ETAG, etag(&published.digest)?);
+    headers.insert("alidade-seq", seq.into());
+    Ok(response)
+}
+
+/// Reports on a package or a bare manifest; stores nothing.
+#[utoipa::path(post, path = "/api/v1/validate", tag = "publish",
+    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "A package, or a manifest"),
+    responses((status = 200, description = "The report, valid or not", body = Report), (status = 413, description = "Too large", body = Problem)))]
+pub async fn validate(State(app): State<Arc<App>>, request: Request) -> Result<Json<Report>, Failure> {
+    let _slot = slot(&app).await?;
+    let bytes = body(request, &app).await?;
+    let checked = tokio::task::spawn_blocking(move || intake::check(&bytes, Writer::Developer)).await?;
+    Ok(Json(checked.report))
+}
+
+/// Downloads a package, byte for byte as it was published.
+#[utoipa::path(get, path = "/api/v1/packages/{identifier}/{version}", tag = "publish",
+    params(("identifier" = String, Path, description = "namespace.name"), ("version" = String, Path, description = "Such as 0.3.1")),
+    responses((status = 200, description = "The package", body = Vec<u8>), (status = 304, description = "Unchanged"),
+        (status = 404, description = "No such package", body = Problem), (status = 410, description = "Withdrawn", body = Problem)))]
+pub async fn download(
+    State(app): State<Arc<App>>,
+    Path((identifier, version)): Path<(Identifier, Version)>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let name = format!("{identifier} {version}");
+    let stored = app.ledger.version(&app.config.zone.id, &identifier, &version).await?;
+    let stored = stored.ok_or_else(|| Failure::not_found("package", &name))?;
+    if !stored.state.is_public() {
+        let reason = stored.reason.unwrap_or_else(|| "no reason was given".to_owned());
+        return Err(Failure::new(StatusCode::GONE, "withdrawn", "this version was withdrawn", reason));
+    }
+    let digest = stored.digest.ok_or_else(|| Failure::not_found("package (the record came without one)", &name))?;
+    let tag = etag(&digest)?;
+    if text(&headers, "if-none-match").is_some_and(|given| matches_tag(given, &tag)) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
+    }
+    let blob = app.ledger.blob(&digest).await?.ok_or_else(|| Failure::not_found("package", &name))?;
+    let is_zip = blob.starts_with(b"PK");
+    let (media_type, suffix) = if is_zip { ("application/zip", "zip") } else { ("application/gzip", "tar.gz") };
+    let file = format!("attachment; filename=\"{}-{version}.datalab.{suffix}\"", identifier.name());
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
+        (header::CONTENT_DISPOSITION, HeaderValue::from_str(&file).map_err(Failure::internal)?),
+        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600")),
+        (header::ETAG, tag),
+    ];
+    Ok((headers, blob).into_response())
+}
+
+/// Withdraws a version: it is found no more, its tombstone stays, its number stays taken.
+#[utoipa::path(delete, path = "/api/v1/packages/{identifier}/{version}", tag = "publish", request_body = Withdrawal,
+    params(("identifier" = String, Path, description = "namespace.name"), ("version" = String, Path, description = "Such as 0.3.1")),
+    responses((status = 204, description = "Withdrawn"), (status = 403, description = "Not the owner of the namespace", body = Problem),
+        (status = 404, description = "No such version", body = Problem), (status = 422, description = "No reason", body = Problem)))]
+pub async fn withdraw(
+    State(app): State<Arc<App>>,
+    viewer: Viewer,
+    Path((identifier, version)): Path<(Identifier, Version)>,
+    Json(withdrawal): Json<Withdrawal>,
+) -> Result<Response, Failure> {
+    let actor = viewer.may(Permission::Publish(&identifier))?;
+    let seq = app.catalog.withdraw(&identifier, &version, &withdrawal.reason, actor, &request_id()).await?;
+    Ok((StatusCode::NO_CONTENT, [("alidade-seq", seq.to_string())]).into_response())
+}
+
+async fn slot(app: &App) -> Result<tokio::sync::OwnedSemaphorePermit, Failure> {
+    let wait = std::time::Duration::from_secs(10);
+    match tokio::time::timeout(wait, Arc::clone(&app.upload_slots).acquire_owned()).await {
+        Ok(Ok(permit)) => Ok(permit),
+        _ => Err(Failure::unavailable("uploads.busy", "too many uploads are under way", 10)),
+    }
+}
+
+/// Reads the digest that a client declares (RFC 9530, `Content-Digest` and `Repr-Digest`), as hexadecimal.
+fn declared_digest(headers: &HeaderMap) -> Result<Option<String>, Failure> {
+    use base64::Engine;
+    let Some(value) = text(headers, "content-digest").or_else(|| text(headers, "repr-digest")) else { return Ok(None) };
+    let Some(encoded) = value.split(',').find_map(|item| item.trim().strip_prefix("sha-256=:")?.strip_suffix(':')) else {
+        return Ok(None);
+    };
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(encoded)
+        .map_err(|error| Failure::bad_request("digest.invalid", format!("the declared digest is not base64: {error}")))?;
+    Ok(Some(hex::encode(bytes)))
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn etag(digest: &str) -> Result<HeaderValue, Failure> {
+    HeaderValue::from_str(&format!("\"{digest}\"")).map_err(Failure::internal)
+}
+
+/// Compares an `If-None-Match` header with a tag, weakly (RFC 9110, section 13.1.2).
+pub fn matches_tag(given: &str, tag: &HeaderValue) -> bool {
+    let tag = tag.to_str().unwrap_or_default();
+    given.split(',').map(|item| item.trim().trim_start_matches("W/")).any(|item| item == "*" || item == tag)
+}
+
+/// The most bytes of an upload: the archive's own limit and a little for what surrounds it.
+pub const MAX_UPLOAD: usize = (50 << 20) + 4096;

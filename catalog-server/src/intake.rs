@@ -1,0 +1,54 @@
+//! What is done with bytes that claim to be a package: the same here, at the command line and in tests.
+
+use catalog_archive::{Budget, Package};
+use catalog_ontology::manifest::{self, MANIFEST, Options, ValidRecord, Writer};
+use catalog_schemas::problem::{Finding, Report};
+
+/// What was found in the bytes.
+#[derive(Debug)]
+pub struct Checked {
+    /// Every finding, of the archive and of the manifest.
+    pub report: Report,
+    /// The record, when no finding is an error.
+    pub record: Option<ValidRecord>,
+    /// SHA-256 of the bytes, when they are an archive.
+    pub digest: Option<String>,
+}
+
+/// Checks a package, or a bare manifest, as its writer may write it. Blocking: it may take a second.
+pub fn check(bytes: &[u8], writer: Writer) -> Checked {
+    // A manifest begins with a brace; no archive does.
+    let is_manifest = bytes.iter().find(|byte| !byte.is_ascii_whitespace()).is_none_or(|byte| *byte == b'{');
+    if is_manifest {
+        return judge(bytes, None, writer);
+    }
+    match catalog_archive::open(bytes, &Budget::default()) {
+        Ok(package) => judge_package(&package, writer),
+        Err(findings) => Checked { report: Report::new(findings), record: None, digest: None },
+    }
+}
+
+fn judge_package(package: &Package, writer: Writer) -> Checked {
+    let Some(manifest) = package.file(MANIFEST) else {
+        let finding = Finding::error("archive.no_manifest", format!("the package holds no {MANIFEST}"))
+            .fix(format!("put a {MANIFEST} at the top of the package"));
+        return Checked { report: Report::new(vec![finding]), record: None, digest: None };
+    };
+    judge(&manifest, Some(package), writer)
+}
+
+fn judge(manifest: &[u8], package: Option<&Package>, writer: Writer) -> Checked {
+    let file = |name: &str| package.and_then(|package| package.file(name));
+    let (crate_file, codemeta) = (file("ro-crate-metadata.json"), file("codemeta.json"));
+    let holds = |path: &str| package.is_some_and(|package| package.entries.iter().any(|entry| entry.path == path));
+    let options = Options {
+        // A bare manifest speaks of files that only its package will hold.
+        files: package.is_some().then_some(&holds),
+        ro_crate: crate_file.as_deref(),
+        codemeta: codemeta.as_deref(),
+        file: package.is_some().then_some(MANIFEST),
+        ..Options::new(writer)
+    };
+    let validation = manifest::validate(manifest, &options);
+    Checked { report: validation.report, record: validation.record, digest: package.map(|package| package.digest.clone()) }
+}

@@ -1,0 +1,12 @@
+//! The binary `alidade`: reads its command line, and calls the command.
+
+use std::process::ExitCode;
+
+use catalog_server::command;
+
+fn main() -> ExitCode {
+    // Several crates below could bring a cryptography provider of their own; one is chosen before any is asked
+    // (FACTS F24). It can only fail when one is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    command::run()
+}

@@ -1,0 +1,240 @@
+//! Follows the ledger: copies the current state of what changed into the search index and the RDF store.
+//!
+//! The two projections follow independently, each from its own sequence, so that one that fell behind or was lost
+//! never holds the other up (DESIGN, invariant 1).
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use catalog_graph::Store;
+use catalog_index::{Batch, Index};
+use catalog_records::{Change, Ledger, StoredRecord};
+
+use crate::app::App;
+use crate::http::problem::with_sources;
+use crate::view::Projection;
+
+/// Records copied in one batch: large enough that a commit's fixed cost is shared, small enough to stay in memory.
+const BATCH: u32 = 1000;
+
+/// Records read at a time for a rebuild.
+const SCAN: u32 = 2000;
+
+/// How often the index's files are looked for while nothing changes.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// How often every byte of them is read.
+const CHECK_EVERY: Duration = Duration::from_secs(600);
+
+/// Why a projection could not follow.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The ledger could not be read.
+    #[error("the ledger could not be read")]
+    Ledger(#[from] catalog_records::Error),
+    /// The search index refused.
+    #[error("the search index refused")]
+    Index(#[from] catalog_index::Error),
+    /// The RDF store refused.
+    #[error("the RDF store refused")]
+    Graph(#[from] catalog_graph::Error),
+    /// The work was interrupted.
+    #[error("the work was interrupted")]
+    Interrupted(#[from] tokio::task::JoinError),
+    /// A part that should be free is still in use.
+    #[error("{0} is still in use")]
+    InUse(&'static str),
+}
+
+/// Starts both projections; they end with the process.
+pub fn start(app: &Arc<App>) {
+    tokio::spawn(follow_index(Arc::clone(app)));
+    tokio::spawn(follow_graph(Arc::clone(app)));
+}
+
+/// Keeps the search index in step.
+async fn follow_index(app: Arc<App>) {
+    let mut committed = app.ledger.watch();
+    let mut checked: Option<Instant> = None;
+    // An index made for other datazones answers until the new one is there.
+    let mut outdated = app.index_is_outdated();
+    loop {
+        let outcome = match app.index.current() {
+            Some(index) if !outdated => catch_up_index(&app, &index).await,
+            _ => rebuild_index(&app).await,
+        };
+        match outcome {
+            Ok(seq) => {
+                outdated = false;
+                app.set_indexed(seq);
+                // The index is looked at even when nothing changes, so that damage is found before somebody meets it.
+                let changed = tokio::time::timeout(LOOK_EVERY, committed.wait_for(|last| *last > seq)).await.is_ok();
+                if !changed {
+                    let thorough = checked.is_none_or(|at| at.elapsed() > CHECK_EVERY);
+                    look_at_index(&app, thorough).await;
+                    checked = if thorough { Some(Instant::now()) } else { checked };
+                }
+            }
+            Err(error) => {
+                tracing::error!(error = with_sources(&error), "the search index could not follow");
+                if let Error::Index(error) = error {
+                    app.give_up_index(error);
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+/// Gives the index up when its files are gone or, looking thoroughly, when any of them is damaged.
+async fn look_at_index(app: &Arc<App>, thorough: bool) {
+    let Some(index) = app.index.current() else { return };
+    let looked = blocking(move || {
+        if !thorough && index.place().join("meta.json").exists() {
+            return Ok(());
+        }
+        Ok(index.check()?)
+    });
+    if let Err(Error::Index(error)) = looked.await {
+        app.give_up_index(error);
+    }
+}
+
+async fn catch_up_index(app: &Arc<App>, index: &Arc<Index>) -> Result<u64, Error> {
+    while let Some(changed) = changed_since(&app.ledger, index.applied_seq()).await? {
+        let (writing, projection) = (Arc::clone(index), Arc::clone(&app.projection));
+        blocking(move || {
+            let upserts = changed.shown.iter().filter_map(|record| projection.document(record)).collect();
+            Ok(writing.apply(Batch { upserts, deletes: changed.gone, seq: changed.seq })?)
+        })
+        .await?;
+        app.set_indexed(index.applied_seq());
+    }
+    Ok(index.applied_seq())
+}
+
+/// Builds a new generation beside the one that answers, then swaps.
+async fn rebuild_index(app: &Arc<App>) -> Result<u64, Error> {
+    let cause = app.index.failure().map(|error| error.to_string());
+    tracing::info!(cause, "building the search index");
+    let generations = Arc::clone(&app.index);
+    let next = blocking(move || Ok(generations.start_next()?)).await?;
+    let count = fill_index(&app.ledger, &next, &app.projection, |_| ()).await?;
+    let generations = Arc::clone(&app.index);
+    let index = blocking(move || Ok(generations.publish_next()?)).await?;
+    app.note_index_is_current();
+    tracing::info!(count, "the search index is built");
+    Ok(index.applied_seq())
+}
+
+/// Fills an empty index from the whole ledger, telling how many records it holds by then; returns how many it was.
+pub async fn fill_index(
+    ledger: &Ledger,
+    index: &Arc<Index>,
+    projection: &Arc<Projection>,
+    progress: impl Fn(u64),
+) -> Result<u64, Error> {
+    // What changes while the ledger is read comes again through the change log.
+    let seq = ledger.last_seq();
+    let (mut after, mut count) = (0, 0);
+    loop {
+        let records = ledger.scan(after, SCAN).await?;
+        let Some(last) = records.last() else { break };
+        after = last.id;
+        count += records.len() as u64;
+        let (index, projection) = (Arc::clone(index), Arc::clone(projection));
+        blocking(move || {
+            let upserts = records.iter().filter_map(|record| projection.document(record)).collect();
+            // The sequence is reached only when all is there: a filling that was cut short starts anew.
+            Ok(index.apply(Batch { upserts, deletes: Vec::new(), seq: 0 })?)
+        })
+        .await?;
+        progress(count);
+    }
+    let index = Arc::clone(index);
+    blocking(move || Ok(index.apply(Batch { seq, ..Batch::default() })?)).await?;
+    Ok(count)
+}
+
+/// Keeps the RDF store in step; it is filled in memory after every start.
+async fn follow_graph(app: Arc<App>) {
+    let mut committed = app.ledger.watch();
+    loop {
+        let outcome = if app.graph_is_warm() { catch_up_graph(&app).await } else { fill_graph(&app).await };
+        match outcome {
+            Ok(()) => {
+                app.set_graph_warm();
+                let applied = app.graph.applied_seq();
+                if committed.wait_for(|last| *last > applied).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                tracing::error!(error = with_sources(&error), "the RDF store could not follow; it will try again");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+async fn catch_up_graph(app: &Arc<App>) -> Result<(), Error> {
+    while let Some(changed) = changed_since(&app.ledger, app.graph.applied_seq()).await? {
+        let (graph, projection) = (Arc::clone(&app.graph), Arc::clone(&app.projection));
+        blocking(move || {
+            let mut changes: Vec<_> = changed.shown.iter().filter_map(|record| projection.change(record)).collect();
+            changes.extend(changed.gone.iter().filter_map(|key| projection.removal(key)));
+            Ok(graph.apply(&changes, changed.seq)?)
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+async fn fill_graph(app: &Arc<App>) -> Result<(), Error> {
+    let store = Arc::new(Store::new()?);
+    let seq = app.ledger.last_seq();
+    let (filled, projection) = (Arc::clone(&store), Arc::clone(&app.projection));
+    blocking(move || Ok(projection.vocabulary(&filled)?)).await?;
+    let (mut after, mut count) = (0, 0_usize);
+    loop {
+        let records = app.ledger.scan(after, SCAN).await?;
+        let Some(last) = records.last() else { break };
+        after = last.id;
+        count += records.len();
+        let (store, projection) = (Arc::clone(&store), Arc::clone(&app.projection));
+        blocking(move || {
+            let changes: Vec<_> = records.iter().filter_map(|record| projection.change(record)).collect();
+            Ok(store.fill(&changes, seq)?)
+        })
+        .await?;
+    }
+    let store = Arc::into_inner(store).ok_or(Error::InUse("the new RDF store"))?;
+    store.set_applied_seq(seq);
+    app.graph.replace_with(store);
+    tracing::info!(count, "the RDF store is filled");
+    Ok(())
+}
+
+/// What changed after a sequence, as it is now.
+struct Changed {
+    /// Records to show.
+    shown: Vec<StoredRecord>,
+    /// Keys of records to show no more.
+    gone: Vec<String>,
+    /// The sequence of the last change among them.
+    seq: u64,
+}
+
+async fn changed_since(ledger: &Ledger, seq: u64) -> Result<Option<Changed>, Error> {
+    let changes = ledger.changes_after(seq, BATCH).await?;
+    let Some(seq) = changes.iter().map(|change| change.seq).max() else { return Ok(None) };
+    let keys: Vec<_> = changes.iter().map(|Change { zone, identifier, .. }| (zone.clone(), identifier.clone())).collect();
+    let (shown, hidden): (Vec<_>, Vec<_>) =
+        ledger.records(&keys).await?.into_iter().partition(|record| record.state.is_public());
+    let gone = hidden.iter().map(|record| format!("{}/{}", record.zone, record.identifier)).collect();
+    Ok(Some(Changed { shown, gone, seq }))
+}
+
+async fn blocking<T: Send + 'static>(run: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+    tokio::task::spawn_blocking(run).await?
+}

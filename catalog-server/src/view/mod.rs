@@ -1,0 +1,12 @@
+//! What the world sees of a record: a document for the index, statements for the RDF store, a view for API and pages.
+
+mod candidate;
+mod completion;
+mod projection;
+mod record;
+pub mod volumes;
+
+pub use candidate::{Candidate, Runtime};
+pub use completion::set;
+pub use projection::Projection;
+pub use record::{Reader, record_view};

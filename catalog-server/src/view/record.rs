@@ -1,0 +1,101 @@
+//! A record for the API and its page.
+
+use catalog_ontology::record::Record;
+use catalog_ontology::terms::{Kind, Visibility};
+use catalog_records::{StoredRecord, StoredVersion};
+use catalog_schemas::record::{RecordView, VersionView};
+use catalog_schemas::volume::Volume;
+
+use super::projection::{Projection, name};
+
+/// What a reader may see of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// Public terms.
+    Public,
+    /// Private terms too: its developers, moderators and the application.
+    Trusted,
+}
+
+/// Makes the view of a record at a version for a reader.
+pub fn record_view(
+    projection: &Projection,
+    stored: &StoredRecord,
+    shown: &Record,
+    versions: &[StoredVersion],
+    volumes: &[Volume],
+    reader: Reader,
+) -> RecordView {
+    let visibility = if reader == Reader::Trusted { Visibility::Private } else { Visibility::Public };
+    let base = projection.base();
+    let iri = format!("{base}/id/{}/{}", stored.zone, stored.identifier);
+    let version = shown.version().map(str::to_owned);
+    let current = version.as_deref().is_none_or(|version| version == stored.version.as_str());
+    let mut view_versions: Vec<VersionView> = versions.iter().filter(|version| reader == Reader::Trusted || version.state.is_public() || version.state == catalog_records::State::Withdrawn).map(version_view).collect();
+    view_versions.sort_by(|one, other| {
+        // Versions that are not numbers come in the order in which they were published.
+        catalog_records::compare_versions(&other.version, &one.version).unwrap_or_else(|| other.published.cmp(&one.published))
+    });
+    let launchable = matches!(shown.kind(), Kind::Datalab | Kind::Pipeline);
+    let zones = projection.zones_of(shown, stored);
+    let mut needed = shown.volumes();
+    for need in &mut needed {
+        let key = need.volume.rsplit([':', '/']).next().unwrap_or(&need.volume);
+        need.name = volumes.iter().find(|volume| volume.key == key || volume.iri == need.volume).map(|volume| volume.name.clone());
+    }
+    let document = if reader == Reader::Trusted { shown.json_ld_with_private(&iri) } else { shown.json_ld(&iri) };
+    RecordView {
+        iri: match (&version, current) {
+            (Some(version), false) => format!("{iri}/{version}"),
+            _ => iri,
+        },
+        zone: stored.zone.to_string(),
+        identifier: stored.identifier.to_string(),
+        kind: shown.kind().as_str().to_owned(),
+        state: stored.state.as_str().to_owned(),
+        name: name(shown).to_owned(),
+        alternate_name: shown.string("alternateName").map(str::to_owned),
+        summary: shown.text("abstract", "en").unwrap_or_default().to_owned(),
+        description: shown.text("description", "en").map(str::to_owned),
+        current,
+        official: shown.is_official(),
+        modified: stored.modified.to_string(),
+        seq: stored.seq,
+        terms: shown.terms_view(visibility),
+        document,
+        versions: view_versions,
+        needs: launchable.then(|| shown.needs()),
+        not_launchable: (launchable && zones.is_empty()).then(|| reason(shown)),
+        volumes: needed,
+        zones,
+        quality: Some(shown.quality()),
+        reason: versions.iter().filter(|one| Some(one.version.as_str()) == version.as_deref()).find_map(|one| one.reason.clone()),
+        version,
+    }
+}
+
+fn reason(record: &Record) -> String {
+    if record.runtime("en").is_none() {
+        "catalogued only: no public container image is named for it".to_owned()
+    } else {
+        "no configured datazone can hold what it needs".to_owned()
+    }
+}
+
+fn version_view(stored: &StoredVersion) -> VersionView {
+    let document: Option<serde_json::Value> = serde_json::from_str(&stored.document).ok();
+    let notes = document.and_then(|document| {
+        let notes = document.get("releaseNotes")?;
+        let text = notes.as_str().or_else(|| notes.get("en")?.as_str()).or_else(|| notes.as_object()?.values().next()?.as_str());
+        text.map(str::to_owned)
+    });
+    VersionView {
+        version: stored.version.to_string(),
+        state: stored.state.as_str().to_owned(),
+        published: stored.published.to_string(),
+        digest: stored.digest.clone(),
+        size: stored.size,
+        notes,
+        reason: stored.reason.clone(),
+    }
+}

@@ -1,0 +1,85 @@
+//! The catalogue's data volumes, read once a change.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use catalog_launch::planner::KnownVolume;
+use catalog_ontology::record::Record;
+use catalog_records::{Ledger, StoredRecord};
+use catalog_schemas::volume::{Replica, Volume};
+
+use super::projection::{Projection, name};
+use crate::http::problem::Failure;
+
+/// Every data volume of the catalogue, kept until the ledger changes.
+#[derive(Clone)]
+pub struct VolumeShelf {
+    ledger: Ledger,
+    projection: Arc<Projection>,
+    kept: Arc<Mutex<Option<(u64, Arc<Vec<Volume>>)>>>,
+}
+
+impl VolumeShelf {
+    /// Makes an empty shelf.
+    pub fn new(ledger: Ledger, projection: Arc<Projection>) -> Self {
+        Self { ledger, projection, kept: Arc::default() }
+    }
+
+    /// Returns the volumes by name, as anybody may see them.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the ledger says.
+    pub async fn volumes(&self, base: &str) -> Result<Arc<Vec<Volume>>, Failure> {
+        let seq = self.ledger.last_seq();
+        if let Some((kept_seq, volumes)) = &*self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+            && *kept_seq == seq
+        {
+            return Ok(Arc::clone(volumes));
+        }
+        let stored = self.ledger.by_kind("DataVolume").await?;
+        let mut volumes: Vec<Volume> = stored
+            .iter()
+            .filter(|stored| stored.state.is_public())
+            .filter_map(|stored| Some(volume(&self.projection.record(stored)?, stored, base)))
+            .collect();
+        volumes.sort_by_key(|volume| volume.name.to_lowercase());
+        let volumes = Arc::new(volumes);
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some((seq, Arc::clone(&volumes)));
+        Ok(volumes)
+    }
+
+    /// Returns the volumes as the planner knows them.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the ledger says.
+    pub async fn known(&self) -> Result<Vec<KnownVolume>, Failure> {
+        Ok(self.volumes(self.projection.base()).await?.iter().map(KnownVolume::from).collect())
+    }
+}
+
+fn volume(record: &Record, stored: &StoredRecord, base: &str) -> Volume {
+    let zone_of = |iri: &str| iri.rsplit('/').next().unwrap_or_default().to_owned();
+    let replicas = record.nodes("replica").into_iter().filter_map(|replica| {
+        Some(Replica {
+            datazone: zone_of(replica.text("datazone")?),
+            byte_size: replica.integer("byteSize").and_then(|size| u64::try_from(size).ok()),
+            content_version: replica.text("contentVersion").map(str::to_owned),
+            last_verified: replica.text("lastVerified").map(str::to_owned),
+            // Technical details are private; the handler adds them for those who may read them.
+            backend_source: None,
+        })
+    });
+    Volume {
+        key: record.string("alternateName").unwrap_or(stored.identifier.name()).to_owned(),
+        iri: format!("{base}/id/{}/{}", stored.zone, stored.identifier),
+        name: name(record).to_owned(),
+        summary: record.text("abstract", "en").or_else(|| record.text("description", "en")).unwrap_or_default().to_owned(),
+        default_mount_path: record.string("defaultMountPath").unwrap_or_default().to_owned(),
+        mode: record.string("mode").unwrap_or("ro").to_owned(),
+        kind: record.string("kind").unwrap_or("science").to_owned(),
+        replicas: replicas.collect(),
+        mine: false,
+        my_mount_path: None,
+    }
+}

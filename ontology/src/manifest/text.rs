@@ -132,8 +132,18 @@ pub(crate) fn secret(text: &str) -> Option<&str> {
         "only",
         "and",
     ];
-    if let Some(found) = TOKENS.find(text) {
+    // Most texts hold none of these; looking for them costs a tenth of the expressions.
+    const MARKS: [&str; 11] =
+        ["-----BEGIN", "gh", "glpat-", "AKIA", "ASIA", "xox", "sk-", "AIza", "eyJ", "://", "github_pat_"];
+    const WORDS: [&str; 5] = ["pass", "pwd", "secret", "key", "token"];
+    if MARKS.iter().any(|mark| text.contains(mark))
+        && let Some(found) = TOKENS.find(text)
+    {
         return Some(found.as_str());
+    }
+    let lower = text.to_ascii_lowercase();
+    if !WORDS.iter().any(|word| lower.contains(word)) {
+        return None;
     }
     PHRASE.captures_iter(text).find_map(|found| {
         let between = found.get(1)?.as_str();

@@ -316,8 +316,8 @@ impl Concept {
             ("format", Object::Literal(media_type)) => self.media_type = Some(media_type.value().to_owned()),
             ("broader", Object::NamedNode(iri)) => self.broader = Some(last(iri.as_str())),
             ("exactMatch", Object::NamedNode(iri)) => self.exact_match.push(iri.into_string()),
-            ("domain", Object::NamedNode(iri)) => self.domain = Some(last(iri.as_str())),
-            ("mission", Object::NamedNode(iri)) => self.missions.push(last(iri.as_str())),
+            ("ofDomain", Object::NamedNode(iri)) => self.domain = Some(last(iri.as_str())),
+            ("ofMission", Object::NamedNode(iri)) => self.missions.push(last(iri.as_str())),
             ("type" | "inScheme" | "topConceptOf", Object::NamedNode(_)) => {}
             _ => return Err(wrong(self)),
         }

@@ -114,10 +114,7 @@ impl Default for Config {
             data_dir: PathBuf::from("data"),
             sample: true,
             admin_token: None,
-            zone: Zone {
-                id: "go-esa".parse().expect("`go-esa` is a zone id"),
-                name: "GO.ESA".to_owned(),
-            },
+            zone: Zone { id: "go-esa".parse().expect("`go-esa` is a zone id"), name: "GO.ESA".to_owned() },
             quota: Quota::default(),
             datazone: Vec::new(),
         }
@@ -146,8 +143,7 @@ impl Config {
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        toml::from_str(text)
-            .map_err(|error| ConfigError::Invalid { path: path.to_owned(), message: error.to_string() })
+        toml::from_str(text).map_err(|error| ConfigError::Invalid { path: path.to_owned(), message: error.to_string() })
     }
 
     fn override_with(&mut self, variable: impl Fn(&'static str) -> Option<String>) -> Result<(), ConfigError> {
@@ -170,7 +166,13 @@ impl Config {
             self.sample = match given.as_str() {
                 "0" => false,
                 "1" => true,
-                _ => return Err(ConfigError::Variable { name: "ALIDADE_SAMPLE", given, expected: "it takes 0 or 1".into() }),
+                _ => {
+                    return Err(ConfigError::Variable {
+                        name: "ALIDADE_SAMPLE",
+                        given,
+                        expected: "it takes 0 or 1".into(),
+                    });
+                }
             };
         }
         if let Some(given) = variable("ALIDADE_DATABASE_URL")
@@ -187,10 +189,14 @@ impl Config {
         if let Some(base) = &mut self.base_url {
             let trimmed = base.trim_end_matches('/').to_owned();
             let valid = url::Url::parse(&trimmed).is_ok_and(|url| {
-                matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none() && url.fragment().is_none()
+                matches!(url.scheme(), "http" | "https")
+                    && url.has_host()
+                    && url.query().is_none()
+                    && url.fragment().is_none()
             });
             if !valid {
-                let expected = "it takes an http(s) URL without query, such as https://catalogue.example.org".to_owned();
+                let expected =
+                    "it takes an http(s) URL without query, such as https://catalogue.example.org".to_owned();
                 return Err(ConfigError::Variable { name: "ALIDADE_BASE_URL", given: base.clone(), expected });
             }
             *base = trimmed;

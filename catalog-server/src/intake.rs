@@ -50,5 +50,9 @@ fn judge(manifest: &[u8], package: Option<&Package>, writer: Writer) -> Checked 
         ..Options::new(writer)
     };
     let validation = manifest::validate(manifest, &options);
-    Checked { report: validation.report, record: validation.record, digest: package.map(|package| package.digest.clone()) }
+    Checked {
+        report: validation.report,
+        record: validation.record,
+        digest: package.map(|package| package.digest.clone()),
+    }
 }

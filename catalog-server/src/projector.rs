@@ -228,7 +228,8 @@ struct Changed {
 async fn changed_since(ledger: &Ledger, seq: u64) -> Result<Option<Changed>, Error> {
     let changes = ledger.changes_after(seq, BATCH).await?;
     let Some(seq) = changes.iter().map(|change| change.seq).max() else { return Ok(None) };
-    let keys: Vec<_> = changes.iter().map(|Change { zone, identifier, .. }| (zone.clone(), identifier.clone())).collect();
+    let keys: Vec<_> =
+        changes.iter().map(|Change { zone, identifier, .. }| (zone.clone(), identifier.clone())).collect();
     let (shown, hidden): (Vec<_>, Vec<_>) =
         ledger.records(&keys).await?.into_iter().partition(|record| record.state.is_public());
     let gone = hidden.iter().map(|record| format!("{}/{}", record.zone, record.identifier)).collect();

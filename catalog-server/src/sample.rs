@@ -65,15 +65,18 @@ pub async fn publish(catalog: &Catalog) -> Result<usize, SampleError> {
             report.identifier.unwrap_or_default().parse().map_err(|error| refused(format!("{error}")))?;
         let version = report.version.as_deref().unwrap_or(crate::catalog::FIRST_VERSION);
         let version: Version = version.parse().map_err(|error| refused(format!("{error}")))?;
-        uploads.push((folder, Upload {
-            identifier,
-            version,
-            package: bytes.into(),
-            declared: None,
-            actor: Actor::application(),
-            idempotency_key: None,
-            request: "sample".to_owned(),
-        }));
+        uploads.push((
+            folder,
+            Upload {
+                identifier,
+                version,
+                package: bytes.into(),
+                declared: None,
+                actor: Actor::application(),
+                idempotency_key: None,
+                request: "sample".to_owned(),
+            },
+        ));
     }
     // Together they share commits, so a first start takes a moment rather than a second.
     let published = futures::future::join_all(uploads.into_iter().map(|(folder, upload)| async move {
@@ -89,6 +92,7 @@ pub async fn publish(catalog: &Catalog) -> Result<usize, SampleError> {
 
 fn words(failure: &Failure) -> String {
     let problem = failure.problem();
-    let findings = problem.findings.iter().map(|finding| format!("{} {}: {}", finding.code, finding.pointer, finding.message));
+    let findings =
+        problem.findings.iter().map(|finding| format!("{} {}: {}", finding.code, finding.pointer, finding.message));
     problem.detail.iter().cloned().chain(findings).collect::<Vec<_>>().join("; ")
 }

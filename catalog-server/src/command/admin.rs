@@ -59,7 +59,8 @@ impl Import {
                     print_report(&self.file, report);
                 }
                 refused += faults.len() as u64;
-                let imported = catalog.import(&records).await.map_err(|failure| anyhow::anyhow!("{:?}", failure.problem()))?;
+                let imported =
+                    catalog.import(&records).await.map_err(|failure| anyhow::anyhow!("{:?}", failure.problem()))?;
                 stored += imported.created;
                 same += imported.same;
                 kept += imported.kept;
@@ -76,7 +77,9 @@ impl Import {
 type Line = (usize, Vec<u8>);
 
 /// Validates lines on every core, in their order.
-async fn validated(lines: Vec<Line>) -> anyhow::Result<(Vec<ValidRecord>, Vec<(usize, catalog_schemas::problem::Report)>)> {
+async fn validated(
+    lines: Vec<Line>,
+) -> anyhow::Result<(Vec<ValidRecord>, Vec<(usize, catalog_schemas::problem::Report)>)> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let chunk = lines.len().div_ceil(cores).max(1);
     let tasks: Vec<_> = lines
@@ -115,7 +118,12 @@ pub(super) fn verify(local: &Local) -> anyhow::Result<ExitCode> {
         let index = Generations::open(config.data_dir.join("index"))?;
         match index.current() {
             Some(index) => match index.check() {
-                Ok(()) => say(format_args!("the search index holds {} records and is at {} of {}", index.count(), index.applied_seq(), ledger.last_seq())),
+                Ok(()) => say(format_args!(
+                    "the search index holds {} records and is at {} of {}",
+                    index.count(),
+                    index.applied_seq(),
+                    ledger.last_seq()
+                )),
                 Err(error) => say(format_args!("the search index is damaged and will be built anew: {error}")),
             },
             None => say("there is no search index; it will be built at the next start"),
@@ -186,7 +194,10 @@ impl Restore {
             for fault in &report.faults {
                 say(format_args!("fault: {fault}"));
             }
-            say(format_args!("{} records and {} packages are restored; projections are built at the next start", report.records, report.blobs));
+            say(format_args!(
+                "{} records and {} packages are restored; projections are built at the next start",
+                report.records, report.blobs
+            ));
             Ok(if report.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         })
     }
@@ -199,7 +210,12 @@ pub(super) fn doctor(local: &Local) -> anyhow::Result<ExitCode> {
     }
     say("");
     let config = local.load()?;
-    say(format_args!("the configuration is valid: zone {}, {} datazones, base {}", config.zone.id, config.datazone.len(), config.base()));
+    say(format_args!(
+        "the configuration is valid: zone {}, {} datazones, base {}",
+        config.zone.id,
+        config.datazone.len(),
+        config.base()
+    ));
     let mut is_well = true;
     let folder = &config.data_dir;
     if let Err(error) = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(folder.join(".writable"), b"")) {
@@ -212,9 +228,14 @@ pub(super) fn doctor(local: &Local) -> anyhow::Result<ExitCode> {
     for zone in &config.datazone {
         match catalog_launch::open(zone) {
             Ok(backend) => {
-                let seen = block_on(async { Ok(tokio::time::timeout(std::time::Duration::from_secs(3), backend.capability()).await) })?;
+                let seen = block_on(async {
+                    Ok(tokio::time::timeout(std::time::Duration::from_secs(3), backend.capability()).await)
+                })?;
                 match seen {
-                    Ok(Ok(capability)) => say(format_args!("datazone {}: up, {} CPU, {} MiB", zone.id, capability.cpu, capability.memory_mib)),
+                    Ok(Ok(capability)) => say(format_args!(
+                        "datazone {}: up, {} CPU, {} MiB",
+                        zone.id, capability.cpu, capability.memory_mib
+                    )),
                     Ok(Err(error)) => say(format_args!("datazone {}: down: {}", zone.id, error.cause)),
                     Err(_) => say(format_args!("datazone {}: no answer within 3 s", zone.id)),
                 }

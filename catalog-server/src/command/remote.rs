@@ -9,7 +9,7 @@ use catalog_client::ClientError;
 use catalog_ontology::manifest::Writer;
 use catalog_schemas::account::{NewToken, Role, Scope};
 use catalog_schemas::problem::Report;
-use catalog_schemas::search::{Sort, SearchQuery};
+use catalog_schemas::search::{SearchQuery, Sort};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -30,14 +30,16 @@ impl Publish {
         let bytes = archive_of(&self.path)?;
         // The same validator as the server's, here first: faults show before a byte is sent.
         let checked = crate::intake::check(&bytes, Writer::Developer);
-        let (Some(identifier), Some(version), true) = (&checked.report.identifier, &checked.report.version, checked.report.valid)
+        let (Some(identifier), Some(version), true) =
+            (&checked.report.identifier, &checked.report.version, checked.report.valid)
         else {
             print_report(&self.path, &checked.report);
             return Ok(ExitCode::FAILURE);
         };
         let client = self.remote.client()?;
         let bar = ProgressBar::new(bytes.len() as u64).with_style(
-            ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes}").context("the bar's template is valid")?,
+            ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes}")
+                .context("the bar's template is valid")?,
         );
         bar.set_message(format!("{identifier} {version}"));
         let sent = bar.clone();
@@ -189,7 +191,13 @@ impl TokenArgs {
                     for token in client.tokens().await?.tokens {
                         let scopes: Vec<_> = token.scopes.iter().map(|scope| scope.as_str()).collect();
                         let expires = token.expires.as_deref().unwrap_or("never expires");
-                        say(format_args!("{:<28} {:<20} {:<12} {} {expires}", token.id, token.name, token.account, scopes.join(",")));
+                        say(format_args!(
+                            "{:<28} {:<20} {:<12} {} {expires}",
+                            token.id,
+                            token.name,
+                            token.account,
+                            scopes.join(",")
+                        ));
                     }
                 }
                 TokenCommand::Revoke { id } => client.token_revoke(id).await?,

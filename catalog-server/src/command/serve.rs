@@ -131,14 +131,18 @@ pub(super) fn lock(folder: &Path) -> anyhow::Result<std::fs::File> {
     let path = folder.join("alidade.lock");
     let file = std::fs::File::create(&path).with_context(|| format!("cannot write `{}`", path.display()))?;
     file.try_lock().with_context(|| {
-        format!("the data folder `{}` is used by another alidade; stop it first, or set ALIDADE_DATA_DIR", folder.display())
+        format!(
+            "the data folder `{}` is used by another alidade; stop it first, or set ALIDADE_DATA_DIR",
+            folder.display()
+        )
     })?;
     Ok(file)
 }
 
 async fn asked_to_stop() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         return std::future::pending().await;
     };
     tokio::select! {

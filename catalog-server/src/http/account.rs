@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use catalog_records::AccountName;
@@ -29,7 +28,12 @@ pub struct SignIn {
     responses((status = 201, description = "Signed in", body = Me), (status = 401, description = "No such token", body = Problem)))]
 pub async fn sign_in(State(app): State<Arc<App>>, Json(sign_in): Json<SignIn>) -> Result<Response, Failure> {
     let actor = app.ledger.token_check(sign_in.token.trim()).await?.ok_or_else(|| {
-        Failure::new(StatusCode::UNAUTHORIZED, "unauthenticated", "no such token", "the token is unknown, expired or revoked")
+        Failure::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthenticated",
+            "no such token",
+            "the token is unknown, expired or revoked",
+        )
     })?;
     if !actor.allows(Scope::Admin) {
         return Err(Failure::forbidden("this token is for a program; only one with the scope `admin` signs in"));
@@ -110,7 +114,10 @@ pub async fn token_create(
     }
     // A token never makes one that may do more than itself.
     if let Some(scope) = asked.scopes.iter().find(|scope| !actor.allows(**scope)) {
-        return Err(Failure::forbidden(format!("you cannot give the scope {} with a token that lacks it", scope.as_str())));
+        return Err(Failure::forbidden(format!(
+            "you cannot give the scope {} with a token that lacks it",
+            scope.as_str()
+        )));
     }
     let account = match &asked.account {
         Some(name) if name.as_str() != actor.account.as_str() => {
@@ -132,7 +139,11 @@ pub async fn token_create(
 /// Revokes a token, at once.
 #[utoipa::path(delete, path = "/api/v1/tokens/{id}", tag = "account", params(("id" = String, Path, description = "The token's id")),
     responses((status = 204, description = "Revoked"), (status = 404, description = "No such token", body = Problem)))]
-pub async fn token_revoke(State(app): State<Arc<App>>, viewer: Viewer, Path(id): Path<String>) -> Result<StatusCode, Failure> {
+pub async fn token_revoke(
+    State(app): State<Arc<App>>,
+    viewer: Viewer,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Failure> {
     let actor = viewer.may(Permission::Account)?;
     let all = viewer.may(Permission::Administer).is_ok();
     app.ledger.token_revoke(&id, (!all).then_some(&actor.account), &actor.account, &request_id()).await?;
@@ -152,7 +163,11 @@ pub struct AuditPage {
 /// Reads the audit trail, newest first.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "account", params(AuditPage),
     responses((status = 200, description = "Entries", body = Audit), (status = 403, description = "For moderators", body = Problem)))]
-pub async fn audit(State(app): State<Arc<App>>, viewer: Viewer, Query(page): Query<AuditPage>) -> Result<Json<Audit>, Failure> {
+pub async fn audit(
+    State(app): State<Arc<App>>,
+    viewer: Viewer,
+    Query(page): Query<AuditPage>,
+) -> Result<Json<Audit>, Failure> {
     viewer.may(Permission::Moderate)?;
     let entries = app.ledger.audit(page.before, page.limit.unwrap_or(100).clamp(1, 500)).await?;
     Ok(Json(Audit { entries }))

@@ -65,9 +65,12 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
 /// Reads a whole body within the route's limit.
 pub async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Failure> {
     Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "body.too_large", "the body is too large", rejection.body_text())
-        }
+        StatusCode::PAYLOAD_TOO_LARGE => Failure::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body.too_large",
+            "the body is too large",
+            rejection.body_text(),
+        ),
         _ => Failure::bad_request("body.incomplete", rejection.body_text()),
     })
 }

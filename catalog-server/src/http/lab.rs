@@ -67,8 +67,13 @@ async fn proxy(app: Arc<App>, viewer: Viewer, id: LaunchId, mut request: Request
     let endpoint = app.launcher.endpoint(&stored.launch.datazone, &id).await?;
     let base = spec.base_path();
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    let inner = if spec.keeps_base_path() { path.to_owned() } else { format!("/{}", path.strip_prefix(&base).unwrap_or_default()) };
-    *request.uri_mut() = inner.parse::<Uri>().map_err(|error| Failure::bad_request("path.invalid", error.to_string()))?;
+    let inner = if spec.keeps_base_path() {
+        path.to_owned()
+    } else {
+        format!("/{}", path.strip_prefix(&base).unwrap_or_default())
+    };
+    *request.uri_mut() =
+        inner.parse::<Uri>().map_err(|error| Failure::bad_request("path.invalid", error.to_string()))?;
     forward_headers(request.headers_mut(), &app, &base);
     let mut response = match endpoint {
         Endpoint::Handler(router) => {

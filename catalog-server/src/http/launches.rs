@@ -46,7 +46,11 @@ pub async fn datazone(State(app): State<Arc<App>>, Path(id): Path<String>) -> Re
 /// Plans a launch: for every datazone an offer, or all its reasons against.
 #[utoipa::path(post, path = "/api/v1/plans", tag = "run", request_body = PlanRequest,
     responses((status = 200, description = "The plan", body = Plan), (status = 404, description = "No such datalab", body = Problem), (status = 422, description = "The request fits no datazone", body = Problem)))]
-pub async fn plan(State(app): State<Arc<App>>, viewer: Viewer, Json(request): Json<PlanRequest>) -> Result<Json<Plan>, Failure> {
+pub async fn plan(
+    State(app): State<Arc<App>>,
+    viewer: Viewer,
+    Json(request): Json<PlanRequest>,
+) -> Result<Json<Plan>, Failure> {
     let candidate = candidate_for(&app, &request).await?;
     let actor = viewer.may(Permission::Launch).ok();
     Ok(Json(app.launcher.plan(&candidate, &request, actor).await?))
@@ -70,7 +74,8 @@ pub async fn launch(
     if let Some(key) = &idempotency
         && let Some(answer) = app.ledger.idempotent_answer(&actor.account, key).await?
     {
-        let stored = app.ledger.launch(&answer.body).await?.ok_or_else(|| Failure::not_found("launch", &answer.body))?;
+        let stored =
+            app.ledger.launch(&answer.body).await?.ok_or_else(|| Failure::not_found("launch", &answer.body))?;
         return Ok((StatusCode::OK, Json(stored.launch)).into_response());
     }
     let (candidate, asked) = match request {
@@ -106,9 +111,11 @@ async fn candidate_for(app: &App, request: &PlanRequest) -> Result<Candidate, Fa
         Some((zone, rest)) => (zone.parse::<ZoneId>()?, rest),
         None => (app.config.zone.id.clone(), path),
     };
-    let (identifier, of_iri) = rest.split_once('/').map_or((rest, None), |(identifier, version)| (identifier, Some(version)));
+    let (identifier, of_iri) =
+        rest.split_once('/').map_or((rest, None), |(identifier, version)| (identifier, Some(version)));
     let identifier: Identifier = identifier.parse()?;
-    let mut stored = app.ledger.record(&zone, &identifier).await?.filter(|stored| stored.state.is_public()).ok_or_else(missing)?;
+    let mut stored =
+        app.ledger.record(&zone, &identifier).await?.filter(|stored| stored.state.is_public()).ok_or_else(missing)?;
     let version = request.version.as_deref().or(of_iri).filter(|version| *version != stored.version.as_str());
     if let Some(version) = version {
         let version: Version = version.parse()?;
@@ -136,14 +143,22 @@ pub async fn launches(State(app): State<Arc<App>>, viewer: Viewer) -> Result<Jso
 /// Gives one launch.
 #[utoipa::path(get, path = "/api/v1/launches/{id}", tag = "run", params(("id" = String, Path, description = "The launch's id")),
     responses((status = 200, description = "The launch", body = Launch), (status = 404, description = "No such launch of the viewer's", body = Problem)))]
-pub async fn launch_get(State(app): State<Arc<App>>, viewer: Viewer, Path(id): Path<LaunchId>) -> Result<Json<Launch>, Failure> {
+pub async fn launch_get(
+    State(app): State<Arc<App>>,
+    viewer: Viewer,
+    Path(id): Path<LaunchId>,
+) -> Result<Json<Launch>, Failure> {
     own(&app, &viewer, &id).await.map(|stored| Json(stored.launch))
 }
 
 /// Stops a launch; stopping again is the same.
 #[utoipa::path(delete, path = "/api/v1/launches/{id}", tag = "run", params(("id" = String, Path, description = "The launch's id")),
     responses((status = 200, description = "It is stopping, or over", body = Launch), (status = 404, description = "No such launch of the viewer's", body = Problem)))]
-pub async fn stop(State(app): State<Arc<App>>, viewer: Viewer, Path(id): Path<LaunchId>) -> Result<Json<Launch>, Failure> {
+pub async fn stop(
+    State(app): State<Arc<App>>,
+    viewer: Viewer,
+    Path(id): Path<LaunchId>,
+) -> Result<Json<Launch>, Failure> {
     let stored = own(&app, &viewer, &id).await?;
     Ok(Json(app.launcher.stop(stored, viewer.may(Permission::Launch)?).await?.launch))
 }
@@ -207,7 +222,9 @@ pub async fn logs(
     let lines = app.launcher.logs(&stored, LogQuery { since: None, tail: Some(TAIL), follow }).await?;
     if follow {
         // A log is text that strangers wrote: each line is one event, control characters are the viewer's to escape.
-        let events = lines.filter_map(|line| async move { line.ok().map(|line| Ok::<_, Infallible>(Event::default().data(clean(&line.text)))) });
+        let events = lines.filter_map(|line| async move {
+            line.ok().map(|line| Ok::<_, Infallible>(Event::default().data(clean(&line.text))))
+        });
         return Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response());
     }
     let lines = lines.filter_map(|line| async move { line.ok().map(|line| line.text) }).collect().await;
@@ -229,7 +246,10 @@ fn clean(line: &str) -> String {
 }
 
 fn wants_stream(headers: &HeaderMap) -> bool {
-    headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|accept| accept.contains("text/event-stream"))
+    headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/event-stream"))
 }
 
 /// Finds a launch that is the viewer's, or any for who moderates; another's is answered like none.
@@ -288,10 +308,14 @@ pub async fn my_volume_add(
     }
     let wanted = path.unwrap_or(&volume.default_mount_path);
     for mine in app.ledger.my_volumes(&actor.account).await?.iter().filter(|mine| mine.volume != key) {
-        let default = volumes.iter().find(|volume| volume.key == mine.volume).map(|volume| volume.default_mount_path.as_str());
+        let default =
+            volumes.iter().find(|volume| volume.key == mine.volume).map(|volume| volume.default_mount_path.as_str());
         let taken = mine.mount_path.as_deref().or(default).unwrap_or_default();
         if overlaps(wanted, taken) {
-            return Err(invalid("mount.conflict", format!("`{wanted}` clashes with `{taken}`, where you mount {}", mine.volume)));
+            return Err(invalid(
+                "mount.conflict",
+                format!("`{wanted}` clashes with `{taken}`, where you mount {}", mine.volume),
+            ));
         }
     }
     app.ledger.my_volume_add(&actor.account, &key, path, &request_id()).await?;
@@ -300,14 +324,20 @@ pub async fn my_volume_add(
 
 /// Says whether one path is, or lies below, the other.
 fn overlaps(one: &str, other: &str) -> bool {
-    let below = |inner: &str, outer: &str| inner == outer || inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'));
+    let below = |inner: &str, outer: &str| {
+        inner == outer || inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'))
+    };
     !one.is_empty() && !other.is_empty() && (below(one, other) || below(other, one))
 }
 
 /// Removes a volume from the viewer's own; removing again is the same.
 #[utoipa::path(delete, path = "/api/v1/me/volumes/{key}", tag = "run", params(("key" = String, Path, description = "The volume's key")),
     responses((status = 204, description = "Removed")))]
-pub async fn my_volume_remove(State(app): State<Arc<App>>, viewer: Viewer, Path(key): Path<String>) -> Result<StatusCode, Failure> {
+pub async fn my_volume_remove(
+    State(app): State<Arc<App>>,
+    viewer: Viewer,
+    Path(key): Path<String>,
+) -> Result<StatusCode, Failure> {
     let actor = viewer.may(Permission::Launch)?;
     app.ledger.my_volume_remove(&actor.account, &key, &request_id()).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -159,7 +159,8 @@ fn client_of(api: Router) -> Client {
 /// Gives every request an id and a line in the log, and every answer the headers that all have.
 async fn common(request: Request, next: Next) -> Response {
     let given = request.headers().get(&REQUEST_ID_HEADER).and_then(|value| value.to_str().ok());
-    let is_word = |id: &&str| (8..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let is_word =
+        |id: &&str| (8..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     let id = given.filter(is_word).map_or_else(|| uuid::Uuid::now_v7().simple().to_string(), str::to_owned);
     let (method, path, started) = (request.method().clone(), request.uri().path().to_owned(), Instant::now());
     let mut request = request;
@@ -184,7 +185,9 @@ async fn common(request: Request, next: Next) -> Response {
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
     if !path.starts_with("/lab/") {
         headers.entry(header::X_FRAME_OPTIONS).or_insert(HeaderValue::from_static("DENY"));
-        let nothing = HeaderValue::from_static("default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'");
+        let nothing = HeaderValue::from_static(
+            "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        );
         headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(nothing);
     }
     if is_open(&path) && matches!(method, Method::GET | Method::HEAD | Method::POST) {
@@ -195,8 +198,16 @@ async fn common(request: Request, next: Next) -> Response {
 
 /// Says whether scripts of other origins may read a path without credentials (THREATS T41).
 fn is_open(path: &str) -> bool {
-    const OPEN: [&str; 8] =
-        ["/sparql", "/api/v1/search", "/api/v1/suggest", "/api/v1/records/", "/api/v1/datazones", "/id/", "/ns/", "/context/"];
+    const OPEN: [&str; 8] = [
+        "/sparql",
+        "/api/v1/search",
+        "/api/v1/suggest",
+        "/api/v1/records/",
+        "/api/v1/datazones",
+        "/id/",
+        "/ns/",
+        "/context/",
+    ];
     OPEN.iter().any(|open| path.starts_with(open)) && path != "/sparql-editor"
 }
 

@@ -42,7 +42,11 @@ pub async fn metrics(State(app): State<Arc<App>>) -> Response {
         let _ = writeln!(text, "# HELP alidade_{name} {help}\n# TYPE alidade_{name} gauge\nalidade_{name} {value}");
     };
     gauge("ledger_seq", "Last sequence of the ledger", ledger);
-    gauge("index_lag", "Changes that the search index has not followed yet", lag(app.index.current().map_or(0, |index| index.applied_seq())));
+    gauge(
+        "index_lag",
+        "Changes that the search index has not followed yet",
+        lag(app.index.current().map_or(0, |index| index.applied_seq())),
+    );
     gauge("graph_lag", "Changes that the RDF store has not followed yet", lag(app.graph.applied_seq()));
     gauge("query_slots_free", "SPARQL queries that could start now", app.query_slots.available_permits() as u64);
     gauge("upload_slots_free", "Uploads that could start now", app.upload_slots.available_permits() as u64);

@@ -52,7 +52,8 @@ pub async fn publish(
         }
         PublishOutcome::Withdrawn { reason } => {
             let why = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-            let detail = format!("version {} was withdrawn and stays taken{why}; raise softwareVersion", accepted.version);
+            let detail =
+                format!("version {} was withdrawn and stays taken{why}; raise softwareVersion", accepted.version);
             return Err(Failure::new(StatusCode::CONFLICT, "version.withdrawn", "the version was withdrawn", detail));
         }
     };
@@ -149,12 +150,13 @@ async fn slot(app: &App) -> Result<tokio::sync::OwnedSemaphorePermit, Failure> {
 fn declared_digest(headers: &HeaderMap) -> Result<Option<String>, Failure> {
     use base64::Engine;
     let Some(value) = text(headers, "content-digest").or_else(|| text(headers, "repr-digest")) else { return Ok(None) };
-    let Some(encoded) = value.split(',').find_map(|item| item.trim().strip_prefix("sha-256=:")?.strip_suffix(':')) else {
+    let Some(encoded) = value.split(',').find_map(|item| item.trim().strip_prefix("sha-256=:")?.strip_suffix(':'))
+    else {
         return Ok(None);
     };
-    let bytes = base64::engine::general_purpose::STANDARD
-        .decode(encoded)
-        .map_err(|error| Failure::bad_request("digest.invalid", format!("the declared digest is not base64: {error}")))?;
+    let bytes = base64::engine::general_purpose::STANDARD.decode(encoded).map_err(|error| {
+        Failure::bad_request("digest.invalid", format!("the declared digest is not base64: {error}"))
+    })?;
     Ok(Some(hex::encode(bytes)))
 }
 

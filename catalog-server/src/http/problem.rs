@@ -53,7 +53,8 @@ impl Failure {
 
     /// The body is a package or manifest with faults: 422.
     pub fn invalid(report: Report) -> Self {
-        let detail = format!("{} error{} found; nothing was stored", report.errors, if report.errors == 1 { "" } else { "s" });
+        let detail =
+            format!("{} error{} found; nothing was stored", report.errors, if report.errors == 1 { "" } else { "s" });
         let mut failure =
             Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_package", "the package is not valid", detail);
         failure.problem.findings = report.findings;
@@ -131,9 +132,7 @@ impl From<catalog_records::Error> for Failure {
                 Self::new(StatusCode::CONFLICT, "conflict", "this does not fit what is there", text)
             }
             E::Changed { .. } => Self::new(StatusCode::PRECONDITION_FAILED, "changed", "somebody was faster", text),
-            E::QuotaExceeded { .. } => {
-                Self::new(StatusCode::CONFLICT, "quota.sessions", "your quota is used up", text)
-            }
+            E::QuotaExceeded { .. } => Self::new(StatusCode::CONFLICT, "quota.sessions", "your quota is used up", text),
             E::IdempotencyMismatch(_) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_mismatch", "the key was used before", text)
             }

@@ -45,7 +45,11 @@ pub async fn record(
 ) -> Result<Response, Failure> {
     let found = Found::find(&app, &viewer, &zone, &identifier, at.version.as_ref()).await?;
     let tag = found.tag()?;
-    if headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(|given| matches_tag(given, &tag)) {
+    if headers
+        .get(header::IF_NONE_MATCH)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|given| matches_tag(given, &tag))
+    {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
     let volumes = app.volumes.volumes(&app.base).await?;
@@ -53,7 +57,8 @@ pub async fn record(
     let status = if found.is_withdrawn { StatusCode::GONE } else { StatusCode::OK };
     let caching = HeaderValue::from_static("no-cache");
     let vary = HeaderValue::from_static("Cookie, Authorization");
-    Ok((status, [(header::ETAG, tag), (header::CACHE_CONTROL, caching), (header::VARY, vary)], Json(view)).into_response())
+    Ok((status, [(header::ETAG, tag), (header::CACHE_CONTROL, caching), (header::VARY, vary)], Json(view))
+        .into_response())
 }
 
 /// A record at a version, and what its viewer may see.
@@ -89,7 +94,8 @@ impl Found {
             stored.document.clone_from(&one.document);
             stored.modified = one.changed;
             stored.created = one.published;
-            let mut shown = app.projection.record(&stored).ok_or_else(|| Failure::internal("the document cannot be read"))?;
+            let mut shown =
+                app.projection.record(&stored).ok_or_else(|| Failure::internal("the document cannot be read"))?;
             crate::view::set(&mut shown, "state", serde_json::json!(one.state.as_str()));
             return Ok(Self { stored, shown, versions, reader, is_withdrawn });
         }
@@ -185,7 +191,10 @@ async fn lead(
     let place = match chosen {
         0 => format!("/record/{zone}/{identifier}{of_version}"),
         1..=4 => format!("/id/{zone}/{identifier}{of_version}.{}", GraphSyntax::ALL[chosen - 1].suffix()),
-        _ => format!("/api/v1/records/{zone}/{identifier}{}", version.map(|v| format!("?version={v}")).unwrap_or_default()),
+        _ => format!(
+            "/api/v1/records/{zone}/{identifier}{}",
+            version.map(|v| format!("?version={v}")).unwrap_or_default()
+        ),
     };
     Ok(([(header::VARY, HeaderValue::from_static("Accept"))], Redirect::to(&place)).into_response())
 }
@@ -200,10 +209,20 @@ async fn document(
 ) -> Result<Response, Failure> {
     let found = Found::find(app, &Viewer::anonymous(), zone, identifier, version).await?;
     if found.is_withdrawn {
-        return Err(Failure::new(StatusCode::GONE, "withdrawn", "this record was withdrawn", "its data is no longer given"));
+        return Err(Failure::new(
+            StatusCode::GONE,
+            "withdrawn",
+            "this record was withdrawn",
+            "its data is no longer given",
+        ));
     }
-    let tag = HeaderValue::from_str(&format!("\"{}-{}\"", found.stored.seq, syntax.suffix())).map_err(Failure::internal)?;
-    if headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(|given| matches_tag(given, &tag)) {
+    let tag =
+        HeaderValue::from_str(&format!("\"{}-{}\"", found.stored.seq, syntax.suffix())).map_err(Failure::internal)?;
+    if headers
+        .get(header::IF_NONE_MATCH)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|given| matches_tag(given, &tag))
+    {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
     let body = match syntax {

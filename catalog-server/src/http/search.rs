@@ -74,7 +74,8 @@ pub async fn suggest(State(app): State<Arc<App>>, Query(typed): Query<Typed>) ->
 
 /// Asks the index; one that turns out to be damaged is given up, and its successor is on its way.
 fn searched<T>(app: &App, ask: impl FnOnce(&Index) -> Result<T, catalog_index::Error>) -> Result<T, Failure> {
-    let building = || Failure::unavailable("search.building", "the search index is being built; records can be read", 2);
+    let building =
+        || Failure::unavailable("search.building", "the search index is being built; records can be read", 2);
     let index = app.index.current().ok_or_else(building)?;
     ask(&index).map_err(|error| {
         let is_damaged = error.needs_rebuild();

@@ -63,12 +63,7 @@ pub async fn get(
     responses((status = 200, description = "Results"),
         (status = 400, description = "Not a query", body = catalog_schemas::problem::Problem),
         (status = 503, description = "Too slow, or too many queries", body = catalog_schemas::problem::Problem)))]
-pub async fn post(
-    State(app): State<Arc<App>>,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Failure> {
+pub async fn post(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Result<Response, Failure> {
     let mut parameters = Parameters::default();
     parameters.read(uri.query().unwrap_or_default().as_bytes())?;
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -151,7 +146,8 @@ fn choose(headers: &HeaderMap, offered: &[AnswerFormat]) -> Result<AnswerFormat,
     }
     let names: Vec<&str> = types.iter().map(|(name, _)| *name).collect();
     // A browser asks for HTML; it gets the first format rather than a refusal.
-    let chosen = negotiate(accept, &names).or_else(|| accept.is_some_and(|text| text.contains("text/html")).then_some(0));
+    let chosen =
+        negotiate(accept, &names).or_else(|| accept.is_some_and(|text| text.contains("text/html")).then_some(0));
     chosen.map(|index| types[index].1).ok_or_else(|| {
         let detail = format!("this query can be answered as {}", names.join(", "));
         Failure::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", "no such format", detail)
@@ -172,7 +168,16 @@ fn describe(app: &App, headers: &HeaderMap) -> Result<Response, Failure> {
     say(RDF_TYPE, format!("{SD}Service"))?;
     say(&format!("{SD}endpoint"), endpoint.as_str().to_owned())?;
     say(&format!("{SD}supportedLanguage"), format!("{SD}SPARQL11Query"))?;
-    for format in ["SPARQL_Results_JSON", "SPARQL_Results_XML", "SPARQL_Results_CSV", "SPARQL_Results_TSV", "Turtle", "JSON-LD", "RDF_XML", "N-Triples"] {
+    for format in [
+        "SPARQL_Results_JSON",
+        "SPARQL_Results_XML",
+        "SPARQL_Results_CSV",
+        "SPARQL_Results_TSV",
+        "Turtle",
+        "JSON-LD",
+        "RDF_XML",
+        "N-Triples",
+    ] {
         say(&format!("{SD}resultFormat"), format!("http://www.w3.org/ns/formats/{format}"))?;
     }
     say(&format!("{SD}availableGraphs"), format!("{}/.well-known/void", app.base))?;

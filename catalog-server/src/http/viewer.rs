@@ -157,7 +157,8 @@ pub async fn same_origin(State(app): State<Arc<App>>, request: Request, next: Ne
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let host = text("host").unwrap_or_default();
     let is_ours = |origin: &str| {
-        origin == app.base || origin.split_once("://").is_some_and(|(_, authority)| authority == host && !host.is_empty())
+        origin == app.base
+            || origin.split_once("://").is_some_and(|(_, authority)| authority == host && !host.is_empty())
     };
     let allowed = match (text("sec-fetch-site"), text("origin")) {
         (Some(site), origin) => matches!(site, "same-origin" | "none") && origin.is_none_or(is_ours),

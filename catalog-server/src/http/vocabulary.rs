@@ -54,6 +54,7 @@ fn choose(headers: &HeaderMap, offered: &[&'static str]) -> Result<&'static str,
 }
 
 fn answer(media_type: &'static str, body: &'static str) -> Response {
-    let headers = [(header::CONTENT_TYPE, media_type), (header::VARY, "Accept"), (header::CACHE_CONTROL, "public, max-age=3600")];
+    let headers =
+        [(header::CONTENT_TYPE, media_type), (header::VARY, "Accept"), (header::CACHE_CONTROL, "public, max-age=3600")];
     (headers, body).into_response()
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use catalog_launch::{LogLine, Progress};
 use catalog_launch::reconcile::{Deadlines, Update, drive, orphans};
+use catalog_launch::{LogLine, Progress};
 use catalog_records::{LaunchUpdate, StoredLaunch};
 use catalog_schemas::id::LaunchId;
 use catalog_schemas::launch::LaunchState;
@@ -98,7 +98,10 @@ fn pause(state: LaunchState) -> Duration {
 async fn advance(launcher: &Launcher, stored: &StoredLaunch) -> Option<Update> {
     let backend = launcher.shared.zones.backend(&stored.launch.datazone);
     let (Some(backend), Ok(spec)) = (backend, serde_json::from_str(&stored.spec)) else {
-        tracing::error!(launch = stored.launch.id, "a launch cannot be driven: its datazone or its description is gone");
+        tracing::error!(
+            launch = stored.launch.id,
+            "a launch cannot be driven: its datazone or its description is gone"
+        );
         return None;
     };
     let (tell, mut told) = watch::channel(None::<Progress>);

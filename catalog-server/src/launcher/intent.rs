@@ -50,9 +50,14 @@ impl Launcher {
                 let reasons: Vec<String> = plan
                     .refusals
                     .iter()
-                    .flat_map(|refusal| refusal.reasons.iter().map(move |reason| format!("{}: {}", refusal.datazone, reason.message)))
+                    .flat_map(|refusal| {
+                        refusal.reasons.iter().map(move |reason| format!("{}: {}", refusal.datazone, reason.message))
+                    })
                     .collect();
-                let quota = plan.refusals.iter().all(|refusal| refusal.reasons.iter().any(|reason| reason.code == "quota.sessions"));
+                let quota = plan
+                    .refusals
+                    .iter()
+                    .all(|refusal| refusal.reasons.iter().any(|reason| reason.code == "quota.sessions"));
                 let code = if quota { "quota.sessions" } else { "plan.no" };
                 Err(Failure::new(StatusCode::CONFLICT, code, "no datazone can run it", reasons.join("; ")))
             }

@@ -74,7 +74,12 @@ impl Launcher {
     /// # Errors
     ///
     /// 422 with all faults when the request fits no zone at all.
-    pub async fn plan(&self, candidate: &Candidate, request: &PlanRequest, actor: Option<&Actor>) -> Result<Plan, Failure> {
+    pub async fn plan(
+        &self,
+        candidate: &Candidate,
+        request: &PlanRequest,
+        actor: Option<&Actor>,
+    ) -> Result<Plan, Failure> {
         self.shared.zones.look_again().await;
         let viewer = self.viewer(actor).await?;
         let (zones, volumes) = (self.shared.zones.snapshots(), self.shared.volumes.known().await?);
@@ -101,7 +106,11 @@ impl Launcher {
     }
 
     async fn viewer(&self, actor: Option<&Actor>) -> Result<Viewer, Failure> {
-        let mut viewer = Viewer { allowed_sessions: Some(self.shared.quota.sessions), allowed_gpus: Some(self.shared.quota.gpus), ..Viewer::default() };
+        let mut viewer = Viewer {
+            allowed_sessions: Some(self.shared.quota.sessions),
+            allowed_gpus: Some(self.shared.quota.gpus),
+            ..Viewer::default()
+        };
         let Some(actor) = actor else { return Ok(viewer) };
         viewer.account = Some(actor.account.to_string());
         let mine = LaunchFilter { owner: Some(actor.account.clone()), limit: 50, ..LaunchFilter::default() };
@@ -135,7 +144,8 @@ impl Launcher {
         let unreachable = |detail: String| {
             Failure::new(http::StatusCode::BAD_GATEWAY, "lab.unreachable", "the lab does not answer", detail)
         };
-        let backend = self.shared.zones.backend(zone).ok_or_else(|| unreachable(format!("there is no datazone `{zone}`")))?;
+        let backend =
+            self.shared.zones.backend(zone).ok_or_else(|| unreachable(format!("there is no datazone `{zone}`")))?;
         let endpoint = backend.endpoint(launch).await.map_err(|error| unreachable(error.cause))?;
         endpoint.ok_or_else(|| unreachable("it has no interface, or does not run".to_owned()))
     }
@@ -145,7 +155,11 @@ impl Launcher {
     /// # Errors
     ///
     /// Whatever its datazone says.
-    pub async fn logs(&self, stored: &StoredLaunch, query: catalog_launch::LogQuery) -> Result<catalog_launch::LogStream, Failure> {
+    pub async fn logs(
+        &self,
+        stored: &StoredLaunch,
+        query: catalog_launch::LogQuery,
+    ) -> Result<catalog_launch::LogStream, Failure> {
         let id: LaunchId = stored.launch.id.parse().map_err(Failure::from)?;
         let backend = self.shared.zones.backend(&stored.launch.datazone);
         let backend = backend.ok_or_else(|| Failure::not_found("datazone", &stored.launch.datazone))?;

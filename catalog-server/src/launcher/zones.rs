@@ -43,7 +43,12 @@ impl Zones {
         let zones = configs
             .iter()
             .map(|config| {
-                let seen = Seen { capability: Capability::default(), capacity: None, problem: Some("not seen yet".to_owned()), at: None };
+                let seen = Seen {
+                    capability: Capability::default(),
+                    capacity: None,
+                    problem: Some("not seen yet".to_owned()),
+                    at: None,
+                };
                 Ok(Zone { backend: catalog_launch::open(config)?, config: config.clone(), seen: RwLock::new(seen) })
             })
             .collect::<Result<_, catalog_launch::Error>>()?;
@@ -67,7 +72,8 @@ impl Zones {
             .iter()
             .map(|zone| {
                 let seen = zone.seen();
-                let is_stale = seen.at.is_none_or(|at| at.elapsed().as_secs() > zone.config.capacity_seconds.unsigned_abs());
+                let is_stale =
+                    seen.at.is_none_or(|at| at.elapsed().as_secs() > zone.config.capacity_seconds.unsigned_abs());
                 let health = match (&seen.problem, seen.at) {
                     (_, None) => "unknown",
                     (Some(_), _) => "down",
@@ -124,13 +130,14 @@ impl Zone {
 
     async fn look(&self) {
         let asked = async { Ok((self.backend.capability().await?, self.backend.capacity().await)) };
-        let answer: Result<(Capability, _), catalog_launch::BackendError> = match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                self.note(|seen| seen.problem = Some(format!("it did not answer within {} s", PATIENCE.as_secs())));
-                return;
-            }
-        };
+        let answer: Result<(Capability, _), catalog_launch::BackendError> =
+            match tokio::time::timeout(PATIENCE, asked).await {
+                Ok(answer) => answer,
+                Err(_) => {
+                    self.note(|seen| seen.problem = Some(format!("it did not answer within {} s", PATIENCE.as_secs())));
+                    return;
+                }
+            };
         self.note(|seen| match answer {
             Ok((capability, capacity)) => {
                 seen.capability = capability;

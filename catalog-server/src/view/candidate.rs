@@ -55,7 +55,9 @@ impl Candidate {
         let interface = record.string("interfaceType").unwrap_or("headless").to_owned();
         let strings = |key: &str| record.strings(key).into_iter().map(str::to_owned).collect::<Vec<_>>();
         let runtime = record.runtime("en");
-        let image = runtime.as_ref().map(|runtime| Image { reference: runtime.reference.clone(), digest: runtime.digest.clone() });
+        let image = runtime
+            .as_ref()
+            .map(|runtime| Image { reference: runtime.reference.clone(), digest: runtime.digest.clone() });
         let name = record.name("en").to_owned();
         Some(Self {
             iri,

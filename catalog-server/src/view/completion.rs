@@ -30,19 +30,20 @@ pub(super) fn complete(stored: &StoredRecord, zone_name: &str) -> Option<Record>
 
 fn read(stored: &StoredRecord) -> Option<Record> {
     let document: Result<Json, _> = serde_json::from_str(&stored.document);
-    let record = document.map_err(|error| error.to_string()).and_then(|document| {
-        Record::from_document(&document).map_err(|error| error.to_string())
-    });
+    let record = document
+        .map_err(|error| error.to_string())
+        .and_then(|document| Record::from_document(&document).map_err(|error| error.to_string()));
     record.map_err(|error| {
         tracing::error!(zone = %stored.zone, identifier = %stored.identifier, error, "a stored document cannot be read");
     }).ok()
 }
 
-
 /// Sets an application's term; kinds that do not have it are left as they are.
 pub fn set(record: &mut Record, key: &str, value: Json) {
     match record.set(key, &value) {
         Ok(()) | Err(RecordError::UnknownTerm { .. } | RecordError::Kind) => {}
-        Err(error) => tracing::warn!(identifier = record.identifier(), key, %error, "the application's own value is refused"),
+        Err(error) => {
+            tracing::warn!(identifier = record.identifier(), key, %error, "the application's own value is refused")
+        }
     }
 }

@@ -60,7 +60,13 @@ impl Projection {
                 ..KnownVolume::default()
             })
             .collect();
-        Self { base: config.base(), zone_name: config.zone.name.clone(), zones: config.datazone.clone(), snapshots, volumes }
+        Self {
+            base: config.base(),
+            zone_name: config.zone.name.clone(),
+            zones: config.datazone.clone(),
+            snapshots,
+            volumes,
+        }
     }
 
     /// Returns what an index made by this projection depends on beside the ledger.
@@ -86,7 +92,10 @@ impl Projection {
         self.zones
             .iter()
             .filter_map(|zone| {
-                let held = zone.volume.iter().find(|volume| volume.volume == key || volume.volume == stored.identifier.as_str())?;
+                let held = zone
+                    .volume
+                    .iter()
+                    .find(|volume| volume.volume == key || volume.volume == stored.identifier.as_str())?;
                 let mut replica = serde_json::json!({ "datazone": format!("{}/id/{}", self.base, zone.id) });
                 let mut add = |name: &str, value: Option<serde_json::Value>| {
                     if let (Some(object), Some(value)) = (replica.as_object_mut(), value) {
@@ -135,7 +144,8 @@ impl Projection {
         }
         let record = self.record(stored)?;
         let zones = self.zones_of(&record, stored);
-        let owned = |texts: Vec<(&str, &str)>| texts.into_iter().map(|(tag, text)| (tag.to_owned(), text.to_owned())).collect();
+        let owned =
+            |texts: Vec<(&str, &str)>| texts.into_iter().map(|(tag, text)| (tag.to_owned(), text.to_owned())).collect();
         let mut texts: Vec<(String, String)> = owned(record.texts("description"));
         texts.extend(record.texts("featureList").into_iter().map(|(tag, text)| (tag.to_owned(), text.to_owned())));
         let short_name = record.string("alternateName").map(str::to_owned);
@@ -234,9 +244,10 @@ fn ceiling(zone: &ZoneConfig) -> ZoneSnapshot {
             })
             .collect(),
         architectures: vec!["amd64".to_owned(), "arm64".to_owned()],
-        interfaces: zone.interfaces.clone().unwrap_or_else(|| {
-            ["web", "desktop", "vm", "terminal", "headless"].map(str::to_owned).to_vec()
-        }),
+        interfaces: zone
+            .interfaces
+            .clone()
+            .unwrap_or_else(|| ["web", "desktop", "vm", "terminal", "headless"].map(str::to_owned).to_vec()),
         volumes: Vec::new(),
     };
     let capacity = Capacity {

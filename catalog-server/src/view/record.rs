@@ -31,17 +31,27 @@ pub fn record_view(
     let iri = format!("{base}/id/{}/{}", stored.zone, stored.identifier);
     let version = shown.version().map(str::to_owned);
     let current = version.as_deref().is_none_or(|version| version == stored.version.as_str());
-    let mut view_versions: Vec<VersionView> = versions.iter().filter(|version| reader == Reader::Trusted || version.state.is_public() || version.state == catalog_records::State::Withdrawn).map(version_view).collect();
+    let mut view_versions: Vec<VersionView> = versions
+        .iter()
+        .filter(|version| {
+            reader == Reader::Trusted || version.state.is_public() || version.state == catalog_records::State::Withdrawn
+        })
+        .map(version_view)
+        .collect();
     view_versions.sort_by(|one, other| {
         // Versions that are not numbers come in the order in which they were published.
-        catalog_records::compare_versions(&other.version, &one.version).unwrap_or_else(|| other.published.cmp(&one.published))
+        catalog_records::compare_versions(&other.version, &one.version)
+            .unwrap_or_else(|| other.published.cmp(&one.published))
     });
     let launchable = matches!(shown.kind(), Kind::Datalab | Kind::Pipeline);
     let zones = projection.zones_of(shown, stored);
     let mut needed = shown.volumes();
     for need in &mut needed {
         let key = need.volume.rsplit([':', '/']).next().unwrap_or(&need.volume);
-        need.name = volumes.iter().find(|volume| volume.key == key || volume.iri == need.volume).map(|volume| volume.name.clone());
+        need.name = volumes
+            .iter()
+            .find(|volume| volume.key == key || volume.iri == need.volume)
+            .map(|volume| volume.name.clone());
     }
     let document = if reader == Reader::Trusted { shown.json_ld_with_private(&iri) } else { shown.json_ld(&iri) };
     RecordView {
@@ -69,7 +79,10 @@ pub fn record_view(
         volumes: needed,
         zones,
         quality: Some(shown.quality()),
-        reason: versions.iter().filter(|one| Some(one.version.as_str()) == version.as_deref()).find_map(|one| one.reason.clone()),
+        reason: versions
+            .iter()
+            .filter(|one| Some(one.version.as_str()) == version.as_deref())
+            .find_map(|one| one.reason.clone()),
         version,
     }
 }
@@ -86,7 +99,10 @@ fn version_view(stored: &StoredVersion) -> VersionView {
     let document: Option<serde_json::Value> = serde_json::from_str(&stored.document).ok();
     let notes = document.and_then(|document| {
         let notes = document.get("releaseNotes")?;
-        let text = notes.as_str().or_else(|| notes.get("en")?.as_str()).or_else(|| notes.as_object()?.values().next()?.as_str());
+        let text = notes
+            .as_str()
+            .or_else(|| notes.get("en")?.as_str())
+            .or_else(|| notes.as_object()?.values().next()?.as_str());
         text.map(str::to_owned)
     });
     VersionView {

@@ -74,7 +74,11 @@ fn volume(record: &Record, stored: &StoredRecord, base: &str) -> Volume {
         key: record.string("alternateName").unwrap_or(stored.identifier.name()).to_owned(),
         iri: format!("{base}/id/{}/{}", stored.zone, stored.identifier),
         name: name(record).to_owned(),
-        summary: record.text("abstract", "en").or_else(|| record.text("description", "en")).unwrap_or_default().to_owned(),
+        summary: record
+            .text("abstract", "en")
+            .or_else(|| record.text("description", "en"))
+            .unwrap_or_default()
+            .to_owned(),
         default_mount_path: record.string("defaultMountPath").unwrap_or_default().to_owned(),
         mode: record.string("mode").unwrap_or("ro").to_owned(),
         kind: record.string("kind").unwrap_or("science").to_owned(),

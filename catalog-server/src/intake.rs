@@ -2,7 +2,7 @@
 
 use catalog_archive::{Budget, Package};
 use catalog_ontology::manifest::{self, MANIFEST, Options, ValidRecord, Writer};
-use catalog_schemas::problem::{Finding, Report};
+use catalog_schemas::problem::Report;
 
 /// What was found in the bytes.
 #[derive(Debug)]
@@ -29,23 +29,23 @@ pub fn check(bytes: &[u8], writer: Writer) -> Checked {
 }
 
 fn judge_package(package: &Package, writer: Writer) -> Checked {
-    let Some(manifest) = package.file(MANIFEST) else {
-        let finding = Finding::error("archive.no_manifest", format!("the package holds no {MANIFEST}"))
-            .fix(format!("put a {MANIFEST} at the top of the package"));
-        return Checked { report: Report::new(vec![finding]), record: None, digest: None };
-    };
-    judge(&manifest, Some(package), writer)
+    let mut checked = judge(package.manifest(), Some(package), writer);
+    // What the archive's reader noticed stands before what the manifest's reader did.
+    let report = &mut checked.report;
+    let findings = package.findings.iter().cloned().chain(std::mem::take(&mut report.findings)).collect();
+    let Report { identifier, version, .. } = std::mem::take(report);
+    *report = Report { identifier, version, ..Report::new(findings) };
+    checked
 }
 
 fn judge(manifest: &[u8], package: Option<&Package>, writer: Writer) -> Checked {
     let file = |name: &str| package.and_then(|package| package.file(name));
-    let (crate_file, codemeta) = (file("ro-crate-metadata.json"), file("codemeta.json"));
-    let holds = |path: &str| package.is_some_and(|package| package.entries.iter().any(|entry| entry.path == path));
+    let holds = |path: &str| package.is_some_and(|package| package.entry(path).is_some());
     let options = Options {
         // A bare manifest speaks of files that only its package will hold.
         files: package.is_some().then_some(&holds),
-        ro_crate: crate_file.as_deref(),
-        codemeta: codemeta.as_deref(),
+        ro_crate: file("ro-crate-metadata.json"),
+        codemeta: file("codemeta.json"),
         file: package.is_some().then_some(MANIFEST),
         ..Options::new(writer)
     };

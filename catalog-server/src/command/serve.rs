@@ -47,8 +47,29 @@ fn add_local_engine(config: &mut Config) {
     }
 }
 
-async fn run(config: Config) -> anyhow::Result<()> {
+/// Gives the labs of this data folder a name of their own, so that two servers on one engine leave each other's alone.
+fn name_instance(config: &mut Config) -> anyhow::Result<()> {
+    let path = config.data_dir.join("instance");
+    let name = match std::fs::read_to_string(&path) {
+        Ok(name) => name,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let name = uuid::Uuid::new_v4().simple().to_string();
+            std::fs::write(&path, &name).with_context(|| format!("cannot write `{}`", path.display()))?;
+            name
+        }
+        Err(error) => return Err(error).with_context(|| format!("cannot read `{}`", path.display())),
+    };
+    for zone in config.datazone.iter_mut().filter(|zone| zone.instance.is_none()) {
+        zone.instance = Some(format!("{name}-{}", zone.id));
+    }
+    Ok(())
+}
+
+async fn run(mut config: Config) -> anyhow::Result<()> {
     let _lock = lock(&config.data_dir)?;
+    name_instance(&mut config)?;
+    // The term table and the schemes take a moment to read; the first upload should not wait for them.
+    tokio::task::spawn_blocking(|| crate::intake::check(b"{}", catalog_ontology::manifest::Writer::Developer));
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
         format!("cannot listen on {}; another server may be running there: set ALIDADE_LISTEN", config.listen)
     })?;

@@ -17,7 +17,8 @@ pub fn request_id() -> String {
 /// Why a request has no better answer.
 #[derive(Debug)]
 pub struct Failure {
-    problem: Problem,
+    // Boxed, as every handler's result has room for it.
+    problem: Box<Problem>,
     retry_after: Option<u64>,
     /// The cause for the log; never for the client.
     cause: Option<String>,
@@ -26,7 +27,7 @@ pub struct Failure {
 impl Failure {
     /// Makes a failure from status, stable code, title and detail.
     pub fn new(status: StatusCode, code: &str, title: &str, detail: impl Into<String>) -> Self {
-        Self { problem: Problem::new(status.as_u16(), code, title, detail), retry_after: None, cause: None }
+        Self { problem: Box::new(Problem::new(status.as_u16(), code, title, detail)), retry_after: None, cause: None }
     }
 
     /// The request makes no sense: 400.

@@ -180,7 +180,6 @@ fn describe(app: &App, headers: &HeaderMap) -> Result<Response, Failure> {
     ] {
         say(&format!("{SD}resultFormat"), format!("http://www.w3.org/ns/formats/{format}"))?;
     }
-    say(&format!("{SD}availableGraphs"), format!("{}/.well-known/void", app.base))?;
     let AnswerFormat::Graph(syntax) = choose(headers, &AnswerFormat::GRAPHS)? else {
         return Err(Failure::internal("a service description is a graph"));
     };

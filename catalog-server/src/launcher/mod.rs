@@ -12,7 +12,7 @@ use catalog_launch::{Endpoint, LaunchSpec, plan};
 use catalog_records::{AccountName, Actor, LaunchFilter, Ledger, StoredLaunch, StoredOffer};
 use catalog_schemas::datazone::Datazone;
 use catalog_schemas::id::LaunchId;
-use catalog_schemas::launch::LaunchState;
+use catalog_schemas::launch::{Launch, LaunchState};
 use catalog_schemas::plan::{Plan, PlanRequest};
 use jiff::Timestamp;
 
@@ -164,6 +164,22 @@ impl Launcher {
         let backend = self.shared.zones.backend(&stored.launch.datazone);
         let backend = backend.ok_or_else(|| Failure::not_found("datazone", &stored.launch.datazone))?;
         Ok(backend.logs(&id, query))
+    }
+
+    /// Notes that somebody opened a lab: from then on it is in use, not only ready.
+    pub async fn note_first_use(&self, launch: &Launch) {
+        let mut running = launch.clone();
+        running.state = LaunchState::Running;
+        let update = catalog_records::LaunchUpdate {
+            id: launch.id.clone(),
+            expected: vec![LaunchState::Ready],
+            launch: running,
+            handle: None,
+            message: Some("it was opened".to_owned()),
+            by: None,
+        };
+        // Two first requests at once: the second finds it running already, which is as good.
+        let _ = self.shared.ledger.launch_update(update).await;
     }
 
     /// Asks for a launch to be stopped; asking again changes nothing.

@@ -15,8 +15,11 @@ use crate::http::problem::Failure;
 pub struct VolumeShelf {
     ledger: Ledger,
     projection: Arc<Projection>,
-    kept: Arc<Mutex<Option<(u64, Arc<Vec<Volume>>)>>>,
+    kept: Arc<Mutex<Option<Kept>>>,
 }
+
+/// The volumes as they were at a sequence.
+type Kept = (u64, Arc<Vec<Volume>>);
 
 impl VolumeShelf {
     /// Makes an empty shelf.

@@ -5,7 +5,6 @@ use catalog_schemas::id::{Identifier, Version};
 use include_dir::{Dir, include_dir};
 
 use crate::catalog::{Catalog, Upload};
-use crate::http::problem::Failure;
 use crate::intake;
 
 static SAMPLE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/sample");
@@ -80,7 +79,7 @@ pub async fn publish(catalog: &Catalog) -> Result<usize, SampleError> {
     }
     // Together they share commits, so a first start takes a moment rather than a second.
     let published = futures::future::join_all(uploads.into_iter().map(|(folder, upload)| async move {
-        catalog.publish(upload).await.map_err(|failure| SampleError::Refused { reason: words(&failure), folder })
+        catalog.publish(upload).await.map_err(|failure| SampleError::Refused { reason: failure.words(), folder })
     }))
     .await;
     let mut new = 0;
@@ -88,11 +87,4 @@ pub async fn publish(catalog: &Catalog) -> Result<usize, SampleError> {
         new += usize::from(matches!(outcome?.0, catalog_records::PublishOutcome::Created { .. }));
     }
     Ok(new)
-}
-
-fn words(failure: &Failure) -> String {
-    let problem = failure.problem();
-    let findings =
-        problem.findings.iter().map(|finding| format!("{} {}: {}", finding.code, finding.pointer, finding.message));
-    problem.detail.iter().cloned().chain(findings).collect::<Vec<_>>().join("; ")
 }

@@ -1,13 +1,12 @@
 //! Commands for the operator, on this machine's data folder.
 
-use std::io::BufRead;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
+use catalog_harvester::lines::Lines;
 use catalog_index::Generations;
-use catalog_ontology::manifest::{Options, ValidRecord, Writer, validate};
 use catalog_records::Ledger;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -18,9 +17,6 @@ use super::{Local, block_on, say};
 use crate::catalog::Catalog;
 use crate::view::Projection;
 use crate::{config, projector};
-
-/// Records validated and stored at a time.
-const BATCH: usize = 5000;
 
 /// `alidade import`
 #[derive(Debug, Args)]
@@ -38,70 +34,42 @@ impl Import {
         let file = std::fs::File::open(&self.file).with_context(|| format!("cannot read `{}`", self.file.display()))?;
         let bar = ProgressBar::new(file.metadata()?.len())
             .with_style(ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {msg}")?);
+        let mut source = Lines::new(std::io::BufReader::with_capacity(1 << 20, file));
         block_on(async {
             let ledger = Ledger::open(&config.data_dir).await?;
             let catalog = Catalog::new(ledger.clone(), config.zone.id.clone());
-            let (mut stored, mut same, mut kept, mut refused) = (0, 0, 0, 0_u64);
-            let mut batch = Vec::with_capacity(BATCH);
-            let mut lines = std::io::BufReader::with_capacity(1 << 20, file).split(b'\n').enumerate().peekable();
-            while let Some((number, line)) = lines.next() {
-                let line = line.with_context(|| format!("line {} of `{}`", number + 1, self.file.display()))?;
-                bar.inc(line.len() as u64 + 1);
-                if !line.iter().all(u8::is_ascii_whitespace) {
-                    batch.push((number + 1, line));
+            let (mut stored, mut same, mut kept, mut refused) = (0, 0, 0, 0);
+            // Reading and validating one batch goes on while the one before it is stored.
+            let (sender, mut batches) = tokio::sync::mpsc::channel(1);
+            let reader = tokio::task::spawn_blocking(move || {
+                while let Some(batch) = source.next_batch()? {
+                    if sender.blocking_send(batch).is_err() {
+                        break;
+                    }
                 }
-                if batch.len() < BATCH && lines.peek().is_some() {
-                    continue;
+                Ok::<_, catalog_harvester::Error>(())
+            });
+            while let Some(batch) = batches.recv().await {
+                for one in &batch.quarantined {
+                    say(format_args!("line {} is refused:", one.line));
+                    print_report(&self.file, &one.report);
                 }
-                let (records, faults) = validated(std::mem::take(&mut batch)).await?;
-                for (number, report) in &faults {
-                    say(format_args!("line {number} is refused:"));
-                    print_report(&self.file, report);
-                }
-                refused += faults.len() as u64;
-                let imported =
-                    catalog.import(&records).await.map_err(|failure| anyhow::anyhow!("{:?}", failure.problem()))?;
+                refused += batch.quarantined.len();
+                let imported = catalog.import(&batch.records).await;
+                let imported = imported.map_err(|failure| anyhow::anyhow!("{}", failure.words()))?;
                 stored += imported.created;
                 same += imported.same;
                 kept += imported.kept;
+                bar.inc(batch.bytes);
                 bar.set_message(format!("{stored} stored"));
             }
+            reader.await??;
             bar.finish_and_clear();
             say(format_args!("{stored} stored, {same} unchanged, {kept} kept as they were, {refused} refused"));
             ledger.close().await;
             Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         })
     }
-}
-
-type Line = (usize, Vec<u8>);
-
-/// Validates lines on every core, in their order.
-async fn validated(
-    lines: Vec<Line>,
-) -> anyhow::Result<(Vec<ValidRecord>, Vec<(usize, catalog_schemas::problem::Report)>)> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let chunk = lines.len().div_ceil(cores).max(1);
-    let tasks: Vec<_> = lines
-        .chunks(chunk)
-        .map(<[Line]>::to_vec)
-        .map(|lines| {
-            tokio::task::spawn_blocking(move || {
-                let options = Options::new(Writer::Developer);
-                lines.into_iter().map(|(number, line)| (number, validate(&line, &options))).collect::<Vec<_>>()
-            })
-        })
-        .collect();
-    let (mut records, mut faults) = (Vec::new(), Vec::new());
-    for task in tasks {
-        for (number, validation) in task.await? {
-            match validation.record {
-                Some(record) => records.push(record),
-                None => faults.push((number, validation.report)),
-            }
-        }
-    }
-    Ok((records, faults))
 }
 
 /// `alidade verify`

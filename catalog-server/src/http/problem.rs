@@ -96,6 +96,14 @@ impl Failure {
         &self.problem
     }
 
+    /// Returns everything that it says in one line, for a terminal or a log.
+    pub fn words(&self) -> String {
+        let finding = |finding: &Finding| format!("{} {}: {}", finding.code, finding.pointer, finding.message);
+        let findings = self.problem.findings.iter().map(finding);
+        let causes = self.problem.detail.iter().chain(&self.cause).cloned();
+        causes.chain(findings).collect::<Vec<_>>().join("; ")
+    }
+
     /// Returns the status.
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use catalog_ontology::manifest::{MANIFEST, ValidRecord, Writer};
+use catalog_ontology::terms::Kind;
 use catalog_records::{AccountName, Actor, IdempotencyKey, Imported, Ledger, Package, Publication, PublishOutcome};
 use catalog_schemas::id::{Identifier, Version, ZoneId};
 use catalog_schemas::problem::{Finding, Report};
@@ -192,7 +193,7 @@ fn mismatches(upload: &Upload, record: &ValidRecord) -> Vec<Finding> {
         findings.push(
             Finding::error("version.mismatch", "the manifest is of another version than the request")
                 .file(MANIFEST)
-                .pointer("/softwareVersion")
+                .pointer(if record.kind() == Kind::Dataset { "/version" } else { "/softwareVersion" })
                 .got(version)
                 .expected(upload.version.as_str())
                 .fix("send the package to the path of its own version"),

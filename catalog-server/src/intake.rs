@@ -4,6 +4,8 @@ use catalog_archive::{Budget, Package};
 use catalog_ontology::manifest::{self, MANIFEST, Options, ValidRecord, Writer};
 use catalog_schemas::problem::Report;
 
+use crate::catalog::FIRST_VERSION;
+
 /// What was found in the bytes.
 #[derive(Debug)]
 pub struct Checked {
@@ -49,7 +51,11 @@ fn judge(manifest: &[u8], package: Option<&Package>, writer: Writer) -> Checked 
         file: package.is_some().then_some(MANIFEST),
         ..Options::new(writer)
     };
-    let validation = manifest::validate(manifest, &options);
+    let mut validation = manifest::validate(manifest, &options);
+    if validation.record.is_some() {
+        // A record that gives no version is published as its first.
+        validation.report.version.get_or_insert_with(|| FIRST_VERSION.to_owned());
+    }
     Checked {
         report: validation.report,
         record: validation.record,

@@ -55,6 +55,9 @@ pub async fn pass_root(
 }
 
 async fn proxy(app: Arc<App>, viewer: Viewer, id: LaunchId, mut request: Request) -> Result<Response, Failure> {
+    if viewer.actor().is_none() && wants_page(request.headers()) {
+        return Ok(Redirect::to(&format!("/login?next=/lab/{id}/")).into_response());
+    }
     let actor = viewer.may(Permission::Launch)?;
     let stored = app.ledger.launch(id.as_str()).await?.filter(|stored| stored.launch.owner == actor.account.as_str());
     // Somebody else's launch is answered like none at all: its existence is private.
@@ -94,6 +97,11 @@ async fn proxy(app: Arc<App>, viewer: Viewer, id: LaunchId, mut request: Request
     };
     backward_headers(response.headers_mut(), &app, &base, stored.launch.demo);
     Ok(response)
+}
+
+/// Says whether a person's browser asks, who can sign in.
+fn wants_page(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|accept| accept.contains("text/html"))
 }
 
 fn unreachable(error: &dyn std::fmt::Display) -> Failure {

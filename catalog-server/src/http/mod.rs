@@ -115,7 +115,6 @@ pub fn router(app: Arc<App>) -> Router {
     let inside = Router::new()
         .route("/openapi.json", get(openapi_document))
         .route("/api/docs", get(operations::docs))
-        .route("/api/docs.css", get(operations::docs_style))
         .route("/schemas/{file}", get(vocabulary::schema))
         .route("/ns/esado/{scheme}", get(vocabulary::scheme))
         .route("/lab/{launch}", get(lab::root))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{Html, IntoResponse, Response};
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 
 use crate::app::App;
 
@@ -54,17 +54,14 @@ pub async fn metrics(State(app): State<Arc<App>>) -> Response {
 }
 
 /// Shows the API as a page, made from the OpenAPI document; no script, no other origin.
-pub async fn docs(State(app): State<Arc<App>>) -> Html<String> {
-    Html(docs_page(&app.openapi))
+pub async fn docs(State(app): State<Arc<App>>, headers: HeaderMap) -> Html<String> {
+    Html(catalog_portal::reference(&headers, "/api/docs", "API", &docs_page(&app.openapi)))
 }
 
 fn docs_page(openapi: &serde_json::Value) -> String {
     let text = |value: &serde_json::Value| escape(value.as_str().unwrap_or_default());
     let mut page = String::from(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>API · Alidade</title>\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <link rel=\"stylesheet\" href=\"/api/docs.css\"></head><body><main><h1>Alidade API</h1>\
-         <p>The same as a document: <a href=\"/openapi.json\">/openapi.json</a>. Errors are problem documents (RFC 9457).</p>",
+        "<h1>API</h1><p>The same as a document: <a href=\"/openapi.json\">/openapi.json</a>. Errors are problem documents (RFC 9457).</p>",
     );
     let empty = serde_json::Map::new();
     let paths = openapi["paths"].as_object().unwrap_or(&empty);
@@ -72,7 +69,7 @@ fn docs_page(openapi: &serde_json::Value) -> String {
         for (method, operation) in operations.as_object().unwrap_or(&empty) {
             let (method, path) = (escape(&method.to_uppercase()), escape(path));
             let summary = operation.get("summary").map(text).unwrap_or_default();
-            let _ = write!(page, "<section><h2><b>{method}</b> <code>{path}</code></h2><p>{summary}</p><dl>");
+            let _ = write!(page, "<section><h2>{method} <code>{path}</code></h2><p>{summary}</p><dl>");
             for parameter in operation["parameters"].as_array().into_iter().flatten() {
                 let (name, meaning) = (text(&parameter["name"]), text(&parameter["description"]));
                 let _ = write!(page, "<dt><code>{name}</code></dt><dd>{meaning}</dd>");
@@ -83,17 +80,7 @@ fn docs_page(openapi: &serde_json::Value) -> String {
             page.push_str("</dl></section>");
         }
     }
-    page.push_str("</main></body></html>");
     page
-}
-
-/// Gives the style of the page above.
-pub async fn docs_style() -> Response {
-    const STYLE: &str = ":root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;margin:0;padding:1.5rem}\
-        main{max-width:60rem;margin:auto}section{border-top:1px solid;padding:.5rem 0;overflow-wrap:anywhere}\
-        h2{font-size:1.05rem;font-weight:500}dl{display:grid;grid-template-columns:10rem 1fr;gap:.25rem 1rem}dd{margin:0}\
-        @media(max-width:40rem){dl{grid-template-columns:1fr}}";
-    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], STYLE).into_response()
 }
 
 fn escape(text: &str) -> String {

@@ -99,7 +99,7 @@ async fn answer(
     let Some(text) = parameters.query else {
         return Err(Failure::bad_request("query.missing", "there is no `query`"));
     };
-    if app.graph.applied_seq() == 0 && !app.graph_is_warm() {
+    if !app.graph_is_warm() {
         return Err(Failure::unavailable("sparql.warming_up", "the RDF store is being filled after a start", 5));
     }
     // A slot is waited for only shortly, so that strangers' queries cannot pile up (THREATS T21).

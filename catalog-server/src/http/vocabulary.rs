@@ -18,9 +18,21 @@ const JSON_LD: &str = "application/ld+json";
     responses((status = 200, description = "The terms, as HTML or Turtle"), (status = 406, description = "No such format", body = Problem)))]
 pub async fn ontology(headers: HeaderMap) -> Result<Response, Failure> {
     match choose(&headers, &[HTML, TURTLE])? {
-        HTML => Ok(answer(HTML, generate::ontology_page())),
+        HTML => {
+            let page =
+                catalog_portal::reference(&headers, "/ns/esado", "ESADO vocabulary", inside(generate::ontology_page()));
+            let headers =
+                [(header::CONTENT_TYPE, HTML), (header::VARY, "Accept, Cookie"), (header::CACHE_CONTROL, "no-cache")];
+            Ok((headers, page).into_response())
+        }
         _ => Ok(answer(TURTLE, generate::ontology_turtle())),
     }
+}
+
+/// Returns what stands inside the main element of a page of ours.
+fn inside(page: &str) -> &str {
+    let from_main = page.split_once("<main>").map_or(page, |(_, rest)| rest);
+    from_main.split_once("</main>").map_or(from_main, |(main, _)| main)
 }
 
 /// Gives the JSON-LD context that manifests name.

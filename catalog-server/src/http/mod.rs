@@ -129,12 +129,22 @@ pub fn router(app: Arc<App>) -> Router {
         .and(NotForContentType::IMAGES);
     api.merge(catalog_portal::router(portal.clone()).layer(CompressionLayer::new().compress_when(compressed)))
         .merge(inside)
-        .fallback_service(catalog_portal::fallback(portal))
+        .fallback(move |request| nothing(catalog_portal::fallback(portal.clone()), request))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), viewer::same_origin))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             Failure::internal("a handler panicked").into_response()
         }))
         .layer(middleware::from_fn(common))
+}
+
+/// Answers what has no route: a problem for programs, a page for people.
+async fn nothing(page: Router, request: Request) -> Response {
+    let path = request.uri().path();
+    if path.starts_with("/api/") {
+        return Failure::not_found("operation", path).into_response();
+    }
+    let Ok(response) = page.oneshot(request).await;
+    response
 }
 
 async fn openapi_document(axum::extract::State(app): axum::extract::State<Arc<App>>) -> Response {
@@ -173,6 +183,9 @@ async fn common(request: Request, next: Next) -> Response {
     let mut response = answered.unwrap_or_else(|_| {
         Failure::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the request took too long", "try again").into_response()
     });
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED && !response.headers().contains_key(header::CONTENT_TYPE) {
+        response = with_problem(response);
+    }
     let status = response.status();
     tracing::info!(%method, path, status = status.as_u16(), ms = started.elapsed().as_millis() as u64, request = id, "answered");
     let headers = response.headers_mut();
@@ -191,6 +204,20 @@ async fn common(request: Request, next: Next) -> Response {
     }
     if is_open(&path) && matches!(method, Method::GET | Method::HEAD | Method::POST) {
         headers.entry(header::ACCESS_CONTROL_ALLOW_ORIGIN).or_insert(HeaderValue::from_static("*"));
+    }
+    response
+}
+
+/// Says in words what the router says with a bare status.
+fn with_problem(bare: Response) -> Response {
+    let allowed = bare.headers().get(header::ALLOW).cloned();
+    let methods = allowed.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let detail = format!("this path answers {methods}");
+    let mut response =
+        Failure::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "no such method here", detail)
+            .into_response();
+    if let Some(allowed) = allowed {
+        response.headers_mut().insert(header::ALLOW, allowed);
     }
     response
 }

@@ -6,11 +6,34 @@ pub(crate) const MAX_DEPTH: usize = 100;
 /// The longest query text, in bytes.
 pub(crate) const MAX_BYTES: usize = 64 * 1024;
 
-/// Returns how deep brackets nest, strings and comments left out.
+/// Returns how deep brackets nest.
 ///
 /// It is a first line of defence that gives a friendly error. A text can be written so that this reading and the
-/// parser's differ (`?a<?b#>"`), so the parser also runs on a stack that holds the deepest text of [`MAX_BYTES`].
+/// parser's differ (`?a<?b#>"`), so brackets in strings and comments count too when there are very many of them, and
+/// the parser also runs on a stack that holds the deepest text of [`MAX_BYTES`].
 pub(crate) fn depth(text: &str) -> usize {
+    let raw = raw_depth(text);
+    if raw > 10 * MAX_DEPTH { raw } else { depth_in_code(text) }
+}
+
+/// Returns how deep brackets nest wherever they stand.
+fn raw_depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for byte in text.bytes() {
+        match byte {
+            b'(' | b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b')' | b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// Returns how deep brackets nest outside of strings and comments.
+fn depth_in_code(text: &str) -> usize {
     let bytes = text.as_bytes();
     let (mut depth, mut deepest, mut at) = (0_usize, 0, 0);
     while let Some(&byte) = bytes.get(at) {

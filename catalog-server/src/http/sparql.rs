@@ -118,12 +118,18 @@ async fn answer(
     let format = choose(headers, offered)?;
     let seq = app.graph.applied_seq();
     let store = Arc::clone(&app.graph);
-    let body = tokio::task::spawn_blocking(move || {
-        let answer = query.evaluate(&store, format, Limits::default());
+    let limits = Limits::default();
+    let evaluation = tokio::task::spawn_blocking(move || {
+        let answer = query.evaluate(&store, format, limits);
         drop(slot);
         answer
-    })
-    .await??;
+    });
+    // An evaluator that does not notice its cancellation keeps its slot until it ends, but not the client (FACTS F11).
+    let grace = std::time::Duration::from_secs(1);
+    let Ok(body) = tokio::time::timeout(limits.time + grace, evaluation).await else {
+        return Err(catalog_graph::QueryError::Timeout(limits.time).into());
+    };
+    let body = body??;
     let mut response = if is_head { StatusCode::OK.into_response() } else { body.into_response() };
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.media_type()));

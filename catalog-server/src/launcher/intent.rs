@@ -1,10 +1,10 @@
 //! From a request to an intent in the ledger.
 
-use catalog_launch::{Gpus, LaunchSpec, Readiness};
+use catalog_launch::{LaunchSpec, Readiness};
 use catalog_records::{Actor, IdempotencyKey, LaunchCreated, NewLaunch, StoredLaunch};
 use catalog_schemas::id::LaunchId;
 use catalog_schemas::launch::{Launch, LaunchState};
-use catalog_schemas::plan::{Offer, PlanAnswer, PlanRequest, Resources};
+use catalog_schemas::plan::{MilliCpu, Offer, PlanAnswer, PlanRequest};
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -127,12 +127,6 @@ impl Launcher {
 
 /// Builds the closed description that a backend is given.
 fn spec(id: &LaunchId, name: &str, candidate: &Candidate, offer: &Offer, actor: &Actor) -> LaunchSpec {
-    let Resources { cpu, memory_mib, gpu } = &offer.offered;
-    let gpus = gpu.as_ref().filter(|gpu| gpu.count > 0).map(|gpu| Gpus {
-        count: gpu.count,
-        vendor: gpu.vendor.clone().unwrap_or_else(|| "nvidia".to_owned()),
-        model: gpu.model.clone().or_else(|| gpu.models.first().cloned()).unwrap_or_default(),
-    });
     let owner_hash = hex::encode(&Sha256::digest(actor.account.as_str())[..8]);
     let runtime = &candidate.runtime;
     LaunchSpec {
@@ -142,10 +136,10 @@ fn spec(id: &LaunchId, name: &str, candidate: &Candidate, offer: &Offer, actor: 
         owner_hash,
         image: candidate.need.image.clone(),
         interface_type: candidate.need.interface_type.clone(),
-        cpu: cpu.map(|cpu| cpu.min).unwrap_or_default(),
-        memory_mib: memory_mib.map(|memory| memory.min).unwrap_or_default(),
-        gpus,
-        mounts: offer.mounts.clone(),
+        cpu: MilliCpu::default(),
+        memory_mib: 0,
+        gpus: None,
+        mounts: Vec::new(),
         port: runtime.port,
         entry_path: runtime.entry_path.clone(),
         readiness: Readiness { path: runtime.readiness_path.clone(), timeout_seconds: runtime.readiness_seconds },
@@ -153,4 +147,5 @@ fn spec(id: &LaunchId, name: &str, candidate: &Candidate, offer: &Offer, actor: 
         args: runtime.args.clone(),
         env: runtime.env.clone(),
     }
+    .with_offer(offer)
 }

@@ -80,7 +80,7 @@ impl Launcher {
         request: &PlanRequest,
         actor: Option<&Actor>,
     ) -> Result<Plan, Failure> {
-        self.shared.zones.look_again().await;
+        self.shared.zones.look_again_in_time().await;
         let viewer = self.viewer(actor).await?;
         let (zones, volumes) = (self.shared.zones.snapshots(), self.shared.volumes.known().await?);
         let question = Question {

@@ -3,9 +3,11 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use catalog_launch::planner::{Health, ZoneSnapshot};
+use catalog_launch::observe::{datazone, observe};
+use catalog_launch::planner::ZoneSnapshot;
 use catalog_launch::{Backend, ZoneConfig};
-use catalog_schemas::datazone::{Capability, Capacity, Datazone};
+use catalog_schemas::datazone::Datazone;
+use jiff::Timestamp;
 
 use super::Launcher;
 
@@ -15,7 +17,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How old a sight may be for planning.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// How long a zone may take to answer.
+/// How long a plan waits for zones to answer; one that takes longer is planned with as it was last seen.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// All datazones.
@@ -26,33 +28,15 @@ pub struct Zones {
 struct Zone {
     config: ZoneConfig,
     backend: Arc<dyn Backend>,
-    seen: RwLock<Seen>,
-}
-
-/// What was last seen of a zone.
-#[derive(Debug, Clone)]
-struct Seen {
-    capability: Capability,
-    capacity: Option<Capacity>,
-    problem: Option<String>,
-    at: Option<Instant>,
+    seen: RwLock<Option<(Instant, ZoneSnapshot)>>,
 }
 
 impl Zones {
     pub(super) fn open(configs: &[ZoneConfig]) -> Result<Self, catalog_launch::Error> {
-        let zones = configs
-            .iter()
-            .map(|config| {
-                let seen = Seen {
-                    capability: Capability::default(),
-                    capacity: None,
-                    problem: Some("not seen yet".to_owned()),
-                    at: None,
-                };
-                Ok(Zone { backend: catalog_launch::open(config)?, config: config.clone(), seen: RwLock::new(seen) })
-            })
-            .collect::<Result<_, catalog_launch::Error>>()?;
-        Ok(Self { zones })
+        let open = |config: &ZoneConfig| {
+            Ok(Zone { backend: catalog_launch::open(config)?, config: config.clone(), seen: RwLock::default() })
+        };
+        Ok(Self { zones: configs.iter().map(open).collect::<Result<_, catalog_launch::Error>>()? })
     }
 
     pub(super) fn backend(&self, id: &str) -> Option<Arc<dyn Backend>> {
@@ -67,91 +51,38 @@ impl Zones {
         self.zones.iter().any(|zone| zone.config.id.as_str() == id && zone.config.is_demo())
     }
 
+    /// Lists the zones that were seen, as everybody may see them.
     pub(super) fn list(&self) -> Vec<Datazone> {
-        self.zones
-            .iter()
-            .map(|zone| {
-                let seen = zone.seen();
-                let is_stale =
-                    seen.at.is_none_or(|at| at.elapsed().as_secs() > zone.config.capacity_seconds.unsigned_abs());
-                let health = match (&seen.problem, seen.at) {
-                    (_, None) => "unknown",
-                    (Some(_), _) => "down",
-                    (None, _) => "up",
-                };
-                let mut capability = seen.capability;
-                capability.volumes = zone.config.held_volumes().into_keys().collect();
-                Datazone {
-                    id: zone.config.id.to_string(),
-                    name: zone.config.name.clone(),
-                    demo: zone.config.is_demo(),
-                    capability,
-                    // What is stale is unknown, never zero.
-                    capacity: seen.capacity.filter(|_| !is_stale),
-                    health: health.to_owned(),
-                    problem: seen.problem,
-                    file_service: zone.config.file_service.clone(),
-                }
-            })
-            .collect()
+        let now = Timestamp::now();
+        self.zones.iter().filter_map(|zone| Some(datazone(&zone.config, &zone.seen()?.1, now))).collect()
     }
 
     pub(super) fn snapshots(&self) -> Vec<ZoneSnapshot> {
-        self.zones
-            .iter()
-            .map(|zone| {
-                let seen = zone.seen();
-                ZoneSnapshot {
-                    id: zone.config.id.to_string(),
-                    name: zone.config.name.clone(),
-                    demo: zone.config.is_demo(),
-                    capability: seen.capability,
-                    capacity: seen.capacity,
-                    capacity_ttl_seconds: zone.config.capacity_seconds,
-                    volumes: zone.config.held_volumes(),
-                    health: seen.problem.map_or(Health::Up, Health::Down),
-                    policy: zone.config.policy(),
-                }
-            })
-            .collect()
+        self.zones.iter().filter_map(|zone| Some(zone.seen()?.1)).collect()
     }
 
     /// Looks at every zone whose last sight is too old to plan with.
     pub(super) async fn look_again(&self) {
-        let old = self.zones.iter().filter(|zone| zone.seen().at.is_none_or(|at| at.elapsed() > FRESH));
+        let old = self.zones.iter().filter(|zone| zone.seen().is_none_or(|(at, _)| at.elapsed() > FRESH));
         futures::future::join_all(old.map(Zone::look)).await;
+    }
+
+    /// The same, without waiting longer than a person would for a zone that does not answer.
+    pub(super) async fn look_again_in_time(&self) {
+        // A zone that was never seen in this time is left out of the plan rather than guessed.
+        let _ = tokio::time::timeout(PATIENCE, self.look_again()).await;
     }
 }
 
 impl Zone {
-    fn seen(&self) -> Seen {
+    fn seen(&self) -> Option<(Instant, ZoneSnapshot)> {
         self.seen.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn look(&self) {
-        let asked = async { Ok((self.backend.capability().await?, self.backend.capacity().await)) };
-        let answer: Result<(Capability, _), catalog_launch::BackendError> =
-            match tokio::time::timeout(PATIENCE, asked).await {
-                Ok(answer) => answer,
-                Err(_) => {
-                    self.note(|seen| seen.problem = Some(format!("it did not answer within {} s", PATIENCE.as_secs())));
-                    return;
-                }
-            };
-        self.note(|seen| match answer {
-            Ok((capability, capacity)) => {
-                seen.capability = capability;
-                seen.capacity = capacity.ok();
-                seen.problem = None;
-            }
-            Err(error) => seen.problem = Some(error.cause),
-        });
-    }
-
-    fn note(&self, change: impl FnOnce(&mut Seen)) {
-        let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
-        change(&mut seen);
-        seen.at = Some(Instant::now());
+        let before = self.seen().map(|(_, snapshot)| snapshot);
+        let now = observe(&self.config, self.backend.as_ref(), before.as_ref()).await;
+        *self.seen.write().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), now));
     }
 }
 

@@ -1,10 +1,11 @@
-//! The tasks of this workspace that are not a plain cargo command: `cargo xtask check`, `fixture`, `generate`, `sample`.
+//! The tasks of this workspace that are not a plain cargo command: `cargo xtask bench`, `check`, `fixture`, `generate`, `sample`.
 //!
 //! Every task is a module with one public function. Nothing here is shipped, and nothing here knows what a valid manifest is:
 //! that is the ontology's, which the tests of this crate ask about everything that the fixtures write.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line task talks to the terminal")]
 
+mod bench;
 mod check;
 mod fixture;
 mod generated;
@@ -25,6 +26,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Measures the server, each figure beside its baseline.
+    Bench(bench::Arguments),
     /// Checks everything that a change must pass, or only the steps named.
     Check(check::Arguments),
     /// Writes manifests for tests and measurements, one a line.
@@ -38,6 +41,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
+        Task::Bench(arguments) => bench::run(&arguments),
         Task::Check(arguments) => check::run(&arguments),
         Task::Fixture(fixture) => fixture::run(&fixture),
         Task::Generate => generated::update(),

@@ -225,18 +225,9 @@ async fn document(
     {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
-    let body = match syntax {
-        // The record's own JSON-LD is compact and reads like its manifest.
-        GraphSyntax::JsonLd => {
-            let mut json = found.shown.json_ld(&app.iri(zone.as_str(), identifier.as_str()));
-            json["@context"] = serde_json::Value::String(format!("{}/context/v1", app.base));
-            serde_json::to_vec_pretty(&json).map_err(Failure::internal)?
-        }
-        _ => {
-            let iris = RecordIris::new(&app.base, zone.as_str(), &found.shown);
-            syntax.write(&found.shown.triples(&iris, Visibility::Public))?
-        }
-    };
+    // Every syntax says the same, so all are written from the same statements.
+    let iris = RecordIris::new(&app.base, zone.as_str(), &found.shown);
+    let body = syntax.write(&found.shown.triples(&iris, Visibility::Public))?;
     let link = format!("<{}>; rel=\"canonical\"", app.iri(zone.as_str(), identifier.as_str()));
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(syntax.media_type())),

@@ -37,6 +37,8 @@ pub enum Layout {
     Wide,
     /// One column as wide as a text is read.
     Narrow,
+    /// A long text to look things up in.
+    Reference,
 }
 
 impl Layout {
@@ -47,6 +49,7 @@ impl Layout {
             Self::Aside => "record",
             Self::Wide => "wide",
             Self::Narrow => "narrow",
+            Self::Reference => "reference",
         }
     }
 }

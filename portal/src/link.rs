@@ -34,6 +34,15 @@ pub fn record_path(zone: &str, identifier: &str, version: Option<&str>) -> Strin
     version.map_or(base.clone(), |version| format!("{base}/{}", segment(version)))
 }
 
+/// Returns the path of a record's page from its address, so that a link stays on this server whatever its base is.
+pub(crate) fn page_of(iri: &str) -> Option<String> {
+    let (before, tail) = iri.split_once("/id/")?;
+    // An address of another kind that happens to hold `/id/` stays what it is.
+    let is_base = before.split_once("://").is_some_and(|(_, host)| !host.is_empty() && !host.contains('#'));
+    let (zone, identifier) = tail.split_once('/')?;
+    (is_base && !zone.is_empty() && !identifier.contains(['/', '#', '?'])).then(|| record_path(zone, identifier, None))
+}
+
 /// Returns the path to go back to when it is one of this server's, else the fallback.
 ///
 /// A browser reads `//host` and `/\host` as another server, and drops tabs and line ends before it reads at all.
@@ -70,6 +79,13 @@ mod tests {
         ] {
             assert_eq!(local_path(bad, "/x"), "/x", "{bad}");
         }
+    }
+
+    #[test]
+    fn a_records_page_is_found_from_its_address() {
+        assert_eq!(page_of("https://a.example/id/go-esa/esa.psa").as_deref(), Some("/record/go-esa/esa.psa"));
+        assert_eq!(page_of("https://a.example/id/go-esa/esa.psa#author-1"), None);
+        assert_eq!(page_of("javascript:alert(1)"), None);
     }
 
     #[test]

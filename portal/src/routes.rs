@@ -17,6 +17,7 @@ use catalog_client::Client;
 use catalog_schemas::problem::Problem;
 
 use self::visit::Visit;
+pub(crate) use self::visit::{THEME_COOKIE, cookies};
 use crate::asset;
 
 /// Largest upload of the publish form: the archive budget of 50 MiB and room for the form around it.

@@ -2,6 +2,7 @@
 
 use catalog_schemas::datazone::Datazone;
 use catalog_schemas::plan::Resources;
+use catalog_schemas::problem::Problem;
 
 /// Returns a count with its thousands apart: `21,818`.
 pub(crate) fn count(number: usize) -> String {
@@ -84,6 +85,39 @@ pub(crate) fn duration(seconds: i64) -> String {
     }
 }
 
+/// Returns what the API said as a sentence: its messages begin in lower case and have no full stop.
+pub(crate) fn sentence(message: &str) -> String {
+    let message = message.trim();
+    let mut rest = message.chars();
+    let Some(first) = rest.next() else { return String::new() };
+    // A name such as `my_lab` or jl-gaia stays as it is written; a word that only begins a sentence does not.
+    let word = message.split(char::is_whitespace).next().unwrap_or_default();
+    let is_word = word.chars().all(|c| c.is_lowercase() || ",;:'’".contains(c));
+    let first = if is_word { first.to_uppercase().to_string() } else { first.to_string() };
+    let end = if message.ends_with(['.', '!', '?', '…', ':']) { "" } else { "." };
+    format!("{first}{}{end}", rest.as_str())
+}
+
+/// Returns what a problem says: its findings when it has some, else its detail, else its title.
+pub(crate) fn said(problem: &Problem) -> String {
+    if problem.findings.is_empty() {
+        return sentence(problem.detail.as_ref().filter(|detail| !detail.trim().is_empty()).unwrap_or(&problem.title));
+    }
+    let findings: Vec<String> = problem.findings.iter().map(|finding| sentence(&finding.message)).collect();
+    findings.join(" ")
+}
+
+/// Returns a label with a capital.
+pub(crate) fn capitalised(label: &str) -> String {
+    let mut rest = label.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
+}
+
+/// Returns a version as it stands in a list, where a bare number would say nothing.
+pub(crate) fn version(version: &str) -> String {
+    if version.contains('.') { version.to_owned() } else { format!("version {version}") }
+}
+
 /// Returns this moment.
 pub(crate) fn now() -> String {
     jiff::Timestamp::now().to_string()
@@ -161,6 +195,17 @@ mod tests {
         assert_eq!(day("2022-10-12T08:00:00Z"), "12 Oct 2022");
         assert_eq!(day("2022-10-12"), "12 Oct 2022");
         assert_eq!(day("soon"), "soon");
+    }
+
+    #[test]
+    fn messages_become_sentences() {
+        assert_eq!(sentence("has no GPU"), "Has no GPU.");
+        assert_eq!(sentence("`x` is not a path"), "`x` is not a path.");
+        assert_eq!(sentence("jl-gaia runs already"), "jl-gaia runs already.");
+        assert_eq!(sentence("It is so."), "It is so.");
+        assert_eq!(sentence("64 of 64 CPUs free"), "64 of 64 CPUs free.");
+        assert_eq!(sentence(" "), "");
+        assert_eq!([version("2"), version("0.3.1")], ["version 2", "0.3.1"]);
     }
 
     #[test]

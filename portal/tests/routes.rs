@@ -45,9 +45,25 @@ fn api() -> Router {
     async fn record(Path((_, identifier)): Path<(String, String)>) -> axum::response::Response {
         match identifier.as_str() {
             "esa.gaia.jl-pangaia" => Json(fixture::record("")).into_response(),
+            "esa.withdrawn" => {
+                let mut record = fixture::record("");
+                record.state = "withdrawn".to_owned();
+                record.reason = Some("It held a private key.".to_owned());
+                (StatusCode::GONE, Json(record)).into_response()
+            }
             "esa.gone" => refuse(410, "withdrawn", "It held a private key."),
             "esa.broken" => (StatusCode::INTERNAL_SERVER_ERROR, "sqlite: disk full at /home/alidade").into_response(),
             _ => refuse(404, "record-unknown", "No record has this identifier."),
+        }
+    }
+    async fn sparql(body: String) -> axum::response::Response {
+        if body.contains("SELECT") {
+            let rows = json!({ "head": { "vars": ["n"] }, "results": { "bindings": [{ "n": { "type": "literal", "value": "63" } }] } });
+            ([(header::CONTENT_TYPE, "application/sparql-results+json")], rows.to_string()).into_response()
+        } else if body.contains("DESCRIBE") {
+            ([(header::CONTENT_TYPE, "application/n-triples")], "<a:a> <b:b> <c:c> .\n").into_response()
+        } else {
+            refuse(400, "query.syntax", "error at 1:7: expected one of Var")
         }
     }
     async fn validate(body: Bytes) -> Json<Report> {
@@ -117,6 +133,7 @@ fn api() -> Router {
     }
     Router::new()
         .route("/api/v1/search", get(search))
+        .route("/sparql", post(sparql))
         .route("/api/v1/records/{zone}/{identifier}", get(record))
         .route("/api/v1/validate", post(validate))
         .route("/api/v1/packages/{identifier}/{version}", put(publish))
@@ -239,8 +256,8 @@ async fn what_is_not_there_is_said_in_plain_words() {
         ("/nowhere", 404, "No page has this address"),
         ("/record/go-esa/esa.unknown", 404, "No record has this identifier"),
         ("/record/go-esa/esa.gone", 410, "It held a private key."),
-        ("/search?colour=red", 400, "unknown parameter or facet `colour`"),
-        ("/search?page=0", 400, "`page` must be a whole number"),
+        ("/search?colour=red", 400, "Unknown parameter or facet <code>colour</code>"),
+        ("/search?page=0", 400, "<code>page</code> must be a whole number"),
         ("/launch?datalab=aladin", 400, "zone/identifier"),
         ("/launches/l00000000000000000000000000", 404, "No such launch"),
         ("/assets/style-000000000000.css", 404, "There is no such file"),
@@ -253,10 +270,12 @@ async fn what_is_not_there_is_said_in_plain_words() {
 }
 
 #[tokio::test]
-async fn a_problem_names_its_request() {
-    let mut asked = request(Method::GET, "/nowhere", "", "");
-    asked.headers_mut().insert("x-request-id", "r-42".parse().unwrap());
-    assert!(send(asked).await.body.contains("r-42"));
+async fn a_fault_of_ours_names_its_request() {
+    for (path, named) in [("/record/go-esa/esa.broken", true), ("/nowhere", false)] {
+        let mut asked = request(Method::GET, path, "", "");
+        asked.headers_mut().insert("x-request-id", "r-42".parse().unwrap());
+        assert_eq!(send(asked).await.body.contains("r-42"), named, "{path}");
+    }
 }
 
 #[tokio::test]
@@ -469,4 +488,26 @@ async fn what_broke_inside_stays_inside() {
     let answer = look("/record/go-esa/esa.broken").await;
     assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(!answer.body.contains("sqlite") && !answer.body.contains("/home/"), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn a_query_is_answered_on_the_page() {
+    for (path, status, said) in [
+        ("/sparql-editor?run=1&query=SELECT", 200, "<td>63</td>"),
+        ("/sparql-editor?run=1&query=DESCRIBE", 200, "1 statement"),
+        ("/sparql-editor?run=1&query=NONSENSE", 400, "Error at 1:7: expected one of Var."),
+        ("/sparql-editor?query=SELECT", 200, "SELECT</textarea>"),
+    ] {
+        let answer = look(path).await;
+        assert_eq!(answer.status.as_u16(), status, "{path}");
+        assert!(answer.body.contains(said), "{path}: {}", answer.body);
+    }
+    assert!(!look("/sparql-editor?query=SELECT").await.body.contains("id=\"answer\""));
+}
+
+#[tokio::test]
+async fn a_withdrawn_record_says_why() {
+    let answer = look("/record/go-esa/esa.withdrawn").await;
+    assert_eq!(answer.status, StatusCode::GONE);
+    assert!(answer.body.contains("It held a private key.") && !answer.body.contains("unexpected"), "{}", answer.body);
 }

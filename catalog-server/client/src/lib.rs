@@ -58,6 +58,15 @@ pub struct SignedIn {
     pub me: Me,
 }
 
+/// What a SPARQL query gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SparqlAnswer {
+    /// SPARQL 1.1 query results in JSON: rows, or a truth.
+    Results(serde_json::Value),
+    /// N-Triples, a line a statement.
+    Statements(String),
+}
+
 /// A client, cheap to clone, acting for one viewer.
 #[derive(Clone)]
 pub struct Client {
@@ -108,13 +117,37 @@ impl Client {
         self.get(&with_query("/api/v1/suggest", [("q", text)])).await
     }
 
-    /// Reads a record, at its current version or at a given one.
+    /// Reads a record, at its current version or at a given one; a withdrawn one comes with its tombstone's reason.
     pub async fn record(&self, zone: &str, identifier: &str, version: Option<&str>) -> Result<RecordView, ClientError> {
         let path = format!("/api/v1/records/{}/{}", segment(zone), segment(identifier));
-        match version {
-            Some(version) => self.get(&with_query(&path, [("version", version)])).await,
-            None => self.get(&path).await,
+        let path = match version {
+            Some(version) => with_query(&path, [("version", version)]),
+            None => path,
+        };
+        let response = self.transport.send(self.asking(&path, "application/json")?).await?;
+        // What was withdrawn is gone, and its last state is still told with the reason (RFC 9110, section 15.5.11).
+        if response.status() == StatusCode::GONE
+            && let Ok(record) = serde_json::from_slice(response.body())
+        {
+            return Ok(record);
         }
+        decode(response)
+    }
+
+    /// Asks a SPARQL query: rows and truth come as SPARQL results in JSON, statements as N-Triples.
+    pub async fn sparql(&self, query: &str) -> Result<SparqlAnswer, ClientError> {
+        let accept = "application/sparql-results+json, application/n-triples";
+        let mut request = self.asking("/sparql", accept)?;
+        *request.method_mut() = Method::POST;
+        *request.body_mut() = Bytes::copy_from_slice(query.as_bytes());
+        let query_type = HeaderValue::from_static("application/sparql-query");
+        request.headers_mut().insert(header::CONTENT_TYPE, query_type);
+        let response = succeed(self.transport.send(request).await?)?;
+        let media_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        if media_type.is_some_and(|media_type| media_type.starts_with("application/n-triples")) {
+            return Ok(SparqlAnswer::Statements(String::from_utf8_lossy(response.body()).into_owned()));
+        }
+        decode(response).map(SparqlAnswer::Results)
     }
 
     /// Validates a package or a bare manifest; an invalid one is a report too, not an error.
@@ -255,9 +288,13 @@ impl Client {
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        decode(self.transport.send(self.asking(path, "application/json")?).await?)
+    }
+
+    fn asking(&self, path: &str, accept: &'static str) -> Result<Request<Bytes>, ClientError> {
         let mut request = self.request(Method::GET, path, Bytes::new())?;
-        request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        decode(self.transport.send(request).await?)
+        request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(accept));
+        Ok(request)
     }
 
     async fn send_json<B: Serialize + Sync>(

@@ -17,7 +17,7 @@ pub fn datazones(zones: &[Datazone], now: &str) -> Document {
     );
     let main = view! {
         <h1>"Datazones"</h1>
-        <p class="quiet">"Where a datalab can run. What cannot be known is dotted, never taken for nothing."</p>
+        <p class="quiet">"Where a datalab can run, and what is free there now."</p>
         {empty}
         <div class="zones">{items}</div>
     };
@@ -107,8 +107,14 @@ fn row(label: &str, free: Option<(u64, String)>, all: (u64, String)) -> AnyView 
 }
 
 fn observed(capacity: &Capacity, now: &str) -> AnyView {
-    let ago = words::between(&capacity.observed_at, now)
-        .map_or_else(|| words::minute(&capacity.observed_at), |ago| format!("{ago} ago"));
-    let running = words::counted(capacity.sessions as usize, "datalab runs", "datalabs run");
+    let ago = match words::between(&capacity.observed_at, now) {
+        Some(ago) if ago == "0 s" => "just now".to_owned(),
+        Some(ago) => format!("{ago} ago"),
+        None => words::minute(&capacity.observed_at),
+    };
+    let running = match capacity.sessions {
+        0 => "No datalab runs".to_owned(),
+        running => words::counted(running as usize, "datalab runs", "datalabs run"),
+    };
     view! { <p class="small quiet">{format!("{running} here · seen ")}<time datetime=capacity.observed_at.clone()>{ago}</time></p> }.into_any()
 }

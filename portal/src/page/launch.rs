@@ -79,13 +79,17 @@ fn form(viewer: &Viewer, shown: Shown<'_>) -> AnyView {
         })
         .collect();
     let placeholder = record.alternate_name.clone().unwrap_or_else(|| record.name.clone());
+    let offered = shown.plan.is_ok_and(|plan| !plan.offers.is_empty());
+    let update = if offered { "" } else { "primary" };
     let submit = if viewer.signed_in() {
         let place = match shown.plan {
             Ok(plan) => plan.offers.first().map(|offer| words::zone_name(shown.zones, &offer.datazone)),
             Err(_) => None,
         };
         let label = place.map_or_else(|| "Launch".to_owned(), |zone| format!("Launch at {zone}"));
-        view! { <button class="primary" formmethod="post">{label}</button> }.into_any()
+        // What no datazone takes is to be changed first; the button stays for whoever has just changed it.
+        let class = if offered { "primary" } else { "" };
+        view! { <button class=class formmethod="post">{label}</button> }.into_any()
     } else {
         view! { <a class="button primary" href=crate::link::with_query("/login", [("next", &viewer.path)])>"Sign in to launch"</a> }.into_any()
     };
@@ -113,7 +117,7 @@ fn form(viewer: &Viewer, shown: Shown<'_>) -> AnyView {
                 <label class="check"><input type="checkbox" name="open" value="1" checked=form.open/>"Open as soon as its interface is available"</label>
                 <label class="check"><input type="checkbox" name="remove" value="1" checked=form.remove/>"Remove when finished; logs are kept"</label>
             </div>
-            <div class="actions"><button>"Update plan"</button>{submit}</div>
+            <div class="actions"><button class=update>"Update plan"</button>{submit}</div>
         </form>
     }
     .into_any()
@@ -210,8 +214,9 @@ fn plan(viewer: &Viewer, shown: Shown<'_>) -> AnyView {
             let yes = match plan.offers.first() {
                 Some(offer) => {
                     let until = words::clock(&offer.expires_at);
+                    let until = until.get(..5).unwrap_or(&until);
                     let mine = if viewer.me.allowed_running > 0 {
-                        format!(" You run {} of {} allowed.", viewer.me.running, viewer.me.allowed_running)
+                        format!(" You run {} of {} datalabs allowed.", viewer.me.running, viewer.me.allowed_running)
                     } else {
                         String::new()
                     };
@@ -225,11 +230,10 @@ fn plan(viewer: &Viewer, shown: Shown<'_>) -> AnyView {
             let form = viewer.signed_in().then_some("launch");
             view! { {part::plan::plan(plan, shown.zones, form)}{yes} }.into_any()
         }
-        Err(Some(problem)) => {
-            let detail = problem.detail.clone().unwrap_or_else(|| problem.title.clone());
-            notice(Tone::Bad, view! { <p>{detail}</p> })
+        Err(Some(problem)) => notice(Tone::Bad, view! { <p>{part::findings::with_code(&words::said(problem))}</p> }),
+        Err(None) => {
+            view! { <p class="quiet">"There is a plan as soon as the marked fields are mended."</p> }.into_any()
         }
-        Err(None) => view! { <p class="quiet">"The plan is made when the fields are understood."</p> }.into_any(),
     };
     view! { <section class="sheet"><h2>"Where it can run"</h2>{body}</section> }.into_any()
 }

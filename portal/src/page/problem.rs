@@ -4,7 +4,7 @@ use catalog_schemas::problem::Problem;
 use leptos::prelude::*;
 
 use crate::document::{Document, Layout, Place};
-use crate::part;
+use crate::{part, words};
 
 /// Returns the page of a problem.
 pub fn problem(problem: &Problem) -> Document {
@@ -21,17 +21,18 @@ pub fn problem(problem: &Problem) -> Document {
         500.. => "Something broke on our side",
         _ => &problem.title,
     };
-    let detail = problem.detail.clone().filter(|detail| !detail.is_empty()).unwrap_or_else(|| problem.title.clone());
-    let request = problem.instance.clone().map(|id| {
+    let detail = problem.detail.as_ref().filter(|detail| !detail.is_empty()).unwrap_or(&problem.title);
+    // Only what is wrong on our side is worth an operator's time.
+    let request = problem.instance.clone().filter(|_| problem.status >= 500).map(|id| {
         view! { <p class="small quiet">"If it stays so, tell an operator this request: "<span class="mono">{id}</span></p> }
     });
     let findings = (!problem.findings.is_empty()).then(|| part::findings::findings(&problem.findings));
     let main = view! {
         <p class="quiet small">{format!("{} · {}", problem.status, problem.code())}</p>
         <h1>{title.to_owned()}</h1>
-        <p class="lead">{detail}</p>
+        <p class="lead">{part::findings::with_code(&words::sentence(detail))}</p>
         {findings}
-        <div class="actions"><a class="button" href="/search">"Search the catalogue"</a><a class="button" href="/">"First page"</a></div>
+        <div class="actions"><a class="button" href="/search">"Search the catalogue"</a><a class="button" href="/">"Home"</a></div>
         {request}
     };
     let mut document = Document::new(title, Place::Elsewhere, Layout::Narrow, main);

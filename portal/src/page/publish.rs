@@ -41,6 +41,15 @@ pub fn publish(viewer: &Viewer, outcome: Outcome<'_>) -> Document {
     } else {
         view! { <p class="small quiet">"Anybody can validate. To publish, "<a href="/login?next=%2Fpublish">"sign in"</a>"."</p> }.into_any()
     };
+    let buttons = if viewer.signed_in() {
+        view! {
+            <button class="primary" name="action" value="publish">"Validate and publish"</button>
+            <button name="action" value="validate">"Only validate"</button>
+        }
+        .into_any()
+    } else {
+        view! { <button class="primary" name="action" value="validate">"Validate"</button> }.into_any()
+    };
     let main = view! {
         <article>
             <h1>"Publish a package"</h1>
@@ -51,10 +60,7 @@ pub fn publish(viewer: &Viewer, outcome: Outcome<'_>) -> Document {
                     <input type="file" name="package" required accept=".zip,.tar.gz,.tgz,.gz,.jsonld,.json,application/zip,application/gzip,application/ld+json"/>
                 </label>
                 {who}
-                <div class="actions">
-                    <button class="primary" name="action" value="publish">"Validate and publish"</button>
-                    <button name="action" value="validate">"Only validate"</button>
-                </div>
+                <div class="actions">{buttons}</div>
             </form>
         </article>
         <aside>
@@ -95,7 +101,7 @@ fn report_on(file: &str, report: &Report) -> AnyView {
 }
 
 fn refused(problem: &Problem) -> AnyView {
-    let detail = problem.detail.clone().map(|detail| view! { " "{detail} });
-    let said = notice(Tone::Bad, view! { <p><b>{problem.title.clone()}"."</b>{detail}</p> });
+    let detail = problem.detail.as_ref().map(|detail| view! { " "{words::sentence(detail)} });
+    let said = notice(Tone::Bad, view! { <p><b>{words::sentence(&problem.title)}</b>{detail}</p> });
     view! { {said}{part::findings::findings(&problem.findings)} }.into_any()
 }

@@ -3,7 +3,7 @@
 use catalog_schemas::datazone::Datazone;
 use catalog_schemas::plan::Plan;
 use catalog_schemas::problem::Problem;
-use catalog_schemas::record::{RecordView, VersionView};
+use catalog_schemas::record::{RecordView, TermValues, VersionView};
 use leptos::prelude::*;
 
 use crate::document::{Document, Layout, Place};
@@ -104,7 +104,7 @@ pub fn record(shown: Shown<'_>) -> Document {
         Tab::Details => details(record),
         Tab::Versions => versions(record),
         Tab::Data => data(record),
-        Tab::Provenance => provenance(record),
+        Tab::Provenance => provenance(shown),
     };
     let withdrawn = record.state == "withdrawn";
     let aside =
@@ -114,7 +114,7 @@ pub fn record(shown: Shown<'_>) -> Document {
             {banner(shown)}
             <h1>{record.name.clone()}</h1>
             {facts(record)}
-            {launch_path(shown).map(|path| view! { <a class="button primary narrow-only" rel="nofollow" href=path>"Launch datalab"</a> })}
+            {launch_path(shown).map(|path| view! { <a class="button primary narrow-only" rel="nofollow" href=path>{launch_words(record)}</a> })}
             {tabs(shown)}
             {tab}
         </article>
@@ -133,7 +133,7 @@ pub fn tombstone(zone: &str, identifier: &str, problem: &Problem) -> Document {
     let main = view! {
         <p class="quiet small mono">{format!("{zone}/{identifier}")}</p>
         <h1>"This record was withdrawn"</h1>
-        {notice(Tone::Warn, view! { <p>{problem.detail.clone().unwrap_or_else(|| problem.title.clone())}</p> })}
+        {notice(Tone::Warn, view! { <p>{words::said(problem)}</p> })}
         <p>"Its address stays reserved and will never name another record."</p>
         <p><a class="button" href="/search">"Search the catalogue"</a></p>
     };
@@ -220,8 +220,11 @@ fn tabs(shown: Shown<'_>) -> AnyView {
 
 fn overview(shown: Shown<'_>) -> AnyView {
     let record = shown.record;
-    let summary =
-        if record.summary.trim().is_empty() { "No description yet.".to_owned() } else { record.summary.clone() };
+    let summary = match (record.summary.trim(), &record.description) {
+        ("", Some(_)) => None,
+        ("", None) => Some(view! { <p class="quiet">"No description yet."</p> }.into_any()),
+        (summary, _) => Some(view! { <p class="lead">{summary.to_owned()}</p> }.into_any()),
+    };
     let description = record
         .description
         .as_ref()
@@ -238,13 +241,13 @@ fn overview(shown: Shown<'_>) -> AnyView {
     let volumes: Vec<_> = record.volumes.iter().map(|need| view! { <li>{volume_need(need)}</li> }).collect();
     let volumes =
         (!volumes.is_empty()).then(|| view! { <dt>"Uses data"</dt><dd><ul class="lines">{volumes}</ul></dd> });
-    view! { <p class="lead">{summary}</p>{description}<dl class="terms">{rows}{needs}{volumes}</dl> }.into_any()
+    view! { {summary}{description}<dl class="terms">{rows}{needs}{volumes}</dl> }.into_any()
 }
 
 fn volume_need(need: &catalog_schemas::record::VolumeNeed) -> AnyView {
     let name = need.name.clone().unwrap_or_else(|| need.volume.clone());
     let mode = if need.mode == "rw" { "read and write" } else { "read only" };
-    let required = if need.required { "required" } else { "when there is one" };
+    let required = if need.required { "required" } else { "where the datazone holds it" };
     let tail = format!(", {mode}, {required}");
     let find = with_query("/volumes", [("q", &name)]);
     view! { <a href=find>{name}</a>" at "<span class="mono">{need.mount_path.clone()}</span>{tail} }.into_any()
@@ -265,7 +268,7 @@ fn details(record: &RecordView) -> AnyView {
                         <p class="small"><span class="mono">{term.term.clone()}</span>" "{iri}</p>
                     </details>
                 </dt>
-                <dd>{part::terms::values(term)}</dd>
+                <dd>{detail(term)}</dd>
             }
         })
         .collect();
@@ -274,6 +277,25 @@ fn details(record: &RecordView) -> AnyView {
         <dl class="terms full">{rows}</dl>
     }
     .into_any()
+}
+
+/// Returns the values of a term as a person reads them: Markdown rendered, moments and amounts in words.
+fn detail(term: &TermValues) -> AnyView {
+    match (term.key.as_str(), term.values.as_slice()) {
+        ("description", values) => values
+            .iter()
+            .map(|value| view! { <div class="prose" lang=part::terms::language(value) inner_html=markup::markdown(&value.text)></div> })
+            .collect_view()
+            .into_any(),
+        (key, [only]) if key.starts_with("needs.memory.") || key.starts_with("needs.storage") => {
+            let amount = only.text.parse().map_or_else(|_| only.text.clone(), words::memory);
+            view! { {amount} }.into_any()
+        }
+        (key, [only]) if key.starts_with("date") => {
+            view! { <time datetime=only.text.clone()>{words::minute(&only.text)}</time> }.into_any()
+        }
+        _ => part::terms::values(term),
+    }
 }
 
 /// Returns the IRI of a compact one, for the prefixes of the term table.
@@ -370,7 +392,7 @@ fn data(record: &RecordView) -> AnyView {
         }
     });
     let terms: Vec<_> = data_terms(record)
-        .map(|term| view! { <dt>{term.label.clone()}</dt><dd>{part::terms::values(term)}</dd> })
+        .map(|term| view! { <dt>{words::capitalised(&term.label)}</dt><dd>{part::terms::values(term)}</dd> })
         .collect();
     let terms = (!terms.is_empty()).then(|| view! { <dl class="terms">{terms}</dl> });
     let nothing = (volumes.is_none() && terms.is_none())
@@ -378,7 +400,8 @@ fn data(record: &RecordView) -> AnyView {
     view! { <div class="data">{volumes}{terms}{nothing}</div> }.into_any()
 }
 
-fn provenance(record: &RecordView) -> AnyView {
+fn provenance(shown: Shown<'_>) -> AnyView {
+    let record = shown.record;
     let published = record.versions.iter().find(|version| record.version.as_ref() == Some(&version.version));
     let digest = published.and_then(|version| version.digest.clone());
     let digest = digest.map(|digest| view! { <dt>"Package digest"</dt><dd class="mono small">"sha256:"{digest}</dd> });
@@ -390,7 +413,7 @@ fn provenance(record: &RecordView) -> AnyView {
     let zone = facet_path(&format!("datazone={}", record.zone));
     view! {
         <dl class="terms">
-            <dt>"Home zone"</dt><dd><a href=zone>{record.zone.clone()}</a></dd>
+            <dt>"Home zone"</dt><dd><a href=zone>{words::zone_name(shown.zones, &record.zone)}</a></dd>
             {namespace}
             <dt>"Identifier"</dt><dd class="mono">{record.identifier.clone()}</dd>
             <dt>"Address"</dt><dd class="mono">{record.iri.clone()}</dd>
@@ -401,6 +424,10 @@ fn provenance(record: &RecordView) -> AnyView {
         </dl>
     }
     .into_any()
+}
+
+fn launch_words(record: &RecordView) -> &'static str {
+    if record.kind == "Pipeline" { "Launch pipeline" } else { "Launch datalab" }
 }
 
 /// Returns the address of the launch form, for what can be launched.
@@ -451,7 +478,7 @@ fn run(shown: Shown<'_>) -> Option<AnyView> {
             <section class="sheet">
                 <h2>"Run it"</h2>
                 {list}
-                <a class="button primary block" rel="nofollow" href=launch>"Launch datalab"</a>
+                <a class="button primary block" rel="nofollow" href=launch>{launch_words(record)}</a>
             </section>
         }
         .into_any(),
@@ -476,7 +503,7 @@ fn machines(record: &RecordView) -> AnyView {
     view! {
         <section class="sheet small">
             <h2>"For machines"</h2>
-            <ul class="values">{forms}<li><a href=json>"JSON"</a></li>{package}</ul>
+            <ul class="values">{(record.state != "withdrawn").then_some(forms)}<li><a href=json>"JSON"</a></li>{package}</ul>
         </section>
     }
     .into_any()
@@ -485,7 +512,7 @@ fn machines(record: &RecordView) -> AnyView {
 fn quality(record: &RecordView) -> Option<AnyView> {
     let quality = record.quality.as_ref()?;
     let title = format!("Quality {} of 100", quality.score);
-    let missing: Vec<_> = quality.missing.iter().map(|what| view! { <li>{what.clone()}</li> }).collect();
+    let missing: Vec<_> = quality.missing.iter().map(|what| view! { <li>{words::capitalised(what)}</li> }).collect();
     let missing = if missing.is_empty() {
         view! { <p class="quiet">"Nothing is missing."</p> }.into_any()
     } else {

@@ -96,8 +96,8 @@ fn failure(launch: &Launch) -> Option<AnyView> {
     Some(notice(
         Tone::Bad,
         view! {
-            <p><b>{failure.cause.clone()}</b></p>
-            <p>{failure.next_action.clone()}</p>
+            <p><b>{words::sentence(&failure.cause)}</b></p>
+            <p>{words::sentence(&failure.next_action)}</p>
             <p class="small quiet">"Failed while "{failure.stage.clone()}" · "<span class="mono">{failure.code.clone()}</span></p>
         },
     ))

@@ -1,7 +1,7 @@
 //! Search: what was asked, what narrows it, what was found.
 
 use catalog_schemas::datazone::Datazone;
-use catalog_schemas::search::{SearchAnswer, SearchQuery, Sort};
+use catalog_schemas::search::{FacetValue, SearchAnswer, SearchQuery, Sort};
 use leptos::prelude::*;
 
 use super::home::ask;
@@ -23,6 +23,7 @@ pub struct Rescue {
 
 /// Returns the page.
 pub fn search(query: &SearchQuery, answer: &SearchAnswer, zones: &[Datazone], rescues: &[Rescue]) -> Document {
+    let query = &canonical(query, answer);
     let hits: Vec<_> = answer.hits.iter().map(|hit| part::hit::hit(hit, zones, Level::Second)).collect();
     let results = if answer.total == 0 {
         nothing(query, answer, rescues)
@@ -61,9 +62,33 @@ pub fn search(query: &SearchQuery, answer: &SearchAnswer, zones: &[Datazone], re
     document
 }
 
+/// Returns the search with the values that the answer takes the asked ones for: a concept has other names too.
+fn canonical(query: &SearchQuery, answer: &SearchAnswer) -> SearchQuery {
+    fn selected<'a>(values: &'a [FacetValue], found: &mut Vec<&'a str>) {
+        for value in values {
+            found.extend(value.selected.then_some(value.value.as_str()));
+            selected(&value.children, found);
+        }
+    }
+    let mut facets = Vec::new();
+    for (name, value) in &query.facets {
+        let mut known = Vec::new();
+        selected(answer.facets.get(name).map_or(&[], |facet| &facet.values), &mut known);
+        let asked = query.chosen(name).count();
+        let others: Vec<&str> = known.iter().copied().filter(|known| !query.has(name, known)).collect();
+        match others.as_slice() {
+            [other] if !known.contains(&value.as_str()) && known.len() == asked => {
+                facets.push((name.clone(), (*other).to_owned()));
+            }
+            _ => facets.push((name.clone(), value.clone())),
+        }
+    }
+    SearchQuery { facets, ..query.clone() }
+}
+
 fn by_sparql(query: &SearchQuery) -> Option<AnyView> {
     let text = sparql::sparql_for(query)?;
-    let path = with_query("/sparql-editor", [("query", text)]);
+    let path = with_query("/sparql-editor", [("run", "1"), ("query", text.as_str())]);
     Some(
         view! { <span class="small quiet">"the same number by "<a rel="nofollow" href=path>"SPARQL"</a></span> }
             .into_any(),
@@ -100,7 +125,7 @@ fn nothing(query: &SearchQuery, answer: &SearchAnswer, rescues: &[Rescue]) -> An
     let ways = if ways.is_empty() {
         view! { <p><a href="/search">"See everything"</a></p> }.into_any()
     } else {
-        view! { <p>"One constraint less finds something:"</p><ul>{ways}</ul> }.into_any()
+        view! { <p>"With one of your choices less:"</p><ul>{ways}</ul> }.into_any()
     };
     let asked = (!query.q.is_empty()).then(|| view! { " for “"{words::clip(&query.q, 80)}"”" });
     view! {

@@ -5,10 +5,10 @@ use catalog_schemas::volume::Volume;
 use leptos::prelude::*;
 
 use crate::document::{Document, Layout, Place};
-use crate::link::segment;
+use crate::link::{page_of, segment};
 use crate::part::notice::{Tone, notice};
 use crate::viewer::Viewer;
-use crate::words;
+use crate::{part, words};
 
 /// Returns the page; `refused` names a volume with what was wrong about it.
 pub fn volumes(
@@ -22,7 +22,7 @@ pub fn volumes(
     let shown: Vec<&Volume> = all.iter().filter(|volume| matches(volume, &wanted)).collect();
     let count = words::counted(shown.len(), "data volume", "data volumes");
     let items: Vec<_> = shown.into_iter().map(|volume| item(viewer, volume, zones, refused)).collect();
-    let said = refused.map(|(_, message)| notice(Tone::Bad, view! { <p>{message.to_owned()}</p> }));
+    let said = refused.map(|(_, message)| notice(Tone::Bad, view! { <p>{part::findings::with_code(message)}</p> }));
     let q = q.to_owned();
     let main = view! {
         <h1>"Data volumes"</h1>
@@ -56,7 +56,7 @@ fn item(viewer: &Viewer, volume: &Volume, zones: &[Datazone], refused: Option<(&
         volume.replicas.is_empty().then(|| view! { <span class="live unknown">"held by no datazone yet"</span> });
     let kind = (volume.kind != "science").then(|| view! { <span>{volume.kind.clone()}</span> });
     let mode = if volume.mode == "rw" { "read and write" } else { "read only" };
-    let record = iri_path(&volume.iri);
+    let record = page_of(&volume.iri);
     let name = match record {
         Some(path) => view! { <a href=path>{volume.name.clone()}</a> }.into_any(),
         None => view! { {volume.name.clone()} }.into_any(),
@@ -74,13 +74,6 @@ fn item(viewer: &Viewer, volume: &Volume, zones: &[Datazone], refused: Option<(&
         </li>
     }
     .into_any()
-}
-
-/// Returns the path of a record's address, so that a link stays on this server whatever its base is.
-fn iri_path(iri: &str) -> Option<String> {
-    let (_, tail) = iri.split_once("/id/")?;
-    let (zone, identifier) = tail.split_once('/')?;
-    (!identifier.contains('/')).then(|| crate::link::record_path(zone, identifier, None))
 }
 
 fn technical(volume: &Volume, zones: &[Datazone]) -> Option<AnyView> {
@@ -139,15 +132,4 @@ fn own(viewer: &Viewer, volume: &Volume, refused: Option<(&str, &str)>) -> Optio
         }
         .into_any(),
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::iri_path;
-
-    #[test]
-    fn a_records_page_is_found_from_its_address() {
-        assert_eq!(iri_path("https://a.example/id/go-esa/esa.psa").as_deref(), Some("/record/go-esa/esa.psa"));
-        assert_eq!(iri_path("javascript:alert(1)"), None);
-    }
 }

@@ -38,12 +38,12 @@ fn item(finding: &Finding) -> AnyView {
         (!finding.pointer.is_empty()).then(|| view! { <span class="mono place">{finding.pointer.clone()}</span> });
     let term = finding.term.clone().map(|term| view! { <span class="mono">{term}</span> });
     let row = |label: &'static str, value: &Option<String>| {
-        value.as_ref().map(|value| view! { <div><dt>{label}</dt><dd>{with_code(value)}</dd></div> })
+        value.as_ref().map(|value| view! { <div><dt>{label}</dt><dd>{with_code(&words::sentence(value))}</dd></div> })
     };
     let got = finding.got.clone().map(|got| view! { <div><dt>"Got"</dt><dd><code>{got}</code></dd></div> });
     view! {
         <li>
-            <p class="message">{with_code(&finding.message)}</p>
+            <p class="message">{with_code(&words::sentence(&finding.message))}</p>
             <p class="facts">{place}{pointer}{term}<span class="mono">{finding.code.clone()}</span></p>
             <dl>{got}{row("Expected", &finding.expected)}{row("Fix", &finding.fix)}</dl>
         </li>
@@ -61,7 +61,7 @@ fn place(finding: &Finding) -> Option<String> {
 }
 
 /// Returns a sentence with what stands between backticks as code.
-fn with_code(sentence: &str) -> Vec<AnyView> {
+pub(crate) fn with_code(sentence: &str) -> Vec<AnyView> {
     let parts: Vec<&str> = sentence.split('`').collect();
     // An odd backtick is one that was written, not one that quotes.
     if parts.len().is_multiple_of(2) {

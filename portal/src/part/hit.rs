@@ -37,7 +37,7 @@ pub fn hit(hit: &Hit, zones: &[Datazone], level: Level) -> AnyView {
         }
         None => view! { <p class="sentence">{words::clip(&hit.summary, SENTENCE)}</p> }.into_any(),
     };
-    let version = hit.version.clone().map(|version| view! { <span>{version}</span> });
+    let version = hit.version.clone().map(|version| view! { <span>{words::version(&version)}</span> });
     let facts: Vec<_> = hit.facts.iter().map(|fact| view! { <span>{fact.clone()}</span> }).collect();
     let launch = hit.launchable.then(|| {
         let datalab = format!("{}/{}", hit.zone, hit.identifier);

@@ -18,7 +18,7 @@ pub fn plan(plan: &Plan, zones: &[Datazone], form: Option<&'static str>) -> AnyV
 fn offer(offer: &Offer, rank: usize, zones: &[Datazone], form: Option<&'static str>) -> AnyView {
     let name = words::zone_name(zones, &offer.datazone);
     let best = (rank == 0).then(|| view! { " " <span class="small quiet">"best"</span> });
-    let reasons: Vec<_> = offer.explanation.iter().map(|reason| view! { <li>{reason.clone()}</li> }).collect();
+    let reasons: Vec<_> = offer.explanation.iter().map(|reason| view! { <li>{words::sentence(reason)}</li> }).collect();
     let here = form.filter(|_| rank > 0).map(|form| {
         let label = format!("Launch at {name}");
         view! { <button class="small" form=form formmethod="post" name="datazone" value=offer.datazone.clone()>{label}</button> }
@@ -35,7 +35,8 @@ fn offer(offer: &Offer, rank: usize, zones: &[Datazone], form: Option<&'static s
 
 fn refusal(refusal: &Refusal, zones: &[Datazone]) -> AnyView {
     let name = words::zone_name(zones, &refusal.datazone);
-    let reasons: Vec<_> = refusal.reasons.iter().map(|reason| view! { <li>{reason.message.clone()}</li> }).collect();
+    let reasons: Vec<_> =
+        refusal.reasons.iter().map(|reason| view! { <li>{words::sentence(&reason.message)}</li> }).collect();
     view! {
         <li>
             <b class="no"><span aria-hidden="true">"✕ "</span>{name}<span class="unseen">": no"</span></b>

@@ -30,7 +30,7 @@ fn list(values: &[TermValue]) -> AnyView {
 /// Returns one value: a facet value finds its like, an address leads there, anything else is text.
 pub fn value(value: &TermValue) -> AnyView {
     let text = value.text.clone();
-    let lang = value.lang.clone().filter(|lang| lang != "en" && is_language(lang));
+    let lang = language(value);
     if let Some(path) = value.facet.as_deref().and_then(facet_path) {
         return view! { <a href=path lang=lang>{text}</a> }.into_any();
     }
@@ -38,6 +38,11 @@ pub fn value(value: &TermValue) -> AnyView {
         Some(address) => view! { <a href=address lang=lang rel="noopener nofollow ugc">{text}</a> }.into_any(),
         None => view! { <span lang=lang>{text}</span> }.into_any(),
     }
+}
+
+/// Returns the language of a value, where it is another than the page's.
+pub(crate) fn language(value: &TermValue) -> Option<String> {
+    value.lang.clone().filter(|lang| lang != "en" && is_language(lang))
 }
 
 fn is_language(tag: &str) -> bool {

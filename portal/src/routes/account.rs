@@ -10,7 +10,7 @@ use catalog_schemas::account::{NewToken, Scope, Token};
 use super::visit::{THEME_COOKIE, Visit, see, see_with_cookie};
 use crate::link::local_path;
 use crate::viewer::Theme;
-use crate::{field, page};
+use crate::{field, page, words};
 
 pub(super) async fn signin(visit: Visit) -> Response {
     let next = local_path(visit.parameter("next").unwrap_or("/"), "/");
@@ -91,7 +91,7 @@ pub(super) async fn token_create(visit: Visit, body: Bytes) -> Response {
                 return see("/login?next=%2Faccount");
             }
             let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            show(&visit, None, Some((status, problem.detail.unwrap_or(problem.title)))).await
+            show(&visit, None, Some((status, words::said(&problem)))).await
         }
     }
 }

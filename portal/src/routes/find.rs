@@ -150,5 +150,14 @@ fn signposts(record: &RecordView) -> Vec<HeaderValue> {
 }
 
 pub(super) async fn sparql(visit: Visit) -> Response {
-    visit.page(page::sparql::sparql(visit.parameter("query")))
+    let query = visit.parameter("query");
+    let answer = match query.filter(|_| visit.parameter("run").is_some()) {
+        Some(query) => Some(visit.client.sparql(query).await.map_err(|error| visit.problem_of(error))),
+        None => None,
+    };
+    let status = match &answer {
+        Some(Err(problem)) => StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        _ => StatusCode::OK,
+    };
+    visit.page_with(status, page::sparql::sparql(query, answer.as_ref()))
 }

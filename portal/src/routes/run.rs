@@ -171,7 +171,8 @@ async fn volumes_page(visit: &Visit, refused: Option<(&str, &Problem)>) -> Respo
     };
     let zones = visit.datazones().await;
     let q = visit.parameter("q").unwrap_or_default();
-    let said = refused.map(|(key, problem)| (key, problem.detail.as_deref().unwrap_or(&problem.title)));
+    let said = refused.map(|(key, problem)| (key, words::said(problem)));
+    let said = said.as_ref().map(|(key, said)| (*key, said.as_str()));
     let status = refused.and_then(|(_, problem)| StatusCode::from_u16(problem.status).ok()).unwrap_or_default();
     visit.page_with(status, page::volumes::volumes(&visit.viewer, &volumes, &zones, q, said))
 }

@@ -8,7 +8,8 @@ trap 'rm -f "$seen"' EXIT
 
 status=0
 # The tests of the crate `catalog-tests` start the real binaries, which cargo does not build for another crate's tests.
-"$cargo" build --workspace --bins || { echo "0 passed, 1 failed"; exit 1; }
+# With the tests, so that both agree on the features of their dependencies and nothing is compiled twice.
+"$cargo" build --workspace --bins --tests || { echo "0 passed, 1 failed"; exit 1; }
 if "$cargo" nextest --version >/dev/null 2>&1; then
   "$cargo" nextest run --workspace --profile ci 2>&1 | tee -a "$seen" || status=1
 else

@@ -13,10 +13,7 @@ const STARTS: usize = 3;
 const AIM: f64 = 1.0;
 
 /// How long a server may take to fill its RDF store.
-pub(super) const PATIENCE: Duration = Duration::from_secs(900);
-
-/// What a start took: seconds to a page, to a search, to SPARQL, and of processor time; bytes of memory.
-struct Start([f64; 5]);
+const PATIENCE: Duration = Duration::from_secs(900);
 
 /// Starts the server several times and prints the table.
 pub(super) fn run(alidade: &Path, data: &Path, empty: &Path, records: u32) -> anyhow::Result<()> {
@@ -28,8 +25,9 @@ pub(super) fn run(alidade: &Path, data: &Path, empty: &Path, records: u32) -> an
         for _ in 0..STARTS {
             starts.push(start(alidade, folder)?);
         }
+        let [sparql, cpu, memory] = fill(alidade, folder)?;
         let median = |of: usize| {
-            let mut values: Vec<f64> = starts.iter().map(|start| start.0[of]).collect();
+            let mut values: Vec<f64> = starts.iter().map(|start| start[of]).collect();
             values.sort_by(f64::total_cmp);
             values[STARTS / 2]
         };
@@ -37,22 +35,32 @@ pub(super) fn run(alidade: &Path, data: &Path, empty: &Path, records: u32) -> an
             name,
             against(median(0), median(0) <= AIM),
             against(median(1), median(1) <= AIM),
-            format!("{:.2}", median(2)),
-            format!("{:.2}", median(3)),
-            grouped(median(4) / f64::from(1 << 20)),
+            format!("{sparql:.2}"),
+            format!("{cpu:.2}"),
+            grouped(memory / f64::from(1 << 20)),
         ]);
     }
-    println!("\n### Start-up, from exec to the first answer, median of {STARTS} (aim ≤ 1 s for pages and search)\n");
+    println!(
+        "\n### Start-up, from exec to the first answer, median of {STARTS}; SPARQL once (aim ≤ 1 s for pages and search)\n"
+    );
     println!("{table}");
     Ok(())
 }
 
-fn start(alidade: &Path, data: &Path) -> anyhow::Result<Start> {
+/// Starts a server and returns the seconds to a page and to a search.
+fn start(alidade: &Path, data: &Path) -> anyhow::Result<[f64; 2]> {
     let mut server = Server::start(alidade, data)?;
     let page = server.wait_for("/", PATIENCE)?;
     let search = server.wait_for("/api/v1/search?q=data", PATIENCE)?;
+    server.stop()?;
+    Ok([page, search])
+}
+
+/// Starts a server once more, until SPARQL answers; returns the seconds, those of processor time, and bytes of memory.
+fn fill(alidade: &Path, data: &Path) -> anyhow::Result<[f64; 3]> {
+    let mut server = Server::start(alidade, data)?;
     let sparql = server.wait_for("/readyz", PATIENCE)?;
     let (cpu, memory) = (server.cpu()?, server.peak_memory()? as f64);
     server.stop()?;
-    Ok(Start([page, search, sparql, cpu, memory]))
+    Ok([sparql, cpu, memory])
 }

@@ -4,9 +4,9 @@ use catalog_schemas::search::Hit;
 use tantivy::schema::{
     FAST, Field, IndexRecordOption, STORED, STRING, Schema, SchemaBuilder, TextFieldIndexing, TextOptions,
 };
-use tantivy::tokenizer::{PreTokenizedString, Token};
 use tantivy::{TantivyDocument, Term};
 
+use crate::analysed::{AnalysedText, TOKENIZER};
 use crate::text::{self, Language};
 use crate::values::Facet;
 
@@ -101,7 +101,7 @@ impl Fields {
     pub(crate) fn schema() -> (Schema, Self) {
         let indexed = |option| {
             TextOptions::default()
-                .set_indexing_options(TextFieldIndexing::default().set_tokenizer("raw").set_index_option(option))
+                .set_indexing_options(TextFieldIndexing::default().set_tokenizer(TOKENIZER).set_index_option(option))
         };
         let mut schema = SchemaBuilder::new();
         let fields = Self {
@@ -163,10 +163,10 @@ impl Fields {
         for (language, text) in &document.texts {
             all.add(text, language, 1);
         }
-        kept.add_pre_tokenized_text(self.name_words, pre_tokenized(names.words));
-        kept.add_pre_tokenized_text(self.name_stems, pre_tokenized(names.stems));
-        kept.add_pre_tokenized_text(self.words, pre_tokenized(all.words));
-        kept.add_pre_tokenized_text(self.stems, pre_tokenized(all.stems));
+        kept.add_text(self.name_words, names.words.as_str());
+        kept.add_text(self.name_stems, names.stems.as_str());
+        kept.add_text(self.words, all.words.as_str());
+        kept.add_text(self.stems, all.stems.as_str());
 
         let mut values: Vec<(Facet, String)> = document
             .facets
@@ -236,8 +236,8 @@ fn passage(document: &Document) -> String {
 /// The words and stems of one field.
 #[derive(Default)]
 struct Words {
-    words: Vec<Token>,
-    stems: Vec<Token>,
+    words: AnalysedText,
+    stems: AnalysedText,
     position: usize,
 }
 
@@ -252,21 +252,12 @@ impl Words {
             // A compound is a name and has no stem.
             let language = if word.compound { Language::of_tag("xx") } else { language };
             language.stems(&text[word.start..word.end], &word.folded, |stem| {
-                for _ in 1..weight {
-                    self.stems.push(token(position, stem.clone()));
+                for _ in 0..weight {
+                    self.stems.push(position, &stem);
                 }
-                self.stems.push(token(position, stem));
             });
-            self.words.push(token(position, word.folded));
+            self.words.push(position, &word.folded);
         }
         self.position += last + GAP;
     }
-}
-
-fn token(position: usize, text: String) -> Token {
-    Token { offset_from: 0, offset_to: 0, position, text, position_length: 1 }
-}
-
-fn pre_tokenized(tokens: Vec<Token>) -> PreTokenizedString {
-    PreTokenizedString { text: String::new(), tokens }
 }

@@ -12,6 +12,7 @@ use tantivy::query::{AllQuery, BooleanQuery, Occur, Query, TermQuery};
 use tantivy::schema::IndexRecordOption;
 use tantivy::{IndexReader, IndexSettings, IndexWriter, ReloadPolicy, TantivyError, Term};
 
+use crate::analysed;
 use crate::answer;
 use crate::document::{Batch, Fields};
 use crate::error::Error;
@@ -65,7 +66,8 @@ impl Index {
         }
         guarded(&place, || {
             let directory = MmapDirectory::open(&place)?;
-            let engine = tantivy::Index::open(directory)?;
+            let mut engine = tantivy::Index::open(directory)?;
+            engine.set_tokenizers(analysed::tokenizers());
             Ok(engine)
         })
         .and_then(|engine| Self::with(place, engine))
@@ -238,7 +240,7 @@ impl Index {
 
 fn builder() -> tantivy::IndexBuilder {
     let settings = IndexSettings { docstore_blocksize: STORE_BLOCK, ..IndexSettings::default() };
-    tantivy::Index::builder().schema(Fields::schema().0).settings(settings)
+    tantivy::Index::builder().schema(Fields::schema().0).settings(settings).tokenizers(analysed::tokenizers())
 }
 
 fn commit(writer: &mut IndexWriter, seq: u64) -> tantivy::Result<()> {

@@ -4,6 +4,7 @@
 //! Its own checkpoint, the ledger sequence up to which it has followed, is part of each commit; it can be deleted at
 //! any time and built again. It never reads the ledger, never knows who asks, and never decides what is public.
 
+mod analysed;
 mod answer;
 mod columns;
 mod document;

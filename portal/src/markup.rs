@@ -91,7 +91,14 @@ pub fn markdown(text: &str) -> String {
 
 /// Returns a search's highlight with nothing but `<mark>` left as markup.
 pub fn highlight(fragment: &str) -> String {
-    HIGHLIGHT.clean(fragment).to_string()
+    HIGHLIGHT.clean(&plain(fragment)).to_string()
+}
+
+/// Returns a piece of Markdown as running text: a piece cannot be parsed, so only the marks that stand out are dropped.
+pub(crate) fn plain(piece: &str) -> String {
+    let is_mark = |word: &str| word.chars().all(|c| "#*|`=-:_>".contains(c));
+    let words = piece.split_whitespace().filter(|word| !is_mark(word));
+    words.map(|word| word.replace("**", "").replace('`', "")).collect::<Vec<_>>().join(" ")
 }
 
 /// Returns an address that may stand in a link: http, https, mailto; a DOI becomes its https form.
@@ -178,6 +185,15 @@ mod tests {
             highlight("<mark>Gaia</mark> &lt;b&gt; <mark class=x onclick=y>DR3</mark><img src=x>"),
             "<mark>Gaia</mark> &lt;b&gt; <mark>DR3</mark>"
         );
+    }
+
+    #[test]
+    fn marks_of_markdown_do_not_stand_in_a_sentence() {
+        assert_eq!(
+            highlight("# What it does It reads **<mark>Gaia</mark>** - one | a | |---|---| ```pip install```"),
+            "What it does It reads <mark>Gaia</mark> one a pip install"
+        );
+        assert_eq!(highlight("x-ray and well-known"), "x-ray and well-known");
     }
 
     #[test]

@@ -226,7 +226,11 @@ fn a_record_page_says_what_decides() {
     assert!(page("old-version").contains("it names no image") && !page("old-version").contains("Launch datalab"));
     assert!(page("withdrawn").contains("held a private key") && !page("withdrawn").contains("ld+json"));
     assert!(page("report").contains("2 errors") && page("report").contains("manifest.jsonld:14:3"));
-    assert!(page("failed").contains("image.not_found") && page("failed").contains("Ask the publisher"));
+    assert!(
+        page("failed").contains("image.not_found")
+            && page("failed").contains("Ask the publisher")
+            && page("failed").contains("Launch again")
+    );
     assert!(page("running").contains("content=\"2;url=/launches/l") && !page("ready").contains("http-equiv"));
     assert!(page("datazones").contains("free capacity unknown"));
     assert!(page("nothing").contains("Without the filter Mission"));

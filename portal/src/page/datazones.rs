@@ -32,7 +32,7 @@ fn item(zone: &Datazone, now: &str) -> AnyView {
         (_, Live::Full) => "full",
         (_, Live::Unknown) => "free capacity unknown",
     };
-    let problem = zone.problem.clone().map(|problem| view! { <p class="small">{problem}</p> });
+    let problem = zone.problem.clone().map(|problem| view! { <p class="small">{words::sentence(&problem)}</p> });
     let demo = zone.demo.then(|| view! { <span class="tag">"DEMO: nothing is really run here"</span> });
     let capacity = zone.capacity.as_ref();
     let cpu = row(
@@ -61,10 +61,12 @@ fn item(zone: &Datazone, now: &str) -> AnyView {
         .collect();
     let observed = match capacity {
         Some(capacity) => observed(capacity, now),
-        None => view! { <p class="small quiet">"No observation that is fresh enough."</p> }.into_any(),
+        None => view! { <p class="small quiet">"What is free is not known at the moment."</p> }.into_any(),
     };
     let interfaces: Vec<String> =
         zone.capability.interfaces.iter().map(|name| words::interface(name).to_lowercase()).collect();
+    let processors = zone.capability.architectures.join(", ");
+    let processors = (!processors.is_empty()).then(|| view! { <dt>"Processors"</dt><dd>{processors}</dd> });
     let volumes: Vec<_> = zone
         .capability
         .volumes
@@ -87,7 +89,7 @@ fn item(zone: &Datazone, now: &str) -> AnyView {
             {observed}
             <dl class="terms tight">
                 <dt>"Interfaces"</dt><dd>{interfaces.join(", ")}</dd>
-                <dt>"Processors"</dt><dd>{zone.capability.architectures.join(", ")}</dd>
+                {processors}
                 {volumes}{files}
             </dl>
             <p class="small"><a href=with_query("/search", [("datazone", &zone.id)])>"Records at this zone"</a></p>
@@ -103,7 +105,7 @@ fn row(label: &str, free: Option<(u64, String)>, all: (u64, String)) -> AnyView 
         None => view! { <span class="unknown-line" aria-hidden="true"></span> }.into_any(),
     };
     let free = free.map_or_else(|| "unknown".to_owned(), |(_, text)| text);
-    view! { <tr><th scope="row">{label.to_owned()}</th><td>{free}</td><td>{all.1}</td><td>{meter}</td></tr> }.into_any()
+    view! { <tr><th scope="row">{label.to_owned()}</th><td>{free}</td><td>{if all.0 == 0 { "unknown".to_owned() } else { all.1 }}</td><td>{meter}</td></tr> }.into_any()
 }
 
 fn observed(capacity: &Capacity, now: &str) -> AnyView {

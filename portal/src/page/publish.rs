@@ -56,7 +56,7 @@ pub fn publish(viewer: &Viewer, outcome: Outcome<'_>) -> Document {
             <p class="quiet">"You get every fault at once, each with its place and its fix; nothing is stored before all is well."</p>
             {said}
             <form class="form sheet" method="post" action="/publish" enctype="multipart/form-data">
-                <label>"Package or manifest"
+                <label>"Package, or a manifest to validate"
                     <input type="file" name="package" required accept=".zip,.tar.gz,.tgz,.gz,.jsonld,.json,application/zip,application/gzip,application/ld+json"/>
                 </label>
                 {who}

@@ -34,7 +34,7 @@ pub fn running(
             {part::steps::steps(launch)}
             {failure(launch)}
             {ready(launch)}
-            <div class="actions">{actions(launch)}</div>
+            <div class="actions">{actions(launch)}{again(launch)}</div>
             <h2 id="logs">"Log"</h2>
             {lines(launch, log)}
             {happened(events)}
@@ -86,6 +86,13 @@ pub(crate) fn answers(launch: &Launch) -> bool {
     matches!(launch.state, LaunchState::Ready | LaunchState::Running)
 }
 
+/// Returns the way to the launch form, for a launch that is over.
+fn again(launch: &Launch) -> Option<AnyView> {
+    let (_, name) = launch.datalab.split_once("/id/").filter(|_| launch.state.is_final())?;
+    let path = with_query("/launch", [("datalab", name)]);
+    Some(view! { <a class="button" rel="nofollow" href=path>"Launch again"</a> }.into_any())
+}
+
 fn ready(launch: &Launch) -> Option<AnyView> {
     let hint = launch.hint.clone().filter(|_| answers(launch))?;
     Some(notice(Tone::Plain, view! { <p><b>"To begin: "</b>{hint}</p> }))
@@ -98,7 +105,7 @@ fn failure(launch: &Launch) -> Option<AnyView> {
         view! {
             <p><b>{words::sentence(&failure.cause)}</b></p>
             <p>{words::sentence(&failure.next_action)}</p>
-            <p class="small quiet">"Failed while "{failure.stage.clone()}" · "<span class="mono">{failure.code.clone()}</span></p>
+            <p class="small quiet">"Failed while "{part::steps::stage(&failure.stage).to_owned()}" · "<span class="mono">{failure.code.clone()}</span></p>
         },
     ))
 }
@@ -109,7 +116,8 @@ fn lines(launch: &Launch, log: &[String]) -> AnyView {
         _ => log,
     };
     if log.is_empty() {
-        return view! { <p class="quiet small">"Nothing has been logged yet."</p> }.into_any();
+        let said = if launch.state.is_final() { "Nothing was logged." } else { "Nothing has been logged yet." };
+        return view! { <p class="quiet small">{said}</p> }.into_any();
     }
     let from = log.len().saturating_sub(LINES);
     let earlier = (from > 0).then(|| view! { <p class="quiet small">{format!("The last {LINES} lines.")}</p> });

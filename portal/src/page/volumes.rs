@@ -10,19 +10,28 @@ use crate::part::notice::{Tone, notice};
 use crate::viewer::Viewer;
 use crate::{part, words};
 
-/// Returns the page; `refused` names a volume with what was wrong about it.
-pub fn volumes(
-    viewer: &Viewer,
-    all: &[Volume],
-    zones: &[Datazone],
-    q: &str,
-    refused: Option<(&str, &str)>,
-) -> Document {
+/// A choice that was not taken.
+#[derive(Debug, Clone, Copy)]
+pub struct Refused<'a> {
+    /// The volume's key.
+    pub volume: &'a str,
+    /// The mount path as it was written.
+    pub path: &'a str,
+    /// What is wrong with it.
+    pub said: &'a str,
+}
+
+/// Returns the page; a refused choice is told beside its volume.
+pub fn volumes(viewer: &Viewer, all: &[Volume], zones: &[Datazone], q: &str, refused: Option<Refused<'_>>) -> Document {
     let wanted = q.to_lowercase();
     let shown: Vec<&Volume> = all.iter().filter(|volume| matches(volume, &wanted)).collect();
     let count = words::counted(shown.len(), "data volume", "data volumes");
     let items: Vec<_> = shown.into_iter().map(|volume| item(viewer, volume, zones, refused)).collect();
-    let said = refused.map(|(_, message)| notice(Tone::Bad, view! { <p>{part::findings::with_code(message)}</p> }));
+    let said = refused.map(|refused| {
+        let name = all.iter().find(|volume| volume.key == refused.volume).map_or(refused.volume, |volume| &volume.name);
+        let place = format!("#v-{}", refused.volume);
+        notice(Tone::Bad, view! { <p><a href=place>{name.to_owned()}</a>" was not added. "{part::findings::with_code(refused.said)}</p> })
+    });
     let q = q.to_owned();
     let main = view! {
         <h1>"Data volumes"</h1>
@@ -43,7 +52,7 @@ fn matches(volume: &Volume, wanted: &str) -> bool {
     })
 }
 
-fn item(viewer: &Viewer, volume: &Volume, zones: &[Datazone], refused: Option<(&str, &str)>) -> AnyView {
+fn item(viewer: &Viewer, volume: &Volume, zones: &[Datazone], refused: Option<Refused<'_>>) -> AnyView {
     let zones_held: Vec<_> = volume
         .replicas
         .iter()
@@ -108,15 +117,19 @@ fn technical(volume: &Volume, zones: &[Datazone]) -> Option<AnyView> {
     })
 }
 
-fn own(viewer: &Viewer, volume: &Volume, refused: Option<(&str, &str)>) -> Option<AnyView> {
+fn own(viewer: &Viewer, volume: &Volume, refused: Option<Refused<'_>>) -> Option<AnyView> {
     if !viewer.signed_in() {
         return None;
     }
-    let path = volume.my_mount_path.clone().unwrap_or_else(|| volume.default_mount_path.clone());
+    let refused = refused.filter(|refused| refused.volume == volume.key);
+    let path = refused.map(|refused| refused.path.to_owned()).or_else(|| volume.my_mount_path.clone());
+    let path = path.unwrap_or_else(|| volume.default_mount_path.clone());
     let add = format!("/volumes/{}/add", segment(&volume.key));
     let label = format!("Mount path of {}", volume.name);
     let word = if volume.mine { "Save path" } else { "Add to my volumes" };
-    let invalid = refused.is_some_and(|(key, _)| key == volume.key).then_some("true");
+    let invalid = refused.map(|_| "true");
+    let fault =
+        refused.map(|refused| view! { <p class="fault" id="refused">{part::findings::with_code(refused.said)}</p> });
     let remove = volume.mine.then(|| {
         let remove = format!("/volumes/{}/remove", segment(&volume.key));
         let name = format!("Remove {} from my volumes", volume.name);
@@ -125,10 +138,10 @@ fn own(viewer: &Viewer, volume: &Volume, refused: Option<(&str, &str)>) -> Optio
     Some(
         view! {
             <form class="mount" method="post" action=add>
-                <input class="mono" name="mountPath" value=path aria-label=label maxlength="255" aria-invalid=invalid autocomplete="off"/>
+                <input class="mono" name="mountPath" value=path aria-label=label maxlength="255" aria-invalid=invalid aria-describedby=refused.map(|_| "refused") autocomplete="off"/>
                 <button>{word}</button>
             </form>
-            {remove}
+            {remove}{fault}
         }
         .into_any(),
     )

@@ -89,6 +89,7 @@ fn item(query: &SearchQuery, facet: &str, value: &FacetValue, largest: usize) ->
             <a class=class rel="nofollow" href=search_path(&query.toggled(facet, &value.value)) aria-current=chosen.then_some("true")>
                 <span class="box" aria-hidden="true"></span>
                 <span class="label">{value.label.clone()}</span>
+                " "
                 <span class="n">{words::count(value.count)}<span class="unseen">" records" {state}</span></span>
             </a>
             {children}

@@ -52,11 +52,13 @@ fn item(finding: &Finding) -> AnyView {
 }
 
 fn place(finding: &Finding) -> Option<String> {
-    let file = finding.file.clone();
-    match (file, finding.line, finding.column) {
-        (file, Some(line), Some(column)) => Some(format!("{}:{line}:{column}", file.as_deref().unwrap_or("line "))),
-        (file, Some(line), None) => Some(format!("{}:{line}", file.as_deref().unwrap_or("line "))),
-        (file, None, _) => file,
+    match (&finding.file, finding.line, finding.column) {
+        (Some(file), Some(line), Some(column)) => Some(format!("{file}:{line}:{column}")),
+        (Some(file), Some(line), None) => Some(format!("{file}:{line}")),
+        (Some(file), None, _) => Some(file.clone()),
+        (None, Some(line), Some(column)) => Some(format!("line {line}, column {column}")),
+        (None, Some(line), None) => Some(format!("line {line}")),
+        (None, None, _) => None,
     }
 }
 

@@ -35,7 +35,7 @@ pub fn hit(hit: &Hit, zones: &[Datazone], level: Level) -> AnyView {
         None if hit.summary.trim().is_empty() => {
             view! { <p class="sentence quiet">"No description yet."</p> }.into_any()
         }
-        None => view! { <p class="sentence">{words::clip(&hit.summary, SENTENCE)}</p> }.into_any(),
+        None => view! { <p class="sentence">{words::clip(&markup::plain(&hit.summary), SENTENCE)}</p> }.into_any(),
     };
     let version = hit.version.clone().map(|version| view! { <span>{words::version(&version)}</span> });
     let facts: Vec<_> = hit.facts.iter().map(|fact| view! { <span>{fact.clone()}</span> }).collect();

@@ -26,7 +26,7 @@ fn offer(offer: &Offer, rank: usize, zones: &[Datazone], form: Option<&'static s
     view! {
         <li>
             <b class="yes"><span aria-hidden="true">"✓ "</span>{name.clone()}<span class="unseen">": yes"</span></b>{best}
-            <ul class="reasons">{reasons}</ul>
+            <ul class="reasons"><li>{format!("Gives {}.", words::resources(&offer.offered))}</li>{reasons}</ul>
             {here}
         </li>
     }

@@ -33,9 +33,32 @@ pub fn badge(state: LaunchState) -> AnyView {
     view! { <span class=class>{word(state)}</span> }.into_any()
 }
 
+/// Returns the step in which something failed, by the word of the backend or of the state.
+fn failed_step(stage: &str) -> &str {
+    match stage {
+        "inquire" | "plan" => "planned",
+        "prepare" => "preparing",
+        "start" => "starting",
+        other => other,
+    }
+}
+
+/// Returns what was being done when a launch failed, in plain words.
+pub fn stage(stage: &str) -> &str {
+    match failed_step(stage) {
+        "planned" => "asking the datazone",
+        "preparing" => "preparing image and volumes",
+        "starting" => "starting",
+        "ready" => "waiting for its interface",
+        "run" => "running",
+        "stop" => "stopping",
+        other => other,
+    }
+}
+
 /// Returns the steps of a launch.
 pub fn steps(launch: &Launch) -> AnyView {
-    let failed = launch.failure.as_ref().map(|failure| failure.stage.as_str());
+    let failed = launch.failure.as_ref().map(|failure| failed_step(&failure.stage));
     let reached = match launch.state {
         LaunchState::Requested => 0,
         LaunchState::Planned => 1,

@@ -164,29 +164,30 @@ pub(super) async fn volumes(visit: Visit) -> Response {
     volumes_page(&visit, None).await
 }
 
-async fn volumes_page(visit: &Visit, refused: Option<(&str, &Problem)>) -> Response {
+/// Shows the volumes; what was refused comes with the volume's key and the path that was written.
+async fn volumes_page(visit: &Visit, refused: Option<(&str, &str, &Problem)>) -> Response {
     let volumes = match visit.client.volumes().await {
         Ok(volumes) => volumes.volumes,
         Err(error) => return visit.failed(error),
     };
     let zones = visit.datazones().await;
     let q = visit.parameter("q").unwrap_or_default();
-    let said = refused.map(|(key, problem)| (key, words::said(problem)));
-    let said = said.as_ref().map(|(key, said)| (*key, said.as_str()));
-    let status = refused.and_then(|(_, problem)| StatusCode::from_u16(problem.status).ok()).unwrap_or_default();
-    visit.page_with(status, page::volumes::volumes(&visit.viewer, &volumes, &zones, q, said))
+    let said = refused.map(|(.., problem)| words::said(problem)).unwrap_or_default();
+    let shown = refused.map(|(volume, path, _)| page::volumes::Refused { volume, path, said: &said });
+    let status = refused.and_then(|(.., problem)| StatusCode::from_u16(problem.status).ok()).unwrap_or_default();
+    visit.page_with(status, page::volumes::volumes(&visit.viewer, &volumes, &zones, q, shown))
 }
 
 pub(super) async fn volume_add(visit: Visit, Path(key): Path<String>, body: Bytes) -> Response {
     let mount_path = field::text(&field::pairs(&body), "mountPath").map(str::to_owned);
-    match visit.client.my_volume_add(&key, &MyVolume { mount_path }).await {
+    match visit.client.my_volume_add(&key, &MyVolume { mount_path: mount_path.clone() }).await {
         Ok(()) => see(&format!("/volumes#v-{}", segment(&key))),
         Err(error) => {
             let problem = visit.problem_of(error);
             if problem.status == 401 {
                 see("/login?next=%2Fvolumes")
             } else {
-                volumes_page(&visit, Some((&key, &problem))).await
+                volumes_page(&visit, Some((&key, &mount_path.unwrap_or_default(), &problem))).await
             }
         }
     }

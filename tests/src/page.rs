@@ -3,10 +3,10 @@
 /// Returns the number that a facet's link shows, when the page has a link to `path`.
 pub fn facet_count(html: &str, path: &str) -> Option<usize> {
     let link = format!("href=\"{}\"", path.replace('&', "&amp;"));
-    let (_, rest) = html.split_once(&link)?;
-    let (_, rest) = rest.split_once("class=\"n\">")?;
-    let shown = &rest[..rest.find('<')?];
-    shown.replace(',', "").trim().parse().ok()
+    // The same address may be that of a chosen filter above the results, which shows no number.
+    let links = html.split(&link).skip(1).filter_map(|rest| rest.split("</a>").next());
+    let shown = links.filter_map(|link| link.split_once("class=\"n\">")).next()?.1;
+    shown[..shown.find('<')?].replace(',', "").trim().parse().ok()
 }
 
 /// Returns the addresses of a page's links to this server, each once, in their order.
@@ -36,7 +36,7 @@ mod tests {
 
     #[test]
     fn a_page_is_read() {
-        let html = r#"<a href="/search?type=Datalab&amp;mission=a%2Fb"><span class="n">9,745<span> records</span></span></a><input type="hidden" name="key" value="k1">"#;
+        let html = r#"<a href="/search?type=Datalab&amp;mission=a%2Fb">Gaia</a><a href="/search?type=Datalab&amp;mission=a%2Fb"><span class="n">9,745<span> records</span></span></a><input type="hidden" name="key" value="k1">"#;
         assert_eq!(facet_count(html, "/search?type=Datalab&mission=a%2Fb"), Some(9_745));
         assert_eq!(facet_count(html, "/search?type=Dataset"), None);
         assert_eq!(local_links(html), ["/search?type=Datalab&mission=a%2Fb"]);

@@ -19,7 +19,7 @@ use crate::binary::alidade;
 pub const ADMIN_TOKEN: &str = "the-administrator-of-the-tests";
 
 /// How long a server may take until it is ready; a build without optimisation on a busy machine is slow.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How a server is started.
 #[derive(Debug, Clone, Default)]
@@ -109,6 +109,21 @@ impl Sandbox {
         let mut command = self.command();
         command.arg("serve").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         self.process = Some(command.spawn().expect("the binary can be started"));
+    }
+
+    /// Waits until the server answers at all.
+    ///
+    /// # Panics
+    ///
+    /// When it does not in time.
+    pub async fn wait_until_alive(&self) {
+        let started = Instant::now();
+        while self.request("GET", "/livez").send().await.is_err() {
+            if started.elapsed() > PATIENCE {
+                self.fail("the server does not answer in time");
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Waits until every part of the server is in step with the ledger.
@@ -208,6 +223,7 @@ impl Sandbox {
             .env("ALIDADE_ADMIN_TOKEN", ADMIN_TOKEN)
             .env("ALIDADE_SERVER", &self.base)
             .env("ALIDADE_TOKEN", ADMIN_TOKEN)
+            .env("NO_COLOR", "1")
             .envs(self.settings.variables.iter().map(|(name, value)| (name, value)));
         command
     }

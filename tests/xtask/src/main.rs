@@ -1,4 +1,5 @@
-//! The tasks of this workspace that are not a plain cargo command: `cargo xtask bench`, `check`, `fixture`, `generate`, `sample`.
+//! The tasks of this workspace that are not a plain cargo command: `cargo xtask bench`, `check`, `fixture`, `generate`, `sample`,
+//! `screenshots`.
 //!
 //! Every task is a module with one public function. Nothing here is shipped, and nothing here knows what a valid manifest is:
 //! that is the ontology's, which the tests of this crate ask about everything that the fixtures write.
@@ -10,6 +11,7 @@ mod check;
 mod fixture;
 mod generated;
 mod sample;
+mod screenshots;
 mod workspace;
 
 use std::process::ExitCode;
@@ -37,6 +39,8 @@ enum Task {
     Generate,
     /// Validates every package folder of the sample catalogue and prints what is found.
     Sample,
+    /// Takes a picture of every public page of a running server: light and dark, narrow and wide.
+    Screenshots(screenshots::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +50,7 @@ fn main() -> ExitCode {
         Task::Fixture(fixture) => fixture::run(&fixture),
         Task::Generate => generated::update(),
         Task::Sample => sample::run(),
+        Task::Screenshots(arguments) => screenshots::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -179,13 +179,15 @@ async fn common(request: Request, next: Next) -> Response {
     if let Some(answer) = preflight(&method, &path, &request) {
         return answer;
     }
-    let answered = REQUEST_ID.scope(id.clone(), tokio::time::timeout(PATIENCE, next.run(request))).await;
-    let mut response = answered.unwrap_or_else(|_| {
-        Failure::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the request took too long", "try again").into_response()
-    });
-    if response.status() == StatusCode::METHOD_NOT_ALLOWED && !response.headers().contains_key(header::CONTENT_TYPE) {
-        response = with_problem(response);
-    }
+    let answer = async move {
+        let answered = tokio::time::timeout(PATIENCE, next.run(request)).await;
+        let response = answered.unwrap_or_else(|_| {
+            Failure::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the request took too long", "try again").into_response()
+        });
+        let is_bare = !response.headers().contains_key(header::CONTENT_TYPE);
+        if response.status() == StatusCode::METHOD_NOT_ALLOWED && is_bare { with_problem(response) } else { response }
+    };
+    let mut response = REQUEST_ID.scope(id.clone(), answer).await;
     let status = response.status();
     tracing::info!(%method, path, status = status.as_u16(), ms = started.elapsed().as_millis() as u64, request = id, "answered");
     let headers = response.headers_mut();
@@ -208,16 +210,14 @@ async fn common(request: Request, next: Next) -> Response {
     response
 }
 
-/// Says in words what the router says with a bare status.
+/// Says in words what the router says with a bare status; the router itself adds `Allow` to what it is given back.
 fn with_problem(bare: Response) -> Response {
-    let allowed = bare.headers().get(header::ALLOW).cloned();
-    let methods = allowed.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let detail = format!("this path answers {methods}");
-    let mut response =
-        Failure::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "no such method here", detail)
-            .into_response();
-    if let Some(allowed) = allowed {
-        response.headers_mut().insert(header::ALLOW, allowed);
+    let detail = "the header `Allow` names the methods of this path";
+    let problem = Failure::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "no such method here", detail);
+    let mut response = problem.into_response();
+    *response.extensions_mut() = bare.extensions().clone();
+    if let Some(allowed) = bare.headers().get(header::ALLOW) {
+        response.headers_mut().insert(header::ALLOW, allowed.clone());
     }
     response
 }

@@ -139,8 +139,10 @@ fn bombs_are_refused_in_little_memory_and_time() {
             .env(BOMB, &path)
             .output()
             .unwrap();
+        let (status, errors) = (output.status, String::from_utf8_lossy(&output.stderr).into_owned());
         let output = String::from_utf8(output.stdout).unwrap();
-        let line = output.lines().find_map(|line| line.strip_prefix("bomb ")).expect(name);
+        let line = output.lines().find_map(|line| line.strip_prefix("bomb "));
+        let line = line.unwrap_or_else(|| panic!("{name}: {status}\n{output}\n{errors}"));
         let mut words = line.split(' ');
         let grown: u64 = words.next().unwrap().parse().unwrap();
         let took: u64 = words.next().unwrap().parse().unwrap();

@@ -80,6 +80,8 @@ impl Error {
             {
                 Self::Corrupt { place, what: format!("{}: {io_error}", filepath.display()) }
             }
+            // Somebody removed the folder: whatever the engine says of it, the answer is a new one.
+            _ if !place.exists() => Self::Missing(place),
             source => Self::Engine { place, source },
         }
     }

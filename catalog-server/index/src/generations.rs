@@ -66,6 +66,8 @@ impl Generations {
             earlier.close_writer();
             remove(earlier.place())?;
         }
+        // Somebody may have removed the folder with everything in it; what is written next needs it again.
+        fs::create_dir_all(&self.root).map_err(at(&self.root))?;
         let number = folders(&self.root)?.into_iter().map(|(number, _)| number).max().map_or(1, |last| last + 1);
         let index = Arc::new(Index::create(self.root.join(format!("gen-{number}")))?);
         *next = Some(index.clone());

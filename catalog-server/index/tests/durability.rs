@@ -66,6 +66,24 @@ fn a_second_writer_is_refused_by_name() {
 }
 
 #[test]
+fn writing_to_a_folder_that_was_removed_asks_for_a_new_index() {
+    let folder = tempdir().unwrap();
+    let place = folder.path().join("index");
+    Index::create(&place).unwrap().apply(batch(0..2, 1)).unwrap();
+    // With a writer from before, and without one.
+    for writes_before in [true, false] {
+        let index = Index::create(&place).or_else(|_| Index::open(&place)).unwrap();
+        if writes_before {
+            index.apply(batch(2..3, 2)).unwrap();
+        }
+        std::fs::remove_dir_all(&place).unwrap();
+        let error = index.apply(batch(3..4, 3)).unwrap_err();
+        assert!(error.needs_rebuild(), "{error:?}");
+        drop(index);
+    }
+}
+
+#[test]
 fn an_upsert_replaces_and_answers_nothing_of_the_old() {
     let index = Index::in_memory().unwrap();
     index.apply(batch(0..3, 1)).unwrap();

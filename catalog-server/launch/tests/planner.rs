@@ -258,6 +258,18 @@ fn gpus_are_refused_by_what_is_missing() {
 }
 
 #[test]
+fn the_minimum_is_granted_unless_more_is_asked_for() {
+    let mut case = Case::new(vec![zone("z", 16, 65_536)]);
+    case.need.resources.memory_mib = Some(Range { min: 2048, max: Some(16_384) });
+    let granted = |case: &Case| case.plan().unwrap().offers[0].offered.memory_mib.unwrap().min;
+    assert_eq!(granted(&case), 2048, "nothing is asked for");
+    case.request.resources.memory_mib = Some(Range { min: 4096, max: None });
+    assert_eq!(granted(&case), 4096, "the record's maximum is no wish");
+    case.request.resources.memory_mib = Some(Range { min: 4096, max: Some(8192) });
+    assert_eq!(granted(&case), 8192);
+}
+
+#[test]
 fn what_could_be_put_to_no_zone_is_refused_as_a_whole() {
     let mut case = Case::new(vec![zone("z", 8, 8192)]);
     case.need.resources.gpu = Some(GpuRequest { count: 1, models: vec!["A100".to_owned()], ..GpuRequest::default() });

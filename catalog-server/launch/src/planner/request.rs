@@ -63,26 +63,27 @@ pub(super) fn wanted<'a>(question: &Question<'a>) -> Result<Wanted<'a>, Error> {
 fn wanted_cpu(question: &Question<'_>, findings: &mut Vec<Finding>) -> CpuRange {
     let default = CpuRange { min: MilliCpu::cores(DEFAULT_CPU_CORES), max: None };
     let need = question.need.resources.cpu.unwrap_or(default);
-    let Some(asked) = question.request.resources.cpu else { return need };
+    // A record's maximum says what it can make use of. It is not a wish: who does not ask for more gets the minimum.
+    let Some(asked) = question.request.resources.cpu else { return CpuRange { max: None, ..need } };
     if asked.min < need.min {
         findings.push(below("/resources/cpu/min", &asked.min.to_string(), &need.min.to_string(), "CPUs"));
     }
     if let Some(max) = asked.max.filter(|max| *max < asked.min) {
         findings.push(upside_down("/resources/cpu/max", &max.to_string(), &asked.min.to_string()));
     }
-    CpuRange { min: asked.min, max: asked.max.or(need.max.filter(|max| *max >= asked.min)) }
+    asked
 }
 
 fn wanted_memory(question: &Question<'_>, findings: &mut Vec<Finding>) -> Range {
     let need = question.need.resources.memory_mib.unwrap_or(Range { min: DEFAULT_MEMORY_MIB, max: None });
-    let Some(asked) = question.request.resources.memory_mib else { return need };
+    let Some(asked) = question.request.resources.memory_mib else { return Range { max: None, ..need } };
     if asked.min < need.min {
         findings.push(below("/resources/memoryMiB/min", &mebibytes(asked.min), &mebibytes(need.min), "memory"));
     }
     if let Some(max) = asked.max.filter(|max| *max < asked.min) {
         findings.push(upside_down("/resources/memoryMiB/max", &mebibytes(max), &mebibytes(asked.min)));
     }
-    Range { min: asked.min, max: asked.max.or(need.max.filter(|max| *max >= asked.min)) }
+    asked
 }
 
 fn wanted_gpu(question: &Question<'_>, findings: &mut Vec<Finding>) -> Option<GpuRequest> {

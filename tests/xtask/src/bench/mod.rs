@@ -20,8 +20,6 @@ use clap::ValueEnum;
 use crate::fixture::write_corpus;
 use crate::workspace::{cargo, root, run as run_command};
 
-use process::Server;
-
 /// What to measure, and on how much.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {

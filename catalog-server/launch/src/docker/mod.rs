@@ -209,6 +209,12 @@ impl DockerBackend {
             && let Err(error) = client.start_container(spec.launch.as_str(), None).await
         {
             let refused = self.failed(Stage::Start, &error).await;
+            if refused.cause.contains("id already in use") {
+                // The engine died between handing the container to its runtime and noting it. A new one has a new id.
+                self.do_remove(&spec.launch).await?;
+                let cause = "the engine was interrupted while it started the lab";
+                return Err(BackendError::new(Stage::Start, FailureCode::EngineUnreachable, cause));
+            }
             if !refused.is_transient() {
                 // What the engine refuses to start would only stand in the way of the next attempt.
                 self.do_remove(&spec.launch).await?;

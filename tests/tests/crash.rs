@@ -112,7 +112,9 @@ async fn check_ledger(sandbox: &Sandbox, sent: &Arc<Mutex<Sent>>, all: bool, see
     let mut sent = sent.lock().await;
     let client = sandbox.anonymous();
     let names: Vec<String> = if all { sent.keys().cloned().collect() } else { newest(&sent) };
-    let stored = names.iter().map(|name| async { (client.package(name, "1.0.0").await, client.record("go-esa", name, None).await) });
+    let stored = names
+        .iter()
+        .map(|name| async { (client.package(name, "1.0.0").await, client.record("go-esa", name, None).await) });
     let stored: Vec<_> = stream::iter(stored).buffered(8).collect().await;
     for (name, (package, record)) in names.iter().zip(stored) {
         let (body, acknowledged) = sent.get_mut(name).unwrap();
@@ -142,8 +144,16 @@ async fn check_projections(sandbox: &Sandbox, sent: &Arc<Mutex<Sent>>, seed: u64
     let known: BTreeSet<String> = rows.into_iter().filter_map(|row| row.into_iter().next()).collect();
     let expected: BTreeSet<String> =
         sent.iter().filter(|(_, (_, acknowledged))| *acknowledged).map(|(name, _)| name.clone()).collect();
-    assert_eq!(found.symmetric_difference(&expected).collect::<Vec<_>>(), Vec::<&String>::new(), "seed {seed}: by search");
-    assert_eq!(known.symmetric_difference(&expected).collect::<Vec<_>>(), Vec::<&String>::new(), "seed {seed}: by SPARQL");
+    assert_eq!(
+        found.symmetric_difference(&expected).collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "seed {seed}: by search"
+    );
+    assert_eq!(
+        known.symmetric_difference(&expected).collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "seed {seed}: by SPARQL"
+    );
 }
 
 /// The last sent, among which are all that were cut off.

@@ -182,7 +182,8 @@ async fn common(request: Request, next: Next) -> Response {
     let answer = async move {
         let answered = tokio::time::timeout(PATIENCE, next.run(request)).await;
         let response = answered.unwrap_or_else(|_| {
-            Failure::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the request took too long", "try again").into_response()
+            Failure::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the request took too long", "try again")
+                .into_response()
         });
         let is_bare = !response.headers().contains_key(header::CONTENT_TYPE);
         if response.status() == StatusCode::METHOD_NOT_ALLOWED && is_bare { with_problem(response) } else { response }

@@ -14,6 +14,11 @@ pub(super) fn is_conflict(error: &Error) -> bool {
     matches!(error, Error::DockerResponseServerError { status_code: 409, .. })
 }
 
+/// Says whether a start is refused because an earlier one, which the engine did not survive, left something behind.
+pub(super) fn is_left_over(cause: &str) -> bool {
+    cause.contains("id already in use") || (cause.contains("failed to start shim") && cause.contains("file exists"))
+}
+
 /// Returns the code of an engine's error.
 pub(super) fn failure(stage: Stage, error: &Error) -> BackendError {
     let (code, cause) = match error {

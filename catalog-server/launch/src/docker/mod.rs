@@ -209,7 +209,7 @@ impl DockerBackend {
             && let Err(error) = client.start_container(spec.launch.as_str(), None).await
         {
             let refused = self.failed(Stage::Start, &error).await;
-            if refused.cause.contains("id already in use") {
+            if errors::is_left_over(&refused.cause) {
                 // The engine died between handing the container to its runtime and noting it. A new one has a new id.
                 self.do_remove(&spec.launch).await?;
                 let cause = "the engine was interrupted while it started the lab";

@@ -11,6 +11,7 @@ pub mod problem;
 pub mod records;
 pub mod search;
 pub mod sparql;
+pub mod unread;
 pub mod viewer;
 pub mod vocabulary;
 
@@ -134,6 +135,7 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             Failure::internal("a handler panicked").into_response()
         }))
+        .layer(middleware::from_fn(unread::close))
         .layer(middleware::from_fn(common))
 }
 

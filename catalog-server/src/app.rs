@@ -52,6 +52,7 @@ pub struct App {
     pub openapi: serde_json::Value,
     warm: AtomicBool,
     indexed: watch::Sender<u64>,
+    awaited: watch::Sender<u64>,
 }
 
 /// The parts that are opened before the server is put together.
@@ -93,6 +94,7 @@ impl App {
             openapi,
             warm: AtomicBool::new(false),
             indexed: watch::Sender::new(0),
+            awaited: watch::Sender::new(0),
         }
     }
 
@@ -150,7 +152,21 @@ impl App {
     /// Waits until searches see a sequence, at most two seconds: a publisher's next search finds what they published.
     pub async fn wait_until_indexed(&self, seq: u64) {
         let mut indexed = self.indexed.subscribe();
+        if *indexed.borrow() >= seq {
+            return;
+        }
+        self.awaited.send_if_modified(|awaited| {
+            let is_new = *awaited < seq;
+            *awaited = seq.max(*awaited);
+            is_new
+        });
         // A timeout only means that the answer is a moment old; it carries its own sequence.
         let _ = tokio::time::timeout(Duration::from_secs(2), indexed.wait_for(|applied| *applied >= seq)).await;
+    }
+
+    /// Waits until somebody waits for a sequence after this one to be found.
+    pub async fn index_is_awaited(&self, seq: u64) {
+        // The sender lives as long as the app, so there is always a value to wait for.
+        let _ = self.awaited.subscribe().wait_for(|awaited| *awaited > seq).await;
     }
 }

@@ -20,6 +20,10 @@ const BATCH: u32 = 1000;
 /// Records read at a time for a rebuild.
 const SCAN: u32 = 2000;
 
+/// How long changes gather before the index commits again, unless somebody waits for them: a commit is several syncs of
+/// the disk, which the next publication would wait behind.
+const GATHER: Duration = Duration::from_millis(250);
+
 /// How often the index's files are looked for while nothing changes.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -68,8 +72,14 @@ async fn follow_index(app: Arc<App>) {
                 outdated = false;
                 app.set_indexed(seq);
                 // The index is looked at even when nothing changes, so that damage is found before somebody meets it.
+                let gathered = tokio::time::Instant::now() + GATHER;
                 let changed = tokio::time::timeout(LOOK_EVERY, committed.wait_for(|last| *last > seq)).await.is_ok();
-                if !changed {
+                if changed {
+                    tokio::select! {
+                        () = tokio::time::sleep_until(gathered) => {}
+                        () = app.index_is_awaited(seq) => {}
+                    }
+                } else {
                     let thorough = checked.is_none_or(|at| at.elapsed() > CHECK_EVERY);
                     look_at_index(&app, thorough).await;
                     checked = if thorough { Some(Instant::now()) } else { checked };
@@ -144,9 +154,8 @@ pub async fn fill_index(
         count += records.len() as u64;
         let (index, projection) = (Arc::clone(index), Arc::clone(projection));
         blocking(move || {
-            let upserts = records.iter().filter_map(|record| projection.document(record)).collect();
             // The sequence is reached only when all is there: a filling that was cut short starts anew.
-            Ok(index.apply(Batch { upserts, deletes: Vec::new(), seq: 0 })?)
+            Ok(index.add(records.iter().filter_map(|record| projection.document(record)).collect())?)
         })
         .await?;
         progress(count);

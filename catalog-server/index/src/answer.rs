@@ -14,7 +14,7 @@ use crate::matching::{self, Matched};
 use crate::ranking::{self, Place};
 use crate::spelling;
 use crate::text::Language;
-use crate::values::{Facet, Labels, Values};
+use crate::values::{Facet, Labels};
 use crate::view::{self, Bits, View};
 
 /// Answers a search.
@@ -150,6 +150,7 @@ fn count(view: &View, matched: &Matched, chosen: &[Chosen]) -> Counted {
 /// Returns a facet as it is shown.
 fn shown(view: &View, facet: Facet, counts: &Counts, chosen: &[Chosen], labels: &dyn Labels) -> search::Facet {
     let values = &view.values[facet.index()];
+    let names = view.names(facet, labels);
     let counts_of = &counts.values[facet.index()];
     let chosen = chosen.iter().find(|chosen| chosen.facet == facet);
     let is_chosen = |number: &u32| chosen.is_some_and(|chosen| chosen.numbers.contains(number));
@@ -171,7 +172,8 @@ fn shown(view: &View, facet: Facet, counts: &Counts, chosen: &[Chosen], labels: 
             continue;
         }
         let children = if facet.is_tree() { below.remove(&number).unwrap_or_default() } else { Vec::new() };
-        let value = facet_value(facet, values, number, count, is_chosen(&number), children, labels);
+        let named = (values.name(number), names[number as usize].as_str());
+        let value = facet_value(named, count, is_chosen(&number), children);
         match values.parent(number) {
             Some(parent) => below.entry(parent).or_default().push(value),
             None => top.push(value),
@@ -185,19 +187,9 @@ fn shown(view: &View, facet: Facet, counts: &Counts, chosen: &[Chosen], labels: 
     search::Facet { total: counts.totals[facet.index()] as usize, values: top }
 }
 
-fn facet_value(
-    facet: Facet,
-    values: &Values,
-    number: u32,
-    count: u32,
-    selected: bool,
-    mut children: Vec<FacetValue>,
-    labels: &dyn Labels,
-) -> FacetValue {
+fn facet_value((value, label): (&str, &str), count: u32, selected: bool, mut children: Vec<FacetValue>) -> FacetValue {
     sort(&mut children);
-    let value = values.name(number);
-    let label = labels.label(facet.name(), value).unwrap_or_else(|| value.to_owned());
-    FacetValue { value: value.to_owned(), label, count: count as usize, selected, children }
+    FacetValue { value: value.to_owned(), label: label.to_owned(), count: count as usize, selected, children }
 }
 
 fn sort(values: &mut [FacetValue]) {

@@ -14,7 +14,7 @@ use tantivy::{IndexReader, IndexSettings, IndexWriter, ReloadPolicy, TantivyErro
 
 use crate::analysed;
 use crate::answer;
-use crate::document::{Batch, Fields};
+use crate::document::{Batch, Document, Fields};
 use crate::error::Error;
 use crate::grammar;
 use crate::matching::{self, Where};
@@ -136,27 +136,44 @@ impl Index {
         if batch.upserts.is_empty() && batch.deletes.is_empty() && batch.seq == self.applied_seq() {
             return Ok(());
         }
-        // A writer that failed is dropped: what it had not committed is gone, and the next batch gets a new one.
         let own = held.take();
         let writer = guarded(&self.place, || {
-            let mut writer = match own {
-                Some(writer) => writer,
-                None => self.engine.writer_with_num_threads(1, WRITER_MEMORY)?,
-            };
-            for key in &batch.deletes {
-                writer.delete_term(self.fields.key_term(key));
-            }
-            for document in &batch.upserts {
-                writer.delete_term(self.fields.key_term(&document.key));
-                let kept =
-                    self.fields.document(document).map_err(|error| TantivyError::InvalidArgument(error.to_string()))?;
-                writer.add_document(kept)?;
-            }
+            let mut writer = self.written(own, &batch)?;
             commit(&mut writer, batch.seq)?;
             Ok(writer)
         })?;
         *held = Some(writer);
         self.read_again(batch.seq)
+    }
+
+    /// Adds to an index that is being filled: nothing of it is seen or kept before the next [`Index::apply`]. It blocks.
+    ///
+    /// A commit costs a segment and several syncs of the disk, which a filling that starts anew after a crash can spare.
+    pub fn add(&self, upserts: Vec<Document>) -> Result<(), Error> {
+        let mut held = self.writer();
+        let own = held.take();
+        let batch = Batch { upserts, ..Batch::default() };
+        *held = Some(guarded(&self.place, || self.written(own, &batch))?);
+        Ok(())
+    }
+
+    /// Hands a batch to the writer. One that fails is dropped: what it had not committed is gone, and the next batch gets
+    /// a new one.
+    fn written(&self, own: Option<IndexWriter>, batch: &Batch) -> tantivy::Result<IndexWriter> {
+        let writer = match own {
+            Some(writer) => writer,
+            None => self.engine.writer_with_num_threads(1, WRITER_MEMORY)?,
+        };
+        for key in &batch.deletes {
+            writer.delete_term(self.fields.key_term(key));
+        }
+        for document in &batch.upserts {
+            writer.delete_term(self.fields.key_term(&document.key));
+            let kept =
+                self.fields.document(document).map_err(|error| TantivyError::InvalidArgument(error.to_string()))?;
+            writer.add_document(kept)?;
+        }
+        Ok(writer)
     }
 
     /// Waits until segments are merged and shows the result; worth it once, after many records were applied.

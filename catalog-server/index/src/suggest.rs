@@ -170,13 +170,12 @@ fn labelled(view: &View, labels: &dyn Labels) -> Vec<Labelled> {
     // A year or a flag completes nothing.
     for facet in Facet::all().filter(|facet| !matches!(facet.name(), "year" | "gpu")) {
         let values = &view.values[facet.index()];
-        for number in 0..values.len() as u32 {
+        for (number, label) in (0..).zip(view.names(facet, labels)) {
             let count = counts[facet.index()][number as usize];
             if count == 0 {
                 continue;
             }
-            let value = values.name(number).to_owned();
-            let label = labels.label(facet.name(), &value).unwrap_or_else(|| value.clone());
+            let (value, label) = (values.name(number).to_owned(), label.clone());
             let whole = text::whole(&label);
             all.push(Labelled { facet, value, label, whole, count });
         }

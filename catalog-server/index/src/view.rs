@@ -10,7 +10,7 @@ use tantivy::{Searcher, SegmentReader};
 use crate::columns::{Columns, Counts};
 use crate::document::Fields;
 use crate::suggest::Labelled;
-use crate::values::{COUNT, Values};
+use crate::values::{COUNT, Facet, Labels, Values};
 
 /// A set of records of a segment, one bit each.
 pub(crate) type Bits = Vec<u64>;
@@ -26,6 +26,8 @@ pub(crate) struct View {
     pub(crate) count: usize,
     /// The counts of every facet over all records, the answer to a search for everything.
     pub(crate) everything: OnceLock<Counts>,
+    /// What the values of every facet are called, by facet and number.
+    pub(crate) names: OnceLock<Vec<Vec<String>>>,
     /// The labels of facet values in use, for completion.
     pub(crate) labelled: OnceLock<Vec<Labelled>>,
 }
@@ -139,6 +141,7 @@ impl View {
             applied_seq,
             count,
             everything: OnceLock::new(),
+            names: OnceLock::new(),
             labelled: OnceLock::new(),
         })
     }
@@ -163,6 +166,21 @@ impl View {
             }
         }
         Ok(states)
+    }
+
+    /// Returns what the values of a facet are called, by number.
+    pub(crate) fn names(&self, facet: Facet, labels: &dyn Labels) -> &[String] {
+        let names = self.names.get_or_init(|| {
+            let named = |(facet, values): (Facet, &Values)| {
+                let name = |number| {
+                    let value = values.name(number);
+                    labels.label(facet.name(), value).unwrap_or_else(|| value.to_owned())
+                };
+                (0..values.len() as u32).map(name).collect()
+            };
+            Facet::all().zip(self.values.iter()).map(named).collect()
+        });
+        &names[facet.index()]
     }
 
     /// Returns the counts over all records.

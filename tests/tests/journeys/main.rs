@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what a test cannot do must fail it")]
 
+mod counts;
 mod documents;
 mod find;
 mod launch;

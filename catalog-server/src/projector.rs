@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use catalog_graph::Store;
 use catalog_index::{Batch, Index};
 use catalog_records::{Change, Ledger, StoredRecord};
 
@@ -45,9 +44,6 @@ pub enum Error {
     /// The work was interrupted.
     #[error("the work was interrupted")]
     Interrupted(#[from] tokio::task::JoinError),
-    /// A part that should be free is still in use.
-    #[error("{0} is still in use")]
-    InUse(&'static str),
 }
 
 /// Starts both projections; they end with the process.
@@ -165,17 +161,30 @@ pub async fn fill_index(
     Ok(count)
 }
 
-/// Keeps the RDF store in step; it is filled in memory after every start.
+/// Keeps the RDF store in step; its files are opened as they are, and filled anew only when they cannot be used.
 async fn follow_graph(app: Arc<App>) {
     let mut committed = app.ledger.watch();
+    let mut checked = Instant::now();
     loop {
-        let outcome = if app.graph_is_warm() { catch_up_graph(&app).await } else { fill_graph(&app).await };
+        if app.graph.applied_seq() > app.ledger.last_seq() {
+            app.graph.give_up("it knows more than the ledger, which was restored or replaced".to_owned());
+        }
+        let outcome = match app.graph.rebuild_cause() {
+            Some(cause) => fill_graph(&app, &cause).await,
+            None => catch_up_graph(&app).await,
+        };
         match outcome {
             Ok(()) => {
                 app.set_graph_warm();
                 let applied = app.graph.applied_seq();
-                if committed.wait_for(|last| *last > applied).await.is_err() {
+                let changed = committed.wait_for(|last| *last > applied);
+                let ledger_is_closed = tokio::time::timeout(CHECK_EVERY, changed).await.is_ok_and(|it| it.is_err());
+                if ledger_is_closed {
                     return;
+                }
+                if checked.elapsed() > CHECK_EVERY {
+                    check_graph(&app).await;
+                    checked = Instant::now();
                 }
             }
             Err(error) => {
@@ -183,6 +192,14 @@ async fn follow_graph(app: Arc<App>) {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }
+    }
+}
+
+/// Reads every byte of the RDF store's files and has them filled anew when one is damaged.
+async fn check_graph(app: &Arc<App>) {
+    let graph = Arc::clone(&app.graph);
+    if let Err(error) = blocking(move || Ok(graph.check()?)).await {
+        app.graph.give_up(error.to_string());
     }
 }
 
@@ -199,27 +216,33 @@ async fn catch_up_graph(app: &Arc<App>) -> Result<(), Error> {
     Ok(())
 }
 
-async fn fill_graph(app: &Arc<App>) -> Result<(), Error> {
-    let store = Arc::new(Store::new()?);
+/// Fills a new generation beside the one that answers, then swaps.
+async fn fill_graph(app: &Arc<App>, cause: &str) -> Result<(), Error> {
+    tracing::info!(cause, "filling the RDF store");
     let seq = app.ledger.last_seq();
-    let (filled, projection) = (Arc::clone(&store), Arc::clone(&app.projection));
-    blocking(move || Ok(projection.vocabulary(&filled)?)).await?;
+    let (graph, projection) = (Arc::clone(&app.graph), Arc::clone(&app.projection));
+    let mut rebuild = blocking(move || {
+        let mut rebuild = graph.rebuild()?;
+        projection.vocabulary(&mut rebuild)?;
+        Ok(rebuild)
+    })
+    .await?;
     let (mut after, mut count) = (0, 0_usize);
     loop {
         let records = app.ledger.scan(after, SCAN).await?;
         let Some(last) = records.last() else { break };
         after = last.id;
         count += records.len();
-        let (store, projection) = (Arc::clone(&store), Arc::clone(&app.projection));
-        blocking(move || {
+        let projection = Arc::clone(&app.projection);
+        rebuild = blocking(move || {
             let changes: Vec<_> = records.iter().filter_map(|record| projection.change(record)).collect();
-            Ok(store.fill(&changes, seq)?)
+            rebuild.fill(&changes)?;
+            Ok(rebuild)
         })
         .await?;
     }
-    let store = Arc::into_inner(store).ok_or(Error::InUse("the new RDF store"))?;
-    store.set_applied_seq(seq);
-    app.graph.replace_with(store);
+    let graph = Arc::clone(&app.graph);
+    blocking(move || Ok(graph.install(rebuild, seq)?)).await?;
     tracing::info!(count, "the RDF store is filled");
     Ok(())
 }

@@ -1,33 +1,49 @@
 //! The RDF projection of the ledger, and SPARQL over it.
 //!
-//! [`Store`] holds what the ledger said up to its sequence and can be thrown away and filled again; [`Query`] is a
-//! guarded query that reads it within limits. It never stores anything first, never changes by a query, never reaches
-//! out to a network, and is given public statements only: what is not in it cannot leak.
+//! [`Store`] keeps what the ledger said up to its sequence in files of its own and can be thrown away and filled again;
+//! [`Reader`] reads them from another process; [`Query`] is a guarded query over a [`View`] of either. It never stores
+//! anything first, never changes by a query, never reaches out to a network, and is given public statements only.
 
+mod answer;
+mod dataset;
+mod folder;
 mod format;
 mod guard;
 mod query;
+mod reader;
+mod rebuild;
+mod statistics;
+#[allow(dead_code, reason = "the kernel, which comes next, reads what spareval does not need")]
+mod storage;
 mod store;
+mod syntax;
 
 pub use format::{AnswerFormat, GraphSyntax};
-pub use query::{Limits, Query, QueryDataset, QueryError, QueryForm};
+pub use query::{Answered, Cancellation, Evaluator, Limits, Query, QueryDataset, QueryError, QueryForm};
+pub use reader::{Reader, Version};
+pub use rebuild::Rebuild;
+pub use statistics::{PredicateStatistics, Statistics};
+pub use storage::view::View;
 pub use store::{Change, Store};
 
-pub use oxigraph::model::{Literal, NamedNode, NamedOrBlankNode, Term, Triple};
+pub use oxigraph::model::{GraphName, Literal, NamedNode, NamedOrBlankNode, Quad, Term, Triple};
 
 /// Why the store could not be changed or read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The store below failed.
-    #[error("the RDF store failed: {0}")]
-    Storage(#[from] oxigraph::store::StorageError),
+    /// A file of the store could not be read or written.
+    #[error("the graph's files: {0}")]
+    File(#[from] std::io::Error),
+    /// Another process writes this folder.
+    #[error("another process writes the graph in {0}; stop it first")]
+    InUse(String),
+    /// The state that was asked for is no longer, or not yet, in the folder.
+    #[error("the graph has moved on; ask its writer for the current version")]
+    Gone,
     /// A name is not an IRI.
     #[error("`{0}` is not an IRI")]
     Iri(String),
     /// A document is not what it says it is.
     #[error("cannot read RDF: {0}")]
     Syntax(String),
-    /// A document could not be written.
-    #[error("cannot write RDF: {0}")]
-    Write(#[from] std::io::Error),
 }

@@ -1,18 +1,18 @@
 //! A guarded query, and its evaluation within limits.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use oxigraph::io::RdfSerializer;
 use oxigraph::model::{GraphName, NamedNode, NamedOrBlankNode};
-use oxigraph::sparql::results::QueryResultsSerializer;
-use oxigraph::sparql::{CancellationToken, QueryEvaluationError, QueryResults, SparqlEvaluator};
+use spareval::{CancellationToken, QueryEvaluationError, QueryEvaluator, QueryResults};
 use spargebra::{Query as Algebra, SparqlParser};
 
+use crate::answer::Answer;
+use crate::dataset::Dataset;
 use crate::format::AnswerFormat;
-use crate::{Store, guard};
+use crate::{View, guard};
 
 /// A stack for the deepest query that the guard may have misread: 64 KiB of brackets at 16 KiB a level, three times
 /// what an unoptimised parser takes. Untouched pages of it cost nothing.
@@ -42,6 +42,15 @@ pub enum QueryError {
     /// The answer has too many bytes.
     #[error("the answer is longer than {0} bytes; ask for fewer columns or rows")]
     TooManyBytes(usize),
+    /// Too many rows in between.
+    #[error("the query needs more than {} MiB for rows in between; narrow it", .0 >> 20)]
+    TooMuchMemory(usize),
+    /// Whoever asked has gone or asked to stop.
+    #[error("the query was cancelled")]
+    Cancelled,
+    /// The answer could not be passed on.
+    #[error("the answer could not be passed on: {0}")]
+    Sink(String),
     /// The query uses what is not offered here, or failed.
     #[error("{0}")]
     Evaluation(String),
@@ -79,11 +88,13 @@ pub struct Limits {
     pub rows: usize,
     /// Bytes of the answer.
     pub bytes: usize,
+    /// Bytes of rows in between; the kernel keeps to it, spareval cannot (a worker process bounds it).
+    pub memory: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { time: Duration::from_secs(10), rows: 100_000, bytes: 32 << 20 }
+        Self { time: Duration::from_secs(10), rows: 100_000, bytes: 32 << 20, memory: 512 << 20 }
     }
 }
 
@@ -92,6 +103,8 @@ impl Default for Limits {
 pub struct Query {
     algebra: Algebra,
     dataset: Option<Graphs>,
+    #[allow(dead_code, reason = "the kernel, which comes next, reads it")]
+    evaluator: Evaluator,
 }
 
 /// The graphs that make up the default graph, and those that GRAPH may name.
@@ -112,7 +125,7 @@ impl Query {
                 SparqlParser::new().with_base_iri(base).map_err(|error| QueryError::Syntax(error.to_string()))?;
             parser.parse_query(text).map_err(|error| QueryError::Syntax(error.to_string()))
         };
-        Ok(Self { algebra: on_deep_stack(parse)?, dataset: graphs(dataset)? })
+        Ok(Self { algebra: on_deep_stack(parse)?, dataset: graphs(dataset)?, evaluator: Evaluator::Best })
     }
 
     /// Returns what the query asks for.
@@ -124,83 +137,109 @@ impl Query {
         }
     }
 
-    /// Evaluates the query and returns the whole answer in a format that its form allows, or why there is none.
+    /// Chooses the evaluator.
+    #[must_use]
+    pub fn with_evaluator(self, evaluator: Evaluator) -> Self {
+        Self { evaluator, ..self }
+    }
+
+    /// Evaluates the query on a view and writes the answer in a format that its form allows, or says why there is none.
     ///
-    /// The answer is never cut: beyond a limit it is an error. Blocking: call it off the async threads.
-    pub fn evaluate(self, store: &Store, format: AnswerFormat, limits: Limits) -> Result<Vec<u8>, QueryError> {
-        let cancellation = CancellationToken::new();
-        let done = Arc::new(AtomicBool::new(false));
-        let watch = Watch::start(cancellation.clone(), limits.time, Arc::clone(&done));
-        let answer = on_deep_stack(|| self.run(store, format, limits, cancellation, watch.deadline));
-        done.store(true, Ordering::Release);
-        watch.thread.thread().unpark();
-        answer
+    /// The answer is never cut silently: beyond a limit it is an error, when part of it may have been written already.
+    /// Blocking: call it off the async threads.
+    pub fn evaluate(
+        self,
+        view: &View,
+        format: AnswerFormat,
+        limits: Limits,
+        cancellation: &Cancellation,
+        sink: &mut (dyn Write + Send),
+    ) -> Result<Answered, QueryError> {
+        let watch = Watch::start(cancellation.clone(), limits.time);
+        let answer = on_deep_stack(|| self.run(view, format, limits, cancellation, sink));
+        // What was interrupted may look like a short answer or like another error.
+        let late = watch.stop();
+        match answer {
+            Err(error @ (QueryError::TooManyRows(_) | QueryError::TooManyBytes(_) | QueryError::Sink(_))) => Err(error),
+            _ if late => Err(QueryError::Timeout(limits.time)),
+            _ if cancellation.is_cancelled() => Err(QueryError::Cancelled),
+            answer => answer,
+        }
     }
 
     fn run(
         self,
-        store: &Store,
+        view: &View,
         format: AnswerFormat,
         limits: Limits,
-        cancellation: CancellationToken,
-        deadline: Instant,
-    ) -> Result<Vec<u8>, QueryError> {
-        let late = |error: QueryEvaluationError| match error {
-            QueryEvaluationError::Cancelled => QueryError::Timeout(limits.time),
-            QueryEvaluationError::Dataset(error) => QueryError::Internal(error.to_string()),
-            other => QueryError::Evaluation(other.to_string()),
-        };
-        let written = |error: io::Error| match error.kind() {
-            io::ErrorKind::FileTooLarge => QueryError::TooManyBytes(limits.bytes),
-            _ => QueryError::Internal(error.to_string()),
-        };
-        // Without the http-client feature there is no handler for SERVICE, so nothing can reach out (FACTS F10, F27).
-        let evaluator = SparqlEvaluator::new().with_cancellation_token(cancellation);
-        let mut prepared = evaluator.for_query(self.algebra);
+        cancellation: &Cancellation,
+        sink: &mut (dyn Write + Send),
+    ) -> Result<Answered, QueryError> {
+        let answer = Answer::new(sink, limits, format, cancellation);
+        // There is no handler for SERVICE, so nothing can reach out (FACTS F10, F27).
+        let evaluator = QueryEvaluator::new().with_cancellation_token(cancellation.0.clone());
+        let mut prepared = evaluator.prepare(&self.algebra);
         if let Some((default, named)) = self.dataset {
             prepared.dataset_mut().set_default_graph(default);
             prepared.dataset_mut().set_available_named_graphs(named);
         }
-        let results = prepared.on_store(&store.snapshot()).execute().map_err(late)?;
-        let sink = Bounded { bytes: Vec::new(), most: limits.bytes };
-        let in_time = |rows: usize| {
-            if rows > limits.rows {
-                return Err(QueryError::TooManyRows(limits.rows));
-            }
-            // The evaluator looks at its token only when it reads a statement (FACTS F11).
-            if rows.is_multiple_of(64) && Instant::now() > deadline {
-                Err(QueryError::Timeout(limits.time))
-            } else {
-                Ok(())
-            }
-        };
-        let mismatch = || QueryError::Internal("the format does not fit the form of the query".to_owned());
-        let sink = match results {
-            QueryResults::Boolean(truth) => {
-                let serializer = QueryResultsSerializer::from_format(format.results_format().ok_or_else(mismatch)?);
-                serializer.serialize_boolean_to_writer(sink, truth).map_err(written)?
-            }
+        let results = prepared.execute(Dataset::new(view, cancellation.0.clone())).map_err(failed)?;
+        match results {
+            QueryResults::Boolean(truth) => answer.truth(truth),
             QueryResults::Solutions(solutions) => {
-                let serializer = QueryResultsSerializer::from_format(format.results_format().ok_or_else(mismatch)?);
                 let variables = solutions.variables().to_vec();
-                let mut writer = serializer.serialize_solutions_to_writer(sink, variables).map_err(written)?;
-                for (row, solution) in solutions.enumerate() {
-                    in_time(row + 1)?;
-                    writer.serialize(&solution.map_err(late)?).map_err(written)?;
-                }
-                writer.finish().map_err(written)?
+                answer.solutions(variables, solutions.map(|solution| solution.map_err(failed)))
             }
-            QueryResults::Graph(triples) => {
-                let AnswerFormat::Graph(syntax) = format else { return Err(mismatch()) };
-                let mut writer = RdfSerializer::from_format(syntax.rdf_format()).for_writer(sink);
-                for (row, triple) in triples.enumerate() {
-                    in_time(row + 1)?;
-                    writer.serialize_triple(&triple.map_err(late)?).map_err(written)?;
-                }
-                writer.finish().map_err(written)?
-            }
-        };
-        Ok(sink.bytes)
+            QueryResults::Graph(triples) => answer.graph(triples.map(|triple| triple.map_err(failed))),
+        }
+    }
+}
+
+fn failed(error: QueryEvaluationError) -> QueryError {
+    match error {
+        QueryEvaluationError::Cancelled => QueryError::Cancelled,
+        QueryEvaluationError::Dataset(error) => QueryError::Internal(error.to_string()),
+        other => QueryError::Evaluation(other.to_string()),
+    }
+}
+
+/// Which evaluator answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Evaluator {
+    /// The kernel on ids for what it recognises, spareval for the rest.
+    #[default]
+    Best,
+    /// spareval for everything: what the kernel is compared with.
+    Plain,
+}
+
+/// A query's answer was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answered {
+    /// Rows or statements.
+    pub rows: usize,
+    /// Bytes.
+    pub bytes: usize,
+}
+
+/// Ends a query early; clones end the same query.
+#[derive(Clone, Default)]
+pub struct Cancellation(pub(crate) CancellationToken);
+
+impl Cancellation {
+    /// Makes one that is not cancelled.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Ends the query.
+    pub fn cancel(&self) {
+        self.0.cancel();
+    }
+
+    /// Says whether the query is to end.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled()
     }
 }
 
@@ -225,54 +264,44 @@ fn on_deep_stack<T: Send>(run: impl FnOnce() -> Result<T, QueryError> + Send) ->
 
 /// A thread that cancels a query at its deadline.
 struct Watch {
-    thread: std::thread::JoinHandle<()>,
-    deadline: Instant,
+    thread: std::thread::JoinHandle<bool>,
+    done: Arc<AtomicBool>,
 }
 
 impl Watch {
-    fn start(cancellation: CancellationToken, time: Duration, done: Arc<AtomicBool>) -> Self {
+    fn start(cancellation: Cancellation, time: Duration) -> Self {
         let deadline = Instant::now() + time;
+        let done = Arc::new(AtomicBool::new(false));
+        let ended = Arc::clone(&done);
         let thread = std::thread::spawn(move || {
-            while !done.load(Ordering::Acquire) {
+            while !ended.load(Ordering::Acquire) {
                 let now = Instant::now();
                 if now >= deadline {
                     cancellation.cancel();
-                    return;
+                    return true;
                 }
                 std::thread::park_timeout(deadline - now);
             }
+            false
         });
-        Self { thread, deadline }
-    }
-}
-
-/// A buffer that refuses to grow beyond a size.
-struct Bounded {
-    bytes: Vec<u8>,
-    most: usize,
-}
-
-impl Write for Bounded {
-    fn write(&mut self, chunk: &[u8]) -> io::Result<usize> {
-        if self.bytes.len() + chunk.len() > self.most {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        self.bytes.extend_from_slice(chunk);
-        Ok(chunk.len())
+        Self { thread, done }
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    /// Ends the watch and says whether it had to cancel.
+    fn stop(self) -> bool {
+        self.done.store(true, Ordering::Release);
+        self.thread.thread().unpark();
+        self.thread.join().unwrap_or(false)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Change, GraphSyntax};
+    use crate::{Change, GraphSyntax, Store};
     use oxigraph::model::{Literal, Triple};
 
-    fn store(records: i32) -> Store {
+    fn store(records: i32) -> (tempfile::TempDir, Store) {
         let iri = |text: String| NamedNode::new(text).unwrap();
         let changes: Vec<_> = (0..records)
             .map(|n| {
@@ -281,19 +310,22 @@ mod tests {
                 Change { iri: subject, graph: iri("http://e/graph/z".into()), triples: vec![triple] }
             })
             .collect();
-        let store = Store::new().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), "").unwrap();
         store.apply(&changes, 1).unwrap();
-        store
+        (folder, store)
     }
 
     fn ask(store: &Store, text: &str, format: AnswerFormat, limits: Limits) -> Result<String, QueryError> {
-        let answer = Query::parse(text, "http://e/", &QueryDataset::default())?.evaluate(store, format, limits)?;
+        let (mut answer, cancellation) = (Vec::new(), Cancellation::new());
+        let query = Query::parse(text, "http://e/", &QueryDataset::default())?;
+        query.evaluate(&store.view(), format, limits, &cancellation, &mut answer)?;
         Ok(String::from_utf8(answer).unwrap())
     }
 
     #[test]
     fn every_form_is_answered() {
-        let store = store(3);
+        let (_folder, store) = store(3);
         let limits = Limits::default();
         let count = "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }";
         assert_eq!(ask(&store, count, AnswerFormat::Csv, limits).unwrap(), "n\r\n3\r\n");
@@ -306,7 +338,7 @@ mod tests {
 
     #[test]
     fn what_a_stranger_may_not_do_is_refused() {
-        let store = store(1);
+        let (_folder, store) = store(1);
         let limits = Limits::default();
         let error = |text: &str| ask(&store, text, AnswerFormat::Json, limits).unwrap_err();
         assert!(matches!(error("INSERT DATA { <a> <b> <c> }"), QueryError::Syntax(_)));
@@ -321,7 +353,7 @@ mod tests {
 
     #[test]
     fn limits_are_errors_and_never_cuts() {
-        let store = store(300);
+        let (_folder, store) = store(300);
         let rows = Limits { rows: 10, ..Limits::default() };
         assert!(matches!(
             ask(&store, "SELECT * { ?s ?p ?o }", AnswerFormat::Json, rows),
@@ -333,7 +365,7 @@ mod tests {
             Err(QueryError::TooManyBytes(100))
         ));
         // The evaluator goes on for a while after it was cancelled (FACTS F11), so there is little to go on with.
-        let store = self::store(40);
+        let (_folder, store) = self::store(40);
         let time = Limits { time: Duration::from_millis(50), ..Limits::default() };
         let cross = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i . ?j ?k ?l }";
         assert!(matches!(ask(&store, cross, AnswerFormat::Json, time), Err(QueryError::Timeout(_))));

@@ -123,7 +123,9 @@ async fn open(config: Config) -> anyhow::Result<(Arc<App>, Option<String>)> {
     let projection = Arc::new(Projection::new(&config));
     let volumes = VolumeShelf::new(ledger.clone(), Arc::clone(&projection));
     let launcher = Launcher::open(&config, ledger.clone(), volumes.clone())?;
-    let parts = Parts { ledger, graph: Store::new()?, index, projection, volumes, launcher, openapi: http::openapi() };
+    let graph =
+        Store::open(&config.data_dir.join("graph"), &projection.stamp()).context("cannot open the RDF store")?;
+    let parts = Parts { ledger, graph, index, projection, volumes, launcher, openapi: http::openapi() };
     Ok((Arc::new(App::new(config, parts)), first_token))
 }
 

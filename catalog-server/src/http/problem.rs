@@ -179,7 +179,11 @@ impl From<catalog_graph::QueryError> for Failure {
             E::TooManyRows(_) | E::TooManyBytes(_) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "query.answer_too_large", "the answer is too large", text)
             }
-            E::Internal(cause) => Self::internal(cause),
+            E::TooMuchMemory(_) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "query.too_large", "the query needs too much memory", text)
+            }
+            E::Cancelled => Self::unavailable("query.cancelled", text, 5),
+            E::Sink(cause) | E::Internal(cause) => Self::internal(cause),
         }
     }
 }

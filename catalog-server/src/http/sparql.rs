@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use catalog_graph::{AnswerFormat, GraphSyntax, Limits, Query, QueryDataset, QueryForm};
+use catalog_graph::{AnswerFormat, Cancellation, GraphSyntax, Limits, Query, QueryDataset, QueryForm};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 
 use crate::app::App;
@@ -120,9 +120,10 @@ async fn answer(
     let store = Arc::clone(&app.graph);
     let limits = Limits::default();
     let evaluation = tokio::task::spawn_blocking(move || {
-        let answer = query.evaluate(&store, format, limits);
+        let mut answer = Vec::new();
+        let evaluated = query.evaluate(&store.view(), format, limits, &Cancellation::new(), &mut answer);
         drop(slot);
-        answer
+        evaluated.map(|_| answer)
     });
     // An evaluator that does not notice its cancellation keeps its slot until it ends, but not the client (FACTS F11).
     let grace = std::time::Duration::from_secs(1);

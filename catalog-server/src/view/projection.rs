@@ -1,6 +1,6 @@
 //! From a stored record to what the projections hold: public terms only.
 
-use catalog_graph::{Change, NamedNode, Store};
+use catalog_graph::{Change, NamedNode, Rebuild};
 use catalog_index::{Document, Facet};
 use catalog_launch::planner::{Health, KnownVolume, Question, Viewer, ZoneSnapshot};
 use catalog_launch::{ZoneConfig, plan};
@@ -20,6 +20,9 @@ use crate::labels::scheme_of;
 
 /// Changes whenever the same record would be projected differently, so that an older index is built again.
 const PROJECTION: &str = "1";
+
+/// Changes whenever the same record would say other statements, so that older ones are made again.
+const STATEMENTS: &str = "1";
 
 /// Facets whose values are concepts, with the term they come from.
 const CONCEPT_FACETS: [(&str, &str); 5] = [
@@ -212,12 +215,23 @@ impl Projection {
     /// # Errors
     ///
     /// Whatever the store says.
-    pub fn vocabulary(&self, store: &Store) -> Result<(), catalog_graph::Error> {
+    pub fn vocabulary(&self, store: &mut Rebuild) -> Result<(), catalog_graph::Error> {
         let Some(graph) = self.graph("vocabulary") else { return Ok(()) };
         for (_, turtle) in catalog_ontology::scheme::SCHEMES_TTL {
             store.load_turtle(&graph, turtle)?;
         }
         store.load_turtle(&graph, catalog_ontology::generate::ontology_turtle())
+    }
+
+    /// Says what the statements of a record depend on beside the record: with another stamp they are made anew.
+    pub fn stamp(&self) -> String {
+        let mut vocabulary = Sha256::new();
+        for (name, turtle) in catalog_ontology::scheme::SCHEMES_TTL {
+            vocabulary.update(name);
+            vocabulary.update(turtle);
+        }
+        vocabulary.update(catalog_ontology::generate::ontology_turtle());
+        format!("{} {} {STATEMENTS} {:x}", self.base, env!("CARGO_PKG_VERSION"), vocabulary.finalize())
     }
 
     /// Returns the public base URL.

@@ -79,7 +79,7 @@ impl<'a> Answer<'a> {
 
 fn finish(mut sink: Bounded<'_>, rows: usize) -> Result<Answered, QueryError> {
     sink.flush().map_err(written(sink.most))?;
-    Ok(Answered { rows, bytes: sink.bytes })
+    Ok(Answered { rows, bytes: sink.bytes, recognised: false })
 }
 
 fn mismatch() -> QueryError {

@@ -9,11 +9,11 @@ mod dataset;
 mod folder;
 mod format;
 mod guard;
+mod kernel;
 mod query;
 mod reader;
 mod rebuild;
 mod statistics;
-#[allow(dead_code, reason = "the kernel, which comes next, reads what spareval does not need")]
 mod storage;
 mod store;
 mod syntax;

@@ -12,7 +12,7 @@ use spargebra::{Query as Algebra, SparqlParser};
 use crate::answer::Answer;
 use crate::dataset::Dataset;
 use crate::format::AnswerFormat;
-use crate::{View, guard};
+use crate::{View, guard, kernel};
 
 /// A stack for the deepest query that the guard may have misread: 64 KiB of brackets at 16 KiB a level, three times
 /// what an unoptimised parser takes. Untouched pages of it cost nothing.
@@ -103,7 +103,6 @@ impl Default for Limits {
 pub struct Query {
     algebra: Algebra,
     dataset: Option<Graphs>,
-    #[allow(dead_code, reason = "the kernel, which comes next, reads it")]
     evaluator: Evaluator,
 }
 
@@ -176,6 +175,13 @@ impl Query {
         sink: &mut (dyn Write + Send),
     ) -> Result<Answered, QueryError> {
         let answer = Answer::new(sink, limits, format, cancellation);
+        if self.evaluator == Evaluator::Best
+            && self.dataset.is_none()
+            && let Some(found) = kernel::evaluate(view, &self.algebra, limits, cancellation)?
+        {
+            let answered = found.write(answer)?;
+            return Ok(Answered { recognised: true, ..answered });
+        }
         // There is no handler for SERVICE, so nothing can reach out (FACTS F10, F27).
         let evaluator = QueryEvaluator::new().with_cancellation_token(cancellation.0.clone());
         let mut prepared = evaluator.prepare(&self.algebra);
@@ -220,6 +226,8 @@ pub struct Answered {
     pub rows: usize,
     /// Bytes.
     pub bytes: usize,
+    /// Says whether the kernel answered, and not spareval.
+    pub recognised: bool,
 }
 
 /// Ends a query early; clones end the same query.

@@ -117,6 +117,14 @@ pub(crate) struct DeltaGraph {
     pub(crate) removed: Arc<Triples>,
 }
 
+/// A term that the generation does not have.
+struct NewTerm {
+    bytes: Box<[u8]>,
+    place: Place,
+    /// The generation's first id that is not before it.
+    before: u32,
+}
+
 /// Everything since the generation.
 #[derive(Default)]
 pub(crate) struct Delta {
@@ -124,13 +132,13 @@ pub(crate) struct Delta {
     pub(crate) seq: u64,
     /// Bytes of the log that made it.
     pub(crate) log: u64,
-    terms: Vec<Arc<[u8]>>,
+    terms: Vec<Arc<NewTerm>>,
     /// Positions in `terms` by their bytes.
     sorted: Vec<u32>,
     /// By the graph's id; the default graph's is [`DEFAULT_GRAPH`].
     graphs: Vec<(u32, DeltaGraph)>,
-    /// Places and order keys of the terms, made when first asked for.
-    keys: OnceLock<Vec<(Place, u64)>>,
+    /// Order keys of the terms, made when first asked for.
+    keys: OnceLock<Vec<u64>>,
 }
 
 impl Delta {
@@ -151,12 +159,17 @@ impl Delta {
 
     /// Returns a term by its position.
     pub(crate) fn bytes(&self, at: usize) -> &[u8] {
-        self.terms.get(at).map_or(&[], |bytes| bytes)
+        self.terms.get(at).map_or(&[], |term| &term.bytes)
+    }
+
+    /// Returns the place of a term by its position.
+    pub(crate) fn place(&self, at: usize) -> Option<Place> {
+        self.terms.get(at).map(|term| term.place)
     }
 
     /// Returns the position of a term.
     pub(crate) fn find(&self, bytes: &[u8]) -> Option<usize> {
-        let found = self.sorted.binary_search_by(|at| self.terms[*at as usize].as_ref().cmp(bytes));
+        let found = self.sorted.binary_search_by(|at| self.terms[*at as usize].bytes.as_ref().cmp(bytes));
         found.ok().map(|at| self.sorted[at] as usize)
     }
 
@@ -171,54 +184,34 @@ impl Delta {
         self.graphs.iter().map(|(id, graph)| ((*id != DEFAULT_GRAPH).then_some(*id), graph))
     }
 
-    /// Returns the place of each term and a key that orders it among all terms of the generation and the delta.
+    /// Returns for each term a key that orders it among all terms of the generation and the delta.
     ///
-    /// The term `id` of the generation has the key `(id + 1) << 32`; a term of the delta stands right before the first
-    /// term of the generation that is not less, by its rank among those that stand there too.
-    pub(crate) fn keys(&self, base: &Snapshot) -> &[(Place, u64)] {
+    /// The term `id` of the generation has the key `(id + 1) << 32`, and so has a new term with an equal value. Another new
+    /// term stands right before the first term of the generation that is not less, by its rank among those that stand there.
+    pub(crate) fn keys(&self, base: &Snapshot) -> &[u64] {
         self.keys.get_or_init(|| {
-            let mut places: Vec<(Place, u64)> = self
-                .terms
-                .iter()
-                .map(|bytes| {
-                    let place = Place::of(bytes);
-                    // A value that the generation has too is ordered as equal to it, before its own ids.
-                    (place, u64::from(base.lower_bound(place, if place.class.has_value() { &[] } else { bytes })) << 32)
-                })
-                .collect();
-            let mut order: Vec<usize> = (0..places.len()).collect();
+            let mut order: Vec<u32> = (0..self.terms.len() as u32).collect();
             order.sort_unstable_by(|a, b| {
-                let (one, other) = (places[*a], places[*b]);
-                one.1.cmp(&other.1).then_with(|| one.0.compare(&self.terms[*a], other.0, &self.terms[*b]))
+                let (a, b) = (&self.terms[*a as usize], &self.terms[*b as usize]);
+                a.before.cmp(&b.before).then_with(|| a.place.compare(&a.bytes, b.place, &b.bytes))
             });
-            let (mut rank, mut last): (u64, Option<(Place, u64)>) = (0, None);
+            let same_value = |a: Place, b: Place| a.class.has_value() && a.class == b.class && a.value == b.value;
+            let mut keys = vec![0; self.terms.len()];
+            let (mut rank, mut last): (u64, Option<&NewTerm>) = (0, None);
             for at in order {
-                let (place, key) = places[at];
-                let same_value = last.is_some_and(|(other, _)| {
-                    place.class.has_value() && other.class == place.class && other.value == place.value
-                });
+                let term = &self.terms[at as usize];
                 rank = match last {
-                    Some((_, other)) if other != key => 1,
-                    Some(_) if same_value => rank,
+                    Some(other) if other.before != term.before => 1,
+                    Some(other) if same_value(other.place, term.place) => rank,
                     _ => rank + 1,
                 };
-                last = Some((place, key));
-                places[at].1 = key + rank;
+                last = Some(term);
+                let is_known =
+                    base.value_ids().contains(&term.before) && same_value(base.place(term.before), term.place);
+                let before = u64::from(term.before);
+                keys[at as usize] = if is_known { (before + 1) << 32 } else { (before << 32) + rank };
             }
-            // A value that the generation has is equal to the generation's first term of that value.
-            for (place, key) in &mut places {
-                if !place.class.has_value() {
-                    continue;
-                }
-                let id = (*key >> 32) as u32;
-                if base.value_ids().contains(&id) {
-                    let other = base.place(id);
-                    if other.class == place.class && other.value == place.value {
-                        *key = (u64::from(id) + 1) << 32;
-                    }
-                }
-            }
-            places
+            keys
         })
     }
 
@@ -239,7 +232,11 @@ impl Delta {
                 if known[at].is_none() {
                     known[at] = Some(first_new + terms.len() as u32);
                     new.push(terms.len() as u32);
-                    terms.push(Arc::from(batch.terms[at].as_ref()));
+                    let bytes = batch.terms[at].clone();
+                    let place = Place::of(&bytes);
+                    // Among equal values, the generation's first is looked for.
+                    let before = base.lower_bound(place, if place.class.has_value() { &[] } else { &bytes });
+                    terms.push(Arc::new(NewTerm { bytes, place, before }));
                 }
             }
         }
@@ -287,8 +284,8 @@ impl Delta {
         Self { seq: batch.seq, log, terms, sorted, graphs, keys: OnceLock::new() }
     }
 
-    fn sorted_with(&self, terms: &[Arc<[u8]>], mut new: Vec<u32>) -> Vec<u32> {
-        let bytes = |at: &u32| &terms[*at as usize];
+    fn sorted_with(&self, terms: &[Arc<NewTerm>], mut new: Vec<u32>) -> Vec<u32> {
+        let bytes = |at: &u32| &terms[*at as usize].bytes;
         new.sort_unstable_by(|a, b| bytes(a).cmp(bytes(b)));
         let mut sorted = Vec::with_capacity(terms.len());
         let mut new = new.into_iter().peekable();

@@ -143,11 +143,6 @@ impl Snapshot {
         self.manifest.files.iter().try_for_each(|(name, sealed)| verify(&self.folder, name, sealed))
     }
 
-    /// Returns the folder.
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
-    }
-
     fn check_shape(&self) -> io::Result<()> {
         let rows = self.manifest.graphs.last().map_or(0, |graph| graph.rows.end);
         let values = self.value_ids();

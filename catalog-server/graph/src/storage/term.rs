@@ -64,6 +64,9 @@ impl Class {
     }
 }
 
+/// The number one as `xsd:decimal` is kept: with eighteen digits behind the point.
+const ONE: i128 = 1_000_000_000_000_000_000;
+
 /// No time zone.
 pub(crate) const NO_ZONE: i16 = -1;
 
@@ -146,6 +149,13 @@ impl Place {
                 ExpressionTerm::DateTimeLiteral(DateTime::from_be_bytes(moment()))
             }
             Class::DateZoned | Class::DateLocal => ExpressionTerm::DateLiteral(Date::from_be_bytes(moment())),
+            Class::Number if bytes.starts_with(b"Xdecimal\0") => {
+                ExpressionTerm::DecimalLiteral(Decimal::from_be_bytes(self.value.to_be_bytes()))
+            }
+            Class::Number => match i64::try_from(self.value / ONE) {
+                Ok(value) => ExpressionTerm::IntegerLiteral(value.into()),
+                Err(_) => expression_term(bytes),
+            },
             Class::Boolean => ExpressionTerm::BooleanLiteral((self.value != 0).into()),
             _ => expression_term(bytes),
         }

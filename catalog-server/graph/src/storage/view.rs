@@ -10,7 +10,7 @@ use spareval::ExpressionTerm;
 use super::DEFAULT_GRAPH;
 use super::delta::{Delta, DeltaGraph};
 use super::snapshot::{GraphEntry, Snapshot};
-use super::term::{Class, Place, decode, encode};
+use super::term::{Class, NO_ZONE, Place, decode, encode};
 
 /// A consistent state of the graph. Cloning it is cheap; it stays what it is while the store goes on.
 #[derive(Clone)]
@@ -74,7 +74,7 @@ impl View {
     pub(crate) fn place(&self, id: u32) -> Place {
         match (id as usize).checked_sub(self.base.terms()) {
             None => self.base.place(id),
-            Some(at) => self.delta.keys(&self.base)[at].0,
+            Some(at) => self.delta.place(at).unwrap_or(Place { class: Class::Other, value: 0, zone: NO_ZONE }),
         }
     }
 
@@ -93,7 +93,7 @@ impl View {
                 let at = id.wrapping_sub(self.base.value_ids().start) as usize;
                 (u64::from(self.base.firsts().get(at).copied().unwrap_or(id)) + 1) << 32
             }
-            Some(at) => self.delta.keys(&self.base)[at].1,
+            Some(at) => self.delta.keys(&self.base).get(at).copied().unwrap_or(u64::MAX),
         }
     }
 

@@ -51,6 +51,8 @@ enum What {
     Bulk,
     /// Start-up.
     Startup,
+    /// SPARQL on a made-up catalogue, beside bare oxigraph; not part of `all`, for it needs no server.
+    Sparql,
     /// Everything.
     All,
 }
@@ -59,6 +61,9 @@ enum What {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     ensure!(!arguments.index_only || arguments.what == What::Search, "--index-only goes with `search` only");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    if arguments.what == What::Sparql {
+        return arguments.records.iter().try_for_each(|records| sparql(*records, &target));
+    }
     let alidade = match &arguments.alidade {
         Some(alidade) => alidade.clone(),
         None => {
@@ -99,6 +104,15 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         search::growth((*small, before), (*large, after));
     }
     Ok(())
+}
+
+/// Runs the graph's own measurement: it needs oxigraph beside it, which only that crate may have.
+fn sparql(records: u32, target: &Path) -> anyhow::Result<()> {
+    let out = target.join("bench");
+    std::fs::create_dir_all(&out)?;
+    let mut command = cargo(&["run", "--release", "--quiet", "--package", "catalog-graph", "--example", "bench", "--"]);
+    command.arg(records.to_string()).arg(out);
+    run_command(command)
 }
 
 fn measure(

@@ -1,0 +1,464 @@
+//! Expressions, compiled once for a table and evaluated a row at a time.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::cmp::Ordering;
+
+use oxigraph::model::{Literal, NamedNode, Term, Variable};
+use regex::{Regex, RegexBuilder};
+use rustc_hash::FxHashMap;
+use spareval::{ExpressionTerm, QueryEvaluator};
+use spargebra::algebra::{Expression, Function};
+
+use super::table::{Table, UNBOUND};
+use super::value::{Operator, Value, arithmetic, compare, equals};
+use super::{Kernel, Outcome, Stop};
+use crate::storage::term::{Class, language, lexical};
+
+/// What spareval allows a compiled regular expression.
+const REGEX_SIZE: usize = 1_000_000;
+
+/// An expression whose variables are columns.
+pub(super) enum Compiled {
+    Constant(u32),
+    /// A column; none when the table does not have the variable.
+    Column(Option<usize>),
+    Bound(Option<usize>),
+    Or(Vec<Compiled>),
+    And(Vec<Compiled>),
+    Not(Box<Compiled>),
+    Equal(Box<Compiled>, Box<Compiled>),
+    SameTerm(Option<usize>, Option<usize>),
+    /// A comparison and which outcomes make it true.
+    Compare(Box<Compiled>, Box<Compiled>, fn(Ordering) -> bool),
+    Arithmetic(Operator, Box<Compiled>, Box<Compiled>),
+    If(Box<Compiled>, Box<Compiled>, Box<Compiled>),
+    Coalesce(Vec<Compiled>),
+    Call(Simple, Vec<Compiled>),
+    Regex(Box<Compiled>, Box<Regex>),
+    /// Whatever else depends on one column and always gives the same: asked of spareval, once for each term.
+    Asked(Box<Asked>),
+}
+
+/// Functions that are evaluated here.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Simple {
+    Str,
+    Lang,
+    LangMatches,
+    Contains,
+    StartsWith,
+    EndsWith,
+    LowerCase,
+    UpperCase,
+    Length,
+    Year,
+    Month,
+    Day,
+    IsIri,
+    IsBlank,
+    IsLiteral,
+    IsNumeric,
+}
+
+/// An expression that spareval evaluates.
+pub(super) struct Asked {
+    expression: sparopt::algebra::Expression,
+    variable: Variable,
+    column: Option<usize>,
+    known: RefCell<FxHashMap<u32, u32>>,
+}
+
+impl Kernel<'_> {
+    /// Compiles an expression for a table.
+    pub(super) fn compile(&self, expression: &Expression, table: &Table) -> Outcome<Compiled> {
+        let each = |list: &[Expression]| list.iter().map(|e| self.compile(e, table)).collect::<Outcome<Vec<_>>>();
+        let boxed = |e: &Expression| self.compile(e, table).map(Box::new);
+        let comparison = |a: &Expression, b: &Expression, test: fn(Ordering) -> bool| -> Outcome<Compiled> {
+            Ok(Compiled::Compare(Box::new(self.compile(a, table)?), Box::new(self.compile(b, table)?), test))
+        };
+        Ok(match expression {
+            Expression::NamedNode(node) => Compiled::Constant(self.intern_term(&node.clone().into())),
+            Expression::Literal(literal) => Compiled::Constant(self.intern_term(&literal.clone().into())),
+            Expression::Variable(variable) => Compiled::Column(table.column(variable.as_str())),
+            Expression::Bound(variable) => Compiled::Bound(table.column(variable.as_str())),
+            Expression::Or(a, b) => Compiled::Or(vec![self.compile(a, table)?, self.compile(b, table)?]),
+            Expression::And(a, b) => Compiled::And(vec![self.compile(a, table)?, self.compile(b, table)?]),
+            Expression::Not(a) => Compiled::Not(boxed(a)?),
+            Expression::Equal(a, b) => Compiled::Equal(boxed(a)?, boxed(b)?),
+            Expression::SameTerm(a, b) => match (&**a, &**b) {
+                (Expression::Variable(a), Expression::Variable(b)) => {
+                    Compiled::SameTerm(table.column(a.as_str()), table.column(b.as_str()))
+                }
+                _ => self.ask(expression, table)?,
+            },
+            Expression::Greater(a, b) => comparison(a, b, Ordering::is_gt)?,
+            Expression::GreaterOrEqual(a, b) => comparison(a, b, Ordering::is_ge)?,
+            Expression::Less(a, b) => comparison(a, b, Ordering::is_lt)?,
+            Expression::LessOrEqual(a, b) => comparison(a, b, Ordering::is_le)?,
+            Expression::In(a, list) => {
+                let equal = |b| -> Outcome<Compiled> { Ok(Compiled::Equal(boxed(a)?, boxed(b)?)) };
+                Compiled::Or(list.iter().map(equal).collect::<Outcome<_>>()?)
+            }
+            Expression::Add(a, b) => Compiled::Arithmetic(Operator::Add, boxed(a)?, boxed(b)?),
+            Expression::Subtract(a, b) => Compiled::Arithmetic(Operator::Subtract, boxed(a)?, boxed(b)?),
+            Expression::Multiply(a, b) => Compiled::Arithmetic(Operator::Multiply, boxed(a)?, boxed(b)?),
+            Expression::If(a, b, c) => Compiled::If(boxed(a)?, boxed(b)?, boxed(c)?),
+            Expression::Coalesce(list) => Compiled::Coalesce(each(list)?),
+            Expression::FunctionCall(Function::Regex, list) => match self.regex(list, table)? {
+                Some(compiled) => compiled,
+                None => self.ask(expression, table)?,
+            },
+            Expression::FunctionCall(function, list) => match simple(function) {
+                Some(simple) => Compiled::Call(simple, each(list)?),
+                None => self.ask(expression, table)?,
+            },
+            _ => self.ask(expression, table)?,
+        })
+    }
+
+    fn regex(&self, list: &[Expression], table: &Table) -> Outcome<Option<Compiled>> {
+        let constant = |expression: &Expression| match expression {
+            Expression::Literal(literal) if is_simple(literal) => Some(literal.value().to_owned()),
+            _ => None,
+        };
+        let (Some(text), Some(pattern)) = (list.first(), list.get(1).and_then(constant)) else { return Ok(None) };
+        let flags = match list.get(2) {
+            None => String::new(),
+            Some(flags) => match constant(flags) {
+                Some(flags) => flags,
+                None => return Ok(None),
+            },
+        };
+        let pattern = if flags.contains('q') { regex::escape(&pattern) } else { pattern };
+        let mut builder = RegexBuilder::new(&pattern);
+        builder.size_limit(REGEX_SIZE);
+        for flag in flags.chars() {
+            match flag {
+                's' => builder.dot_matches_new_line(true),
+                'm' => builder.multi_line(true),
+                'i' => builder.case_insensitive(true),
+                'x' => builder.ignore_whitespace(true),
+                'q' => &mut builder,
+                _ => return Ok(None),
+            };
+        }
+        let Ok(regex) = builder.build() else { return Ok(None) };
+        Ok(Some(Compiled::Regex(Box::new(self.compile(text, table)?), Box::new(regex))))
+    }
+
+    /// Leaves an expression to spareval when its value depends on one variable and on nothing else.
+    fn ask(&self, expression: &Expression, table: &Table) -> Outcome<Compiled> {
+        let mut variables = Vec::new();
+        variables_of(expression, &mut variables)?;
+        let [variable] = variables.as_slice() else { return Err(Stop::Unknown) };
+        // The library converts patterns only, so the expression is put into one and taken out again.
+        let pattern = spargebra::algebra::GraphPattern::Filter {
+            expr: expression.clone(),
+            inner: Box::new(spargebra::algebra::GraphPattern::Bgp { patterns: Vec::new() }),
+        };
+        let sparopt::algebra::GraphPattern::Filter { expression, .. } = (&pattern).into() else {
+            return Err(Stop::Unknown);
+        };
+        let column = table.column(variable.as_str());
+        let asked = Asked { expression, variable: variable.clone(), column, known: RefCell::default() };
+        Ok(Compiled::Asked(Box::new(asked)))
+    }
+
+    /// Evaluates an expression for a row; none is an error or an unbound variable.
+    pub(super) fn evaluate(&self, expression: &Compiled, table: &Table, row: usize) -> Outcome<Option<Value<'_>>> {
+        let value = |expression: &Compiled| self.evaluate(expression, table, row);
+        Ok(match expression {
+            Compiled::Constant(id) => Some(self.value(*id)),
+            Compiled::Column(column) => table.get(*column, row).map(|id| self.value(id)),
+            Compiled::Bound(column) => Some(Value::truth(table.get(*column, row).is_some())),
+            Compiled::Or(list) => self.any(list, table, row, true)?,
+            Compiled::And(list) => self.any(list, table, row, false)?,
+            Compiled::Not(inner) => {
+                value(inner)?.and_then(|value| value.effective_boolean_value()).map(|truth| Value::truth(!truth))
+            }
+            Compiled::Equal(a, b) => match (value(a)?, value(b)?) {
+                (Some(a), Some(b)) => equals(&a, &b)?.map(Value::truth),
+                _ => None,
+            },
+            Compiled::SameTerm(a, b) => match (table.get(*a, row), table.get(*b, row)) {
+                (Some(a), Some(b)) => Some(Value::truth(a == b)),
+                _ => None,
+            },
+            Compiled::Compare(a, b, test) => match (value(a)?, value(b)?) {
+                (Some(a), Some(b)) => compare(&a, &b)?.map(|ordering| Value::truth(test(ordering))),
+                _ => None,
+            },
+            Compiled::Arithmetic(operator, a, b) => match (value(a)?, value(b)?) {
+                (Some(a), Some(b)) => arithmetic(*operator, &a, &b)?,
+                _ => None,
+            },
+            Compiled::If(condition, yes, no) => match value(condition)?.and_then(|v| v.effective_boolean_value()) {
+                Some(true) => value(yes)?,
+                Some(false) => value(no)?,
+                None => None,
+            },
+            Compiled::Coalesce(list) => {
+                for expression in list {
+                    if let Some(found) = value(expression)? {
+                        return Ok(Some(found));
+                    }
+                }
+                None
+            }
+            Compiled::Call(function, list) => {
+                let mut arguments = Vec::with_capacity(2);
+                for argument in list {
+                    let Some(argument) = value(argument)? else { return Ok(None) };
+                    arguments.push(argument);
+                }
+                self.call(*function, arguments)?
+            }
+            Compiled::Regex(text, regex) => match value(text)? {
+                Some(Value::Text(text) | Value::Tagged(text, _)) => Some(Value::truth(regex.is_match(&text))),
+                _ => None,
+            },
+            Compiled::Asked(asked) => self.asked(asked, table, row).map(|id| self.value(id)),
+        })
+    }
+
+    /// OR when `wanted` is true, AND when it is false.
+    fn any<'s>(&'s self, list: &[Compiled], table: &Table, row: usize, wanted: bool) -> Outcome<Option<Value<'s>>> {
+        let mut error = false;
+        for expression in list {
+            match self.evaluate(expression, table, row)?.and_then(|value| value.effective_boolean_value()) {
+                Some(truth) if truth == wanted => return Ok(Some(Value::truth(wanted))),
+                Some(_) => {}
+                None => error = true,
+            }
+        }
+        Ok((!error).then(|| Value::truth(!wanted)))
+    }
+
+    fn asked(&self, asked: &Asked, table: &Table, row: usize) -> Option<u32> {
+        let id = table.get(asked.column, row).unwrap_or(UNBOUND);
+        if let Some(known) = asked.known.borrow().get(&id) {
+            return (*known != UNBOUND).then_some(*known);
+        }
+        let substitution = (id != UNBOUND).then(|| (&asked.variable, self.term(id)));
+        let result = QueryEvaluator::new().evaluate_expression(&asked.expression, substitution);
+        let result = result.map_or(UNBOUND, |term| self.intern_term(&term));
+        asked.known.borrow_mut().insert(id, result);
+        (result != UNBOUND).then_some(result)
+    }
+
+    fn call<'s>(&'s self, function: Simple, mut arguments: Vec<Value<'s>>) -> Outcome<Option<Value<'s>>> {
+        let second = if arguments.len() > 1 { arguments.pop() } else { None };
+        let Some(first) = arguments.pop() else { return Err(Stop::Unknown) };
+        let is_iri = |id: u32| self.class(id) == Class::Iri;
+        Ok(match function {
+            Simple::Str => match first {
+                Value::Node(id) if is_iri(id) => Some(Value::Text(self.lexical(id))),
+                Value::Node(_) => None,
+                Value::Text(text) | Value::Tagged(text, _) => Some(Value::Text(text)),
+                Value::Literal(literal) => Some(Value::Text(Value::literal_text(&literal).into())),
+            },
+            Simple::Lang => match first {
+                Value::Node(_) => None,
+                Value::Tagged(_, language) => Some(Value::Text(language)),
+                Value::Text(_) | Value::Literal(_) => Some(Value::Text(Cow::Borrowed(""))),
+            },
+            Simple::LangMatches => match (first, second) {
+                (Value::Text(tag), Some(Value::Text(range))) => Some(Value::truth(matches_range(&tag, &range))),
+                _ => None,
+            },
+            Simple::Contains | Simple::StartsWith | Simple::EndsWith => {
+                match (strings(first), second.and_then(strings)) {
+                    (Some((text, language)), Some((other, other_language))) => {
+                        (other_language.is_none() || language == other_language).then(|| {
+                            Value::truth(match function {
+                                Simple::Contains => memchr::memmem::find(text.as_bytes(), other.as_bytes()).is_some(),
+                                Simple::StartsWith => text.starts_with(other.as_ref()),
+                                _ => text.ends_with(other.as_ref()),
+                            })
+                        })
+                    }
+                    _ => None,
+                }
+            }
+            Simple::LowerCase | Simple::UpperCase => {
+                let change = |text: Cow<'_, str>| match function {
+                    Simple::LowerCase => text.to_lowercase(),
+                    _ => text.to_uppercase(),
+                };
+                match first {
+                    Value::Text(text) => Some(Value::Text(change(text).into())),
+                    Value::Tagged(text, language) => Some(Value::Tagged(change(text).into(), language)),
+                    _ => None,
+                }
+            }
+            Simple::Length => strings(first).map(|(text, _)| Value::integer(text.chars().count() as i64)),
+            Simple::Year | Simple::Month | Simple::Day => return part_of_moment(function, &first),
+            Simple::IsIri => Some(Value::truth(matches!(first, Value::Node(id) if is_iri(id)))),
+            Simple::IsBlank => Some(Value::truth(matches!(first, Value::Node(id) if !is_iri(id)))),
+            Simple::IsLiteral => Some(Value::truth(!matches!(first, Value::Node(_)))),
+            Simple::IsNumeric => Some(Value::truth(matches!(
+                first,
+                Value::Literal(
+                    ExpressionTerm::IntegerLiteral(_)
+                        | ExpressionTerm::DecimalLiteral(_)
+                        | ExpressionTerm::FloatLiteral(_)
+                        | ExpressionTerm::DoubleLiteral(_)
+                )
+            ))),
+        })
+    }
+
+    /// Returns the value of a term.
+    pub(super) fn value(&self, id: u32) -> Value<'_> {
+        let Some(bytes) = self.view_bytes(id) else {
+            return match self.term(id) {
+                Term::Literal(literal) if is_simple(&literal) => Value::Text(literal.destruct().0.into()),
+                Term::Literal(literal) => match literal.language().map(str::to_owned) {
+                    Some(language) => Value::Tagged(literal.destruct().0.into(), language.into()),
+                    None => Value::Literal(Term::from(literal).into()),
+                },
+                _ => Value::Node(id),
+            };
+        };
+        match self.class(id) {
+            Class::Blank | Class::Iri => Value::Node(id),
+            Class::Text => {
+                let text = String::from_utf8_lossy(lexical(bytes));
+                match language(bytes) {
+                    Some(language) => Value::Tagged(text, String::from_utf8_lossy(language)),
+                    None => Value::Text(text),
+                }
+            }
+            _ => Value::Literal(self.view.expression_term(id)),
+        }
+    }
+
+    /// Returns the id of a value.
+    pub(super) fn intern(&self, value: Value<'_>) -> u32 {
+        match value {
+            Value::Node(id) => id,
+            Value::Text(text) => self.intern_term(&Literal::new_simple_literal(text).into()),
+            Value::Tagged(text, language) => {
+                self.intern_term(&Literal::new_language_tagged_literal_unchecked(text, language).into())
+            }
+            Value::Literal(literal) => self.intern_term(&literal.into()),
+        }
+    }
+}
+
+fn simple(function: &Function) -> Option<Simple> {
+    Some(match function {
+        Function::Str => Simple::Str,
+        Function::Lang => Simple::Lang,
+        Function::LangMatches => Simple::LangMatches,
+        Function::Contains => Simple::Contains,
+        Function::StrStarts => Simple::StartsWith,
+        Function::StrEnds => Simple::EndsWith,
+        Function::LCase => Simple::LowerCase,
+        Function::UCase => Simple::UpperCase,
+        Function::StrLen => Simple::Length,
+        Function::Year => Simple::Year,
+        Function::Month => Simple::Month,
+        Function::Day => Simple::Day,
+        Function::IsIri => Simple::IsIri,
+        Function::IsBlank => Simple::IsBlank,
+        Function::IsLiteral => Simple::IsLiteral,
+        Function::IsNumeric => Simple::IsNumeric,
+        _ => return None,
+    })
+}
+
+fn is_simple(literal: &Literal) -> bool {
+    literal.datatype().as_str() == "http://www.w3.org/2001/XMLSchema#string"
+}
+
+fn strings(value: Value<'_>) -> Option<(Cow<'_, str>, Option<Cow<'_, str>>)> {
+    match value {
+        Value::Text(text) => Some((text, None)),
+        Value::Tagged(text, language) => Some((text, Some(language))),
+        _ => None,
+    }
+}
+
+/// Basic filtering of RFC 4647, as spareval does it.
+fn matches_range(tag: &str, range: &str) -> bool {
+    if range == "*" {
+        return !tag.is_empty();
+    }
+    let mut subtags = tag.split('-');
+    range.split('-').all(|part| subtags.next().is_some_and(|subtag| subtag.eq_ignore_ascii_case(part)))
+}
+
+fn part_of_moment<'a>(part: Simple, value: &Value<'_>) -> Outcome<Option<Value<'a>>> {
+    let number = match value {
+        Value::Literal(ExpressionTerm::DateTimeLiteral(moment)) => match part {
+            Simple::Year => moment.year(),
+            Simple::Month => moment.month().into(),
+            _ => moment.day().into(),
+        },
+        Value::Literal(ExpressionTerm::DateLiteral(date)) => match part {
+            Simple::Year => date.year(),
+            Simple::Month => date.month().into(),
+            _ => date.day().into(),
+        },
+        Value::Literal(
+            ExpressionTerm::IntegerLiteral(_) | ExpressionTerm::DecimalLiteral(_) | ExpressionTerm::BooleanLiteral(_),
+        )
+        | Value::Node(_)
+        | Value::Text(_)
+        | Value::Tagged(..) => return Ok(None),
+        // A gYear has a year too.
+        Value::Literal(_) => return Err(Stop::Unknown),
+    };
+    Ok(Some(Value::integer(number)))
+}
+
+/// Collects the variables of an expression; refuses what depends on more than its variables.
+pub(super) fn variables_of(expression: &Expression, into: &mut Vec<Variable>) -> Outcome<()> {
+    let mut all = |list: &[&Expression]| list.iter().try_for_each(|expression| variables_of(expression, into));
+    match expression {
+        Expression::NamedNode(_) | Expression::Literal(_) => Ok(()),
+        Expression::Variable(variable) | Expression::Bound(variable) => {
+            if !into.contains(variable) {
+                into.push(variable.clone());
+            }
+            Ok(())
+        }
+        Expression::Or(a, b)
+        | Expression::And(a, b)
+        | Expression::Equal(a, b)
+        | Expression::SameTerm(a, b)
+        | Expression::Greater(a, b)
+        | Expression::GreaterOrEqual(a, b)
+        | Expression::Less(a, b)
+        | Expression::LessOrEqual(a, b)
+        | Expression::Add(a, b)
+        | Expression::Subtract(a, b)
+        | Expression::Multiply(a, b)
+        | Expression::Divide(a, b) => all(&[a, b]),
+        Expression::UnaryPlus(a) | Expression::UnaryMinus(a) | Expression::Not(a) => all(&[a]),
+        Expression::If(a, b, c) => all(&[a, b, c]),
+        Expression::In(a, list) => {
+            all(&[a])?;
+            list.iter().try_for_each(|expression| variables_of(expression, into))
+        }
+        Expression::Coalesce(list) => list.iter().try_for_each(|expression| variables_of(expression, into)),
+        Expression::FunctionCall(function, list) => match function {
+            Function::Rand
+            | Function::Uuid
+            | Function::StrUuid
+            | Function::BNode
+            | Function::Now
+            | Function::Iri
+            | Function::Custom(_) => Err(Stop::Unknown),
+            _ => list.iter().try_for_each(|expression| variables_of(expression, into)),
+        },
+        Expression::Exists(_) => Err(Stop::Unknown),
+    }
+}
+
+/// Makes an IRI of a text that is one.
+pub(super) fn named(iri: &str) -> Term {
+    NamedNode::new_unchecked(iri).into()
+}

@@ -1,0 +1,299 @@
+//! GROUP BY and the aggregates.
+
+use oxigraph::model::Variable;
+use oxsdatatypes::{Decimal, Integer};
+use rustc_hash::{FxHashMap, FxHashSet};
+use spareval::ExpressionTerm;
+use spargebra::algebra::{AggregateExpression, AggregateFunction, Expression};
+
+use super::table::{Table, UNBOUND};
+use super::value::Value;
+use super::{Kernel, Outcome, Stop};
+use crate::storage::term::Class;
+
+/// Which group each row belongs to, and each group's first row.
+struct Groups {
+    of: Vec<u32>,
+    first: Vec<u32>,
+    count: usize,
+}
+
+impl Kernel<'_> {
+    /// Groups a table.
+    pub(super) fn group(
+        &self,
+        table: &Table,
+        variables: &[Variable],
+        aggregates: &[(Variable, AggregateExpression)],
+    ) -> Outcome<Table> {
+        let keys: Vec<Option<usize>> = variables.iter().map(|variable| table.column(variable.as_str())).collect();
+        let groups = self.groups(table, &keys)?;
+        let mut result = Table { rows: groups.count, ..Table::default() };
+        for (variable, key) in variables.iter().zip(&keys) {
+            let value = |row: &u32| table.get(*key, *row as usize).unwrap_or(UNBOUND);
+            result.push(variable.as_str(), groups.first.iter().map(value).collect());
+        }
+        for (variable, aggregate) in aggregates {
+            self.alive()?;
+            let column = self.aggregate(table, &groups, aggregate)?;
+            result.push(variable.as_str(), column);
+        }
+        Ok(result)
+    }
+
+    fn groups(&self, table: &Table, keys: &[Option<usize>]) -> Outcome<Groups> {
+        let columns: Vec<&Vec<u32>> = keys.iter().filter_map(|key| table.columns.get((*key)?)).collect();
+        if keys.is_empty() {
+            return Ok(Groups { of: vec![0; table.rows], first: vec![0], count: 1 });
+        }
+        let (mut of, mut first) = (Vec::with_capacity(table.rows), Vec::new());
+        let mut new = |row: usize| {
+            first.push(row as u32);
+            first.len() as u32 - 1
+        };
+        match columns.as_slice() {
+            [] => of.extend((0..table.rows).map(|row| if row == 0 { new(row) } else { 0 })),
+            [column] => {
+                let mut known = FxHashMap::default();
+                let mut last = None;
+                for (row, id) in column.iter().enumerate() {
+                    self.look(row, row)?;
+                    let group = match last {
+                        Some((value, group)) if value == *id => group,
+                        _ => *known.entry(*id).or_insert_with(|| new(row)),
+                    };
+                    last = Some((*id, group));
+                    of.push(group);
+                }
+            }
+            [a, b] => {
+                let mut known: FxHashMap<u64, u32> = FxHashMap::default();
+                for (row, (a, b)) in a.iter().zip(b.iter()).enumerate() {
+                    self.look(row, row * 4)?;
+                    let pair = (u64::from(*a) << 32) | u64::from(*b);
+                    of.push(*known.entry(pair).or_insert_with(|| new(row)));
+                }
+            }
+            columns => {
+                let mut known: FxHashMap<Vec<u32>, u32> = FxHashMap::default();
+                for row in 0..table.rows {
+                    self.look(row, known.len() * (columns.len() + 8))?;
+                    let key: Vec<u32> = columns.iter().map(|column| column[row]).collect();
+                    of.push(*known.entry(key).or_insert_with(|| new(row)));
+                }
+            }
+        }
+        let count = first.len();
+        Ok(Groups { of, first, count })
+    }
+
+    fn aggregate(&self, table: &Table, groups: &Groups, aggregate: &AggregateExpression) -> Outcome<Vec<u32>> {
+        let (name, expression, distinct) = match aggregate {
+            AggregateExpression::CountSolutions { distinct: false } => {
+                let mut counts = vec![0_i64; groups.count];
+                groups.of.iter().for_each(|group| counts[*group as usize] += 1);
+                return Ok(self.integers(&counts));
+            }
+            AggregateExpression::CountSolutions { distinct: true } => return Err(Stop::Unknown),
+            AggregateExpression::FunctionCall { name, expr, distinct } => (name, expr, *distinct),
+        };
+        let (column, is_variable) = match expression {
+            Expression::Variable(variable) => {
+                let at = table.column(variable.as_str());
+                (at.map_or_else(|| vec![UNBOUND; table.rows], |at| table.columns[at].clone()), true)
+            }
+            other => (self.computed(table, other)?, false),
+        };
+        match name {
+            AggregateFunction::Count => {
+                if !is_variable {
+                    return self.count_values(groups, &column, distinct);
+                }
+                let sorted = matches!(expression, Expression::Variable(variable)
+                    if table.sorted.is_some() && table.column(variable.as_str()) == table.sorted);
+                Ok(self.integers(&self.counts(groups, &column, distinct, sorted)?))
+            }
+            AggregateFunction::Sum => self.sums(groups, &column, distinct, false),
+            AggregateFunction::Avg => self.sums(groups, &column, distinct, true),
+            AggregateFunction::Min => self.extremes(groups, &column, false),
+            AggregateFunction::Max => self.extremes(groups, &column, true),
+            AggregateFunction::Sample => {
+                let mut samples = vec![UNBOUND; groups.count];
+                for (group, id) in groups.of.iter().zip(&column) {
+                    let sample = &mut samples[*group as usize];
+                    if *sample == UNBOUND && *id != UNBOUND {
+                        *sample = *id;
+                    }
+                }
+                Ok(samples.into_iter().map(|id| self.rewritten(id)).collect())
+            }
+            _ => Err(Stop::Unknown),
+        }
+    }
+
+    fn integers(&self, numbers: &[i64]) -> Vec<u32> {
+        let mut known: FxHashMap<i64, u32> = FxHashMap::default();
+        numbers
+            .iter()
+            .map(|number| *known.entry(*number).or_insert_with(|| self.intern(Value::integer(*number))))
+            .collect()
+    }
+
+    fn counts(&self, groups: &Groups, column: &[u32], distinct: bool, sorted: bool) -> Outcome<Vec<i64>> {
+        let mut counts = vec![0_i64; groups.count];
+        let bound = groups.of.iter().zip(column).filter(|(_, id)| **id != UNBOUND);
+        if !distinct {
+            bound.for_each(|(group, _)| counts[*group as usize] += 1);
+        } else if sorted {
+            // Equal values are neighbours, so the last one of each group is enough.
+            let mut last = vec![UNBOUND; groups.count];
+            for (group, id) in bound {
+                let last = &mut last[*group as usize];
+                if last != id {
+                    *last = *id;
+                    counts[*group as usize] += 1;
+                }
+            }
+        } else {
+            let mut seen: FxHashSet<u64> = FxHashSet::default();
+            for (row, (group, id)) in bound.enumerate() {
+                self.look(row, seen.len() * 4)?;
+                if seen.insert((u64::from(*group) << 32) | u64::from(*id)) {
+                    counts[*group as usize] += 1;
+                }
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Counts values of an expression: one error in a group leaves its count unbound.
+    fn count_values(&self, groups: &Groups, column: &[u32], distinct: bool) -> Outcome<Vec<u32>> {
+        if distinct && column.iter().any(|id| *id != UNBOUND && !self.is_told_apart(*id)) {
+            return Err(Stop::Unknown);
+        }
+        let counts = self.counts(groups, column, distinct, false)?;
+        let mut result = self.integers(&counts);
+        for (group, id) in groups.of.iter().zip(column) {
+            if *id == UNBOUND {
+                result[*group as usize] = UNBOUND;
+            }
+        }
+        Ok(result)
+    }
+
+    /// Says whether two different terms of this one's class are different values.
+    fn is_told_apart(&self, id: u32) -> bool {
+        matches!(self.class(id), Class::Blank | Class::Iri | Class::Text | Class::Number)
+    }
+
+    /// Writes a value as expressions do, which may differ from how it was written: `01` becomes `1`.
+    fn rewritten(&self, id: u32) -> u32 {
+        match id {
+            UNBOUND => UNBOUND,
+            id if matches!(self.class(id), Class::Blank | Class::Iri | Class::Text) => id,
+            id => self.intern(self.value(id)),
+        }
+    }
+
+    /// Sums, or means, of whole numbers and decimals; an error or another value leaves its group unbound.
+    fn sums(&self, groups: &Groups, column: &[u32], distinct: bool, mean: bool) -> Outcome<Vec<u32>> {
+        #[derive(Clone, Copy)]
+        enum Sum {
+            Integer(Integer),
+            Decimal(Decimal),
+        }
+        let mut sums: Vec<Option<(Sum, i64)>> = vec![Some((Sum::Integer(0.into()), 0)); groups.count];
+        let mut seen: FxHashSet<(u32, bool, i128)> = FxHashSet::default();
+        for (row, (group, id)) in groups.of.iter().zip(column).enumerate() {
+            self.look(row, seen.len() * 8)?;
+            let entry = &mut sums[*group as usize];
+            let Some((sum, count)) = *entry else { continue };
+            if *id == UNBOUND {
+                *entry = None;
+                continue;
+            }
+            let next = match self.value(*id) {
+                Value::Literal(ExpressionTerm::IntegerLiteral(value)) => {
+                    if distinct && !seen.insert((*group, false, i64::from(value).into())) {
+                        continue;
+                    }
+                    match sum {
+                        Sum::Integer(sum) => sum.checked_add(value).map(Sum::Integer),
+                        Sum::Decimal(sum) => sum.checked_add(value).map(Sum::Decimal),
+                    }
+                }
+                Value::Literal(ExpressionTerm::DecimalLiteral(value)) => {
+                    let bits = i128::from_be_bytes(value.to_be_bytes());
+                    if distinct && !seen.insert((*group, true, bits)) {
+                        continue;
+                    }
+                    let sum = match sum {
+                        Sum::Integer(sum) => Decimal::from(sum),
+                        Sum::Decimal(sum) => sum,
+                    };
+                    sum.checked_add(value).map(Sum::Decimal)
+                }
+                // Sums of floating point depend on their order, and durations are spareval's.
+                Value::Literal(
+                    ExpressionTerm::BooleanLiteral(_)
+                    | ExpressionTerm::DateTimeLiteral(_)
+                    | ExpressionTerm::DateLiteral(_),
+                )
+                | Value::Node(_)
+                | Value::Text(_)
+                | Value::Tagged(..) => None,
+                Value::Literal(_) => return Err(Stop::Unknown),
+            };
+            *entry = next.map(|sum| (sum, count + 1));
+        }
+        let term = |entry: &Option<(Sum, i64)>| -> Option<ExpressionTerm> {
+            let (sum, count) = (*entry)?;
+            if !mean {
+                return Some(match sum {
+                    Sum::Integer(sum) => ExpressionTerm::IntegerLiteral(sum),
+                    Sum::Decimal(sum) => ExpressionTerm::DecimalLiteral(sum),
+                });
+            }
+            if count == 0 {
+                return Some(ExpressionTerm::IntegerLiteral(0.into()));
+            }
+            let sum = match sum {
+                Sum::Integer(sum) => Decimal::from(sum),
+                Sum::Decimal(sum) => sum,
+            };
+            sum.checked_div(Integer::from(count)).map(ExpressionTerm::DecimalLiteral)
+        };
+        Ok(sums.iter().map(|entry| term(entry).map_or(UNBOUND, |term| self.intern(Value::Literal(term)))).collect())
+    }
+
+    /// Least or greatest values; an unbound one leaves its group unbound.
+    fn extremes(&self, groups: &Groups, column: &[u32], greatest: bool) -> Outcome<Vec<u32>> {
+        let keys = self.order_keys(column)?;
+        // The best row of each group and whether another term is as good.
+        let mut best: Vec<Option<(usize, bool)>> = vec![None; groups.count];
+        let mut failed = vec![false; groups.count];
+        for (row, group) in groups.of.iter().enumerate() {
+            self.look(row, row * 2)?;
+            let group = *group as usize;
+            if column[row] == UNBOUND {
+                failed[group] = true;
+                continue;
+            }
+            best[group] = Some(match best[group] {
+                None => (row, false),
+                Some((other, tied)) => match keys[row].cmp(&keys[other]) {
+                    std::cmp::Ordering::Equal => (other, tied || column[row] != column[other]),
+                    ordering if ordering.is_gt() == greatest => (row, false),
+                    _ => (other, tied),
+                },
+            });
+        }
+        let value = |group: usize| match best[group] {
+            Some(_) if failed[group] => Ok(UNBOUND),
+            Some((_, true)) => Err(Stop::Unknown),
+            Some((row, false)) => Ok(self.rewritten(column[row])),
+            None => Ok(UNBOUND),
+        };
+        (0..groups.count).map(value).collect()
+    }
+}

@@ -1,0 +1,219 @@
+//! Joins of tables: inner, optional, exclusion and existence.
+
+use rustc_hash::FxHashMap;
+use spargebra::algebra::{Expression, GraphPattern};
+
+use super::expression::variables_of;
+use super::pattern::{Conjunction, bound_by, collect};
+use super::table::{IdSet, Table, UNBOUND};
+use super::{Kernel, Outcome, Stop};
+
+/// The name of the column that remembers which row of the left side a row comes from; no variable has it.
+const ROW: &str = "#row";
+
+impl Kernel<'_> {
+    /// Joins two tables.
+    pub(super) fn join(&self, left: Table, right: Table) -> Outcome<Table> {
+        let (rows, matches) = self.matches(&left, &right)?;
+        Ok(self.combined(left, &right, &rows, &matches))
+    }
+
+    /// Finds the pairs of rows that agree on the variables they share, ordered by the left row.
+    fn matches(&self, left: &Table, right: &Table) -> Outcome<(Vec<u32>, Vec<u32>)> {
+        let shared = left.shared(right);
+        if !shared.iter().all(|(a, b)| left.is_bound(*a) && right.is_bound(*b)) {
+            return Err(Stop::Unknown);
+        }
+        let (a, b): (Vec<usize>, Vec<usize>) = shared.into_iter().unzip();
+        let width = left.columns.len() + right.columns.len();
+        let mut places: FxHashMap<Vec<u32>, Vec<u32>> = FxHashMap::default();
+        for row in 0..right.rows {
+            self.look(row, right.rows * 4)?;
+            places.entry(right.key(&b, row)).or_default().push(row as u32);
+        }
+        let (mut rows, mut matches) = (Vec::new(), Vec::new());
+        for row in 0..left.rows {
+            if let Some(found) = places.get(&left.key(&a, row)) {
+                rows.extend(std::iter::repeat_n(row as u32, found.len()));
+                matches.extend_from_slice(found);
+                // One row may have very many partners.
+                self.look(if found.len() > 64 { 0 } else { row }, rows.len() * width)?;
+            }
+        }
+        Ok((rows, matches))
+    }
+
+    fn combined(&self, mut left: Table, right: &Table, rows: &[u32], matches: &[u32]) -> Table {
+        left.gather(rows);
+        for (name, column) in right.names.iter().zip(&right.columns) {
+            if left.column(name).is_none() {
+                left.push(name, matches.iter().map(|row| column[*row as usize]).collect());
+            }
+        }
+        left
+    }
+
+    /// Adds what an optional part gives, and keeps rows for which it gives nothing.
+    pub(super) fn left_join(
+        &self,
+        left: Table,
+        right: &GraphPattern,
+        condition: Option<&Expression>,
+    ) -> Outcome<Table> {
+        let mut conjunction = Conjunction::default();
+        collect(right, &mut conjunction);
+        let mut numbered = left.clone();
+        numbered.push(ROW, (0..left.rows as u32).collect());
+        let mut joined = if conjunction.others.is_empty() {
+            self.triples(numbered, &conjunction.triples, &conjunction.filters)?
+        } else {
+            self.join(numbered, self.pattern(right, None)?)?
+        };
+        if let Some(condition) = condition {
+            self.filter(&mut joined, condition)?;
+        }
+        let Some(at) = joined.column(ROW) else { return Err(Stop::Unknown) };
+        let origin = joined.columns.remove(at);
+        joined.names.remove(at);
+        // Rows of the left side keep their order; where nothing was found, the new variables stay unbound.
+        let width = joined.columns.len();
+        self.within(left.rows.saturating_add(origin.len()).saturating_mul(width))?;
+        if origin.len() == left.rows && origin.iter().enumerate().all(|(at, row)| at as u32 == *row) {
+            joined.sorted = left.sorted;
+            return Ok(joined);
+        }
+        let mut places = Vec::with_capacity(left.rows.max(origin.len()));
+        let mut next = 0;
+        for row in 0..left.rows as u32 {
+            let first = next;
+            while origin.get(next) == Some(&row) {
+                places.push((row, next as u32));
+                next += 1;
+            }
+            if first == next {
+                places.push((row, UNBOUND));
+            }
+        }
+        if next < origin.len() {
+            return Err(Stop::Unknown);
+        }
+        let mut result = Table { rows: places.len(), sorted: left.sorted, ..Table::default() };
+        for (name, column) in joined.names.iter().zip(&joined.columns) {
+            let values = match left.column(name) {
+                Some(at) => places.iter().map(|(row, _)| left.columns[at][*row as usize]).collect(),
+                None => places.iter().map(|(_, at)| column.get(*at as usize).copied().unwrap_or(UNBOUND)).collect(),
+            };
+            result.push(name, values);
+        }
+        Ok(result)
+    }
+
+    /// Puts two tables one below the other.
+    pub(super) fn union(&self, mut left: Table, right: Table) -> Outcome<Table> {
+        self.within((left.rows + right.rows).saturating_mul(left.columns.len() + right.columns.len()))?;
+        let rows = left.rows + right.rows;
+        for name in &right.names {
+            if left.column(name).is_none() {
+                left.push(name, vec![UNBOUND; left.rows]);
+            }
+        }
+        for (name, column) in left.names.iter().zip(&mut left.columns) {
+            match right.column(name) {
+                Some(at) => column.extend_from_slice(&right.columns[at]),
+                None => column.resize(rows, UNBOUND),
+            }
+        }
+        left.rows = rows;
+        left.sorted = None;
+        Ok(left)
+    }
+
+    /// Takes away the rows that agree with a row of the other pattern on a variable that both have.
+    pub(super) fn minus(&self, mut left: Table, right: &GraphPattern) -> Outcome<Table> {
+        let right = self.pattern(right, None)?;
+        let shared = left.shared(&right);
+        if shared.is_empty() || right.rows == 0 {
+            return Ok(left);
+        }
+        if !shared.iter().all(|(a, b)| left.is_bound(*a) && right.is_bound(*b)) {
+            return Err(Stop::Unknown);
+        }
+        self.semi_join(&mut left, &right, &shared, false)?;
+        Ok(left)
+    }
+
+    /// Keeps the rows that agree with some row of another table, or those that agree with none.
+    fn semi_join(&self, left: &mut Table, right: &Table, shared: &[(usize, usize)], wanted: bool) -> Outcome<()> {
+        let mut keep = Vec::new();
+        if let [(a, b)] = shared {
+            let ids = right.columns[*b].iter();
+            let most = ids.clone().chain(left.columns[*a].iter()).max().copied().unwrap_or(0);
+            let mut set = IdSet::new(most as usize + 1);
+            ids.for_each(|id| set.insert(*id));
+            let column = &left.columns[*a];
+            keep.extend((0..left.rows as u32).filter(|row| set.contains(column[*row as usize]) == wanted));
+        } else {
+            let (a, b): (Vec<usize>, Vec<usize>) = shared.iter().copied().unzip();
+            let mut keys = rustc_hash::FxHashSet::default();
+            for row in 0..right.rows {
+                self.look(row, right.rows * 4)?;
+                keys.insert(right.key(&b, row));
+            }
+            for row in 0..left.rows {
+                self.look(row, 0)?;
+                if keys.contains(&left.key(&a, row)) == wanted {
+                    keep.push(row as u32);
+                }
+            }
+        }
+        left.gather(&keep);
+        self.alive()
+    }
+
+    /// Keeps the rows for which a pattern has a solution, or those for which it has none.
+    pub(super) fn exists(&self, table: &mut Table, pattern: &GraphPattern, wanted: bool) -> Outcome<()> {
+        let mut conjunction = Conjunction::default();
+        collect(pattern, &mut conjunction);
+        // Putting a row's values into the pattern is a join only where nothing but triples and their own filters is in it.
+        if !conjunction.others.is_empty() || conjunction.triples.is_empty() {
+            return Err(Stop::Unknown);
+        }
+        let bound = bound_by(&conjunction.triples);
+        for filter in &conjunction.filters {
+            let mut variables = Vec::new();
+            variables_of(filter, &mut variables)?;
+            if !variables.iter().all(|variable| bound.iter().any(|name| name == variable.as_str())) {
+                return Err(Stop::Unknown);
+            }
+        }
+        let shared: Vec<usize> = bound.iter().filter_map(|name| table.column(name)).collect();
+        if !shared.iter().all(|at| table.is_bound(*at)) {
+            return Err(Stop::Unknown);
+        }
+        if !shared.is_empty() && table.rows < 1000 {
+            let mut numbered = Table { rows: table.rows, ..Table::default() };
+            for at in &shared {
+                if numbered.column(&table.names[*at]).is_none() {
+                    numbered.push(&table.names[*at], table.columns[*at].clone());
+                }
+            }
+            numbered.push(ROW, (0..table.rows as u32).collect());
+            let found = self.triples(numbered, &conjunction.triples, &conjunction.filters)?;
+            let Some(at) = found.column(ROW) else { return Err(Stop::Unknown) };
+            let mut set = IdSet::new(table.rows);
+            found.columns[at].iter().for_each(|row| set.insert(*row));
+            let keep: Vec<u32> = (0..table.rows as u32).filter(|row| set.contains(*row) == wanted).collect();
+            table.gather(&keep);
+            return Ok(());
+        }
+        let found = self.triples(Table::unit(), &conjunction.triples, &conjunction.filters)?;
+        let shared = table.shared(&found);
+        if shared.is_empty() {
+            if (found.rows > 0) != wanted {
+                table.gather(&[]);
+            }
+            return Ok(());
+        }
+        self.semi_join(table, &found, &shared, wanted)
+    }
+}

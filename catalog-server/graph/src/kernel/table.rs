@@ -1,0 +1,127 @@
+//! Rows in between, by columns of ids.
+
+use rustc_hash::FxHashSet;
+
+/// The id of nothing: an unbound variable.
+pub(super) const UNBOUND: u32 = u32::MAX;
+
+/// Rows whose values are ids.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Table {
+    /// The variables; a blank node of a pattern is one too, by its label with `_:`.
+    pub(super) names: Vec<String>,
+    /// One column a variable.
+    pub(super) columns: Vec<Vec<u32>>,
+    /// How many rows there are, also when there is no column.
+    pub(super) rows: usize,
+    /// A column by which the rows are sorted.
+    pub(super) sorted: Option<usize>,
+}
+
+impl Table {
+    /// The table of one row without variables, which joins with everything.
+    pub(super) fn unit() -> Self {
+        Self { rows: 1, ..Self::default() }
+    }
+
+    /// A table without rows that has variables.
+    pub(super) fn empty(names: Vec<String>) -> Self {
+        let columns = vec![Vec::new(); names.len()];
+        Self { names, columns, rows: 0, sorted: None }
+    }
+
+    /// Returns the column of a variable.
+    pub(super) fn column(&self, name: &str) -> Option<usize> {
+        self.names.iter().position(|other| other == name)
+    }
+
+    /// Returns a value; none when it is unbound or the column is not there.
+    pub(super) fn get(&self, column: Option<usize>, row: usize) -> Option<u32> {
+        let id = *self.columns.get(column?)?.get(row)?;
+        (id != UNBOUND).then_some(id)
+    }
+
+    /// Adds a column.
+    pub(super) fn push(&mut self, name: &str, column: Vec<u32>) {
+        self.names.push(name.to_owned());
+        self.columns.push(column);
+    }
+
+    /// Keeps some rows, in ascending order and maybe several times.
+    pub(super) fn gather(&mut self, rows: &[u32]) {
+        for column in &mut self.columns {
+            *column = rows.iter().map(|row| column[*row as usize]).collect();
+        }
+        self.rows = rows.len();
+    }
+
+    /// Keeps the first rows.
+    pub(super) fn truncate(&mut self, rows: usize) {
+        if rows < self.rows {
+            self.columns.iter_mut().for_each(|column| column.truncate(rows));
+            self.rows = rows;
+        }
+    }
+
+    /// Says whether a column has a value in every row.
+    pub(super) fn is_bound(&self, column: usize) -> bool {
+        !self.columns[column].contains(&UNBOUND)
+    }
+
+    /// Returns the variables that two tables share, as columns of the one and the other.
+    pub(super) fn shared(&self, other: &Self) -> Vec<(usize, usize)> {
+        let column = |(at, name): (usize, &String)| Some((at, other.column(name)?));
+        self.names.iter().enumerate().filter_map(column).collect()
+    }
+
+    /// Returns the values of some columns of a row.
+    pub(super) fn key(&self, columns: &[usize], row: usize) -> Vec<u32> {
+        columns.iter().map(|column| self.columns[*column][row]).collect()
+    }
+
+    /// Keeps the first of equal rows.
+    pub(super) fn distinct(&mut self) {
+        let keep: Vec<u32> = match self.columns.as_slice() {
+            [] => (0..self.rows.min(1) as u32).collect(),
+            [column] => {
+                let mut seen = FxHashSet::default();
+                (0..self.rows as u32).filter(|row| seen.insert(column[*row as usize])).collect()
+            }
+            [a, b] => {
+                let mut seen = FxHashSet::default();
+                let pair = |row: u32| (u64::from(a[row as usize]) << 32) | u64::from(b[row as usize]);
+                (0..self.rows as u32).filter(|row| seen.insert(pair(*row))).collect()
+            }
+            columns => {
+                let mut seen: FxHashSet<Vec<u32>> = FxHashSet::default();
+                let all: Vec<usize> = (0..columns.len()).collect();
+                (0..self.rows as u32).filter(|row| seen.insert(self.key(&all, *row as usize))).collect()
+            }
+        };
+        if keep.len() < self.rows {
+            self.gather(&keep);
+        }
+    }
+}
+
+/// A set of ids with a bit for each that there could be.
+pub(super) struct IdSet(Vec<u64>);
+
+impl IdSet {
+    /// Makes an empty set of ids below `end`.
+    pub(super) fn new(end: usize) -> Self {
+        Self(vec![0; end / 64 + 1])
+    }
+
+    /// Adds an id.
+    pub(super) fn insert(&mut self, id: u32) {
+        if let Some(word) = self.0.get_mut(id as usize / 64) {
+            *word |= 1 << (id % 64);
+        }
+    }
+
+    /// Says whether an id is in it.
+    pub(super) fn contains(&self, id: u32) -> bool {
+        self.0.get(id as usize / 64).is_some_and(|word| word & (1 << (id % 64)) != 0)
+    }
+}

@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::catalog::Catalog;
 use crate::config::Config;
+use crate::dumps::Dumps;
 use crate::labels::FacetLabels;
 use crate::launcher::Launcher;
 use crate::view::Projection;
@@ -44,6 +45,10 @@ pub struct App {
     pub labels: FacetLabels,
     /// Datazones and launches.
     pub launcher: Launcher,
+    /// Files with every public statement.
+    pub dumps: Dumps,
+    /// When the server was started.
+    pub started: jiff::Timestamp,
     /// SPARQL queries that may start.
     pub query_slots: Arc<Semaphore>,
     /// Uploads that may start.
@@ -77,6 +82,7 @@ impl App {
     /// Puts the parts together.
     pub fn new(config: Config, parts: Parts) -> Self {
         let base = config.base();
+        let dumps = Dumps::new(config.data_dir.join("dumps"));
         let Parts { ledger, graph, index, projection, volumes, launcher, openapi } = parts;
         Self {
             catalog: Catalog::new(ledger.clone(), config.zone.id.clone()),
@@ -89,6 +95,8 @@ impl App {
             graph: Arc::new(graph),
             index: Arc::new(index),
             launcher,
+            dumps,
+            started: jiff::Timestamp::now(),
             query_slots: Arc::new(Semaphore::new(QUERY_SLOTS)),
             upload_slots: Arc::new(Semaphore::new(UPLOAD_SLOTS)),
             openapi,

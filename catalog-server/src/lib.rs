@@ -8,6 +8,7 @@ pub mod app;
 pub mod catalog;
 pub mod command;
 pub mod config;
+pub mod dumps;
 pub mod http;
 pub mod intake;
 pub mod labels;

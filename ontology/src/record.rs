@@ -74,6 +74,11 @@ impl Record {
         self.written(&self.fields, Style::Document, None)
     }
 
+    /// Returns the record without what is private.
+    pub fn public(&self) -> Self {
+        Self { kind: self.kind, fields: self.public_fields() }
+    }
+
     /// Returns the record document without what is private.
     pub fn public_document(&self) -> Json {
         self.written(&self.public_fields(), Style::Document, None)

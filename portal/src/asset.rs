@@ -22,7 +22,7 @@ pub fn style_path() -> &'static str {
 }
 
 /// Returns the icon's path, which changes with its content.
-pub(crate) fn icon_path() -> &'static str {
+pub fn icon_path() -> &'static str {
     &ICON_PATH
 }
 

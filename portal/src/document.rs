@@ -107,6 +107,10 @@ impl Document {
             asset::style_path(),
             asset::icon_path()
         );
+        head.push_str(
+            "<link rel=\"search\" type=\"application/opensearchdescription+xml\" title=\"Alidade\" href=\"/opensearch.xml\">\
+             <link rel=\"alternate\" type=\"application/atom+xml\" title=\"What changed\" href=\"/feed.atom\">",
+        );
         if let Some(description) = &self.description {
             head.push_str(&format!("<meta name=\"description\" content=\"{}\">", escape(description)));
         }

@@ -20,7 +20,7 @@ pub mod sparql;
 mod viewer;
 mod words;
 
-pub use asset::{EXAMPLE_MANIFEST, STYLE, style_path};
+pub use asset::{EXAMPLE_MANIFEST, STYLE, icon_path, style_path};
 pub use document::{Document, Layout, Place};
 pub use launchform::LaunchForm;
 pub use link::{local_path, record_path, search_path};

@@ -56,6 +56,15 @@ fn api() -> Router {
             _ => refuse(404, "record-unknown", "No record has this identifier."),
         }
     }
+    async fn document(Path((zone, file)): Path<(String, String)>) -> axum::response::Response {
+        let iri = format!("https://alidade.example/id/{zone}/{}", file.trim_end_matches(".linkset.json"));
+        let metadata = json!({ "href": format!("{iri}.ttl"), "type": "text/turtle", "profile": ["https://w3id.org/esado/profile/v1"] });
+        if file.ends_with(".linkset.json") {
+            let page = json!({ "anchor": "https://alidade.example/record/x", "cite-as": [{ "href": iri }], "describedby": [metadata] });
+            return Json(json!({ "linkset": [page] })).into_response();
+        }
+        Json(json!({ "@context": "https://schema.org/", "@type": "SoftwareApplication" })).into_response()
+    }
     async fn sparql(body: String) -> axum::response::Response {
         if body.contains("SELECT") {
             let rows = json!({ "head": { "vars": ["n"] }, "results": { "bindings": [{ "n": { "type": "literal", "value": "63" } }] } });
@@ -135,6 +144,7 @@ fn api() -> Router {
         .route("/api/v1/search", get(search))
         .route("/sparql", post(sparql))
         .route("/api/v1/records/{zone}/{identifier}", get(record))
+        .route("/id/{zone}/{file}", get(document))
         .route("/api/v1/validate", post(validate))
         .route("/api/v1/packages/{identifier}/{version}", put(publish))
         .route("/api/v1/datazones", get(|| async { Json(fixture::datazones("")) }))
@@ -297,13 +307,13 @@ async fn a_record_page_is_signposted() {
     let answer = look("/record/go-esa/esa.gaia.jl-pangaia").await;
     let links: Vec<_> = answer.headers.get_all(header::LINK).iter().map(|link| link.to_str().unwrap()).collect();
     assert!(
-        links.contains(&"</id/go-esa/esa.gaia.jl-pangaia.ttl>; rel=\"describedby\"; type=\"text/turtle\""),
+        links.contains(&"<https://alidade.example/id/go-esa/esa.gaia.jl-pangaia.ttl>; rel=\"describedby\"; type=\"text/turtle\"; profile=\"https://w3id.org/esado/profile/v1\""),
         "{links:?}"
     );
-    assert!(
-        links.iter().any(|link| link.ends_with("rel=\"cite-as\""))
-            && links.iter().any(|link| link.ends_with("rel=\"item\""))
-    );
+    assert!(links.iter().any(|link| link.ends_with("rel=\"cite-as\"")), "{links:?}");
+    assert!(links.iter().any(|link| link.contains("rel=\"linkset\"")), "{links:?}");
+    assert!(answer.body.contains("<script type=\"application/ld+json\">"), "{}", answer.body);
+    assert!(answer.body.contains("href=\"/id/go-esa/esa.gaia.jl-pangaia.dcat-ap.ttl\""), "{}", answer.body);
 }
 
 #[tokio::test]

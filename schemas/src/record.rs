@@ -65,6 +65,9 @@ pub struct RecordView {
     /// What could be better, with the share that is good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quality: Option<Quality>,
+    /// How it is cited, in a line to copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cite: Option<String>,
     /// Why it was withdrawn, for a tombstone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

@@ -134,6 +134,18 @@ impl Client {
         decode(response)
     }
 
+    /// Reads a JSON document about a record by its suffix, such as `schema.jsonld` or `linkset.json`: what everybody may read.
+    pub async fn document(
+        &self,
+        zone: &str,
+        identifier: &str,
+        version: Option<&str>,
+        suffix: &str,
+    ) -> Result<serde_json::Value, ClientError> {
+        let of_version = version.map(|version| format!("/{}", segment(version))).unwrap_or_default();
+        self.get(&format!("/id/{}/{}{of_version}.{suffix}", segment(zone), segment(identifier))).await
+    }
+
     /// Asks a SPARQL query: rows and truth come as SPARQL results in JSON, statements as N-Triples.
     pub async fn sparql(&self, query: &str) -> Result<SparqlAnswer, ClientError> {
         let accept = "application/sparql-results+json, application/n-triples";

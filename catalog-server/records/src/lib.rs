@@ -9,6 +9,7 @@ mod account;
 mod audit;
 mod backup;
 mod blob;
+mod browse;
 mod curate;
 mod error;
 mod idempotency;
@@ -31,6 +32,7 @@ mod writer;
 
 pub use account::{Account, Actor, Credential};
 pub use audit::BrokenAt;
+pub use browse::{Address, Changed, Stretch};
 pub use curate::merge_patch;
 pub use error::Error;
 pub use idempotency::{IdempotencyKey, StoredAnswer};

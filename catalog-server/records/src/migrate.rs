@@ -6,7 +6,8 @@ use crate::error::Error;
 use crate::row::Connection;
 
 /// The migrations by number, from 1; released ones are never edited.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/sqlite/0001_ledger.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("../migrations/sqlite/0001_ledger.sql"), include_str!("../migrations/sqlite/0002_modified.sql")];
 
 /// The newest schema that this release knows.
 const KNOWN: i64 = MIGRATIONS.len() as i64;

@@ -14,7 +14,7 @@ use crate::row::{Database, column, counted, parsed, stored, time, unsigned, word
 const KEYS: usize = 500;
 
 /// What a record is now.
-const RECORD: &str = "SELECT r.id, r.zone, r.identifier, r.kind, r.state, r.version, COALESCE(r.merged, v.document) AS document, \
+pub(crate) const RECORD: &str = "SELECT r.id, r.zone, r.identifier, r.kind, r.state, r.version, COALESCE(r.merged, v.document) AS document, \
      r.merged IS NOT NULL AS overlaid, r.seq, r.created, r.modified, v.source, v.account AS publisher \
      FROM record r JOIN revision v ON v.id = r.revision ";
 
@@ -97,7 +97,7 @@ pub struct Change {
     pub at: Timestamp,
 }
 
-fn record(row: &SqliteRow) -> Result<StoredRecord, Error> {
+pub(crate) fn record(row: &SqliteRow) -> Result<StoredRecord, Error> {
     Ok(StoredRecord {
         id: column(row, "id")?,
         zone: parsed(row, "zone")?,
@@ -133,7 +133,7 @@ fn version(row: &SqliteRow) -> Result<StoredVersion, Error> {
     })
 }
 
-fn change(row: &SqliteRow) -> Result<Change, Error> {
+pub(crate) fn change(row: &SqliteRow) -> Result<Change, Error> {
     let overlay = column::<&str>(row, "version")?.is_empty();
     Ok(Change {
         seq: unsigned(row, "seq")?,

@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod account;
+pub mod documents;
 pub mod extract;
 pub mod lab;
 pub mod launches;
@@ -57,6 +58,7 @@ const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
         (name = "find", description = "Search, completion and records"),
         (name = "publish", description = "Packages"),
         (name = "data", description = "Linked data"),
+        (name = "trs", description = "Tool Registry Service of the GA4GH"),
         (name = "run", description = "Datazones, plans, launches and volumes"),
         (name = "account", description = "Sessions, tokens and the audit trail"),
         (name = "operations", description = "Health and measures"),
@@ -74,11 +76,8 @@ fn api() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
         .routes(routes!(search::search))
         .routes(routes!(search::suggest))
         .routes(routes!(records::record))
-        .routes(routes!(records::identifier))
-        .routes(routes!(records::version))
+        .merge(linked_data())
         .routes(routes!(sparql::get, sparql::post))
-        .routes(routes!(vocabulary::ontology))
-        .routes(routes!(vocabulary::context))
         .routes(routes!(launches::datazones))
         .routes(routes!(launches::datazone))
         .routes(routes!(launches::plan))
@@ -101,6 +100,39 @@ fn api() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
         .split_for_parts()
 }
 
+/// Returns what other communities read: identifiers, the catalogue, feeds, dumps, harvesting, the vocabulary.
+fn linked_data() -> OpenApiRouter<Arc<App>> {
+    use documents::{catalogue, discovery, dumps, fdp, feeds, identifiers, oai, trs};
+    OpenApiRouter::new()
+        .routes(routes!(identifiers::identifier))
+        .routes(routes!(identifiers::version))
+        .routes(routes!(catalogue::catalogue))
+        .routes(routes!(fdp::root))
+        .routes(routes!(fdp::catalogue))
+        .routes(routes!(feeds::stream))
+        .routes(routes!(feeds::atom))
+        .routes(routes!(dumps::all))
+        .routes(routes!(dumps::of_source))
+        .routes(routes!(dumps::statistics))
+        .routes(routes!(oai::get, oai::post))
+        .routes(routes!(vocabulary::ontology))
+        .routes(routes!(vocabulary::scheme))
+        .routes(routes!(vocabulary::concept))
+        .routes(routes!(vocabulary::context))
+        .routes(routes!(discovery::availability))
+        .routes(routes!(discovery::capabilities))
+        .routes(routes!(trs::service_info))
+        .routes(routes!(trs::classes))
+        .routes(routes!(trs::tools))
+        .routes(routes!(trs::tool))
+        .routes(routes!(trs::versions))
+        .routes(routes!(trs::version))
+        .routes(routes!(trs::descriptor))
+        .routes(routes!(trs::files))
+        .routes(routes!(trs::tests))
+        .routes(routes!(trs::container_file))
+}
+
 /// Returns the OpenAPI document.
 pub fn openapi() -> serde_json::Value {
     let mut document = api().1;
@@ -117,7 +149,14 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/openapi.json", get(openapi_document))
         .route("/api/docs", get(operations::docs))
         .route("/schemas/{file}", get(vocabulary::schema))
-        .route("/ns/esado/{scheme}", get(vocabulary::scheme))
+        .route("/sitemap.xml", get(documents::discovery::sitemap_index))
+        .route("/sitemap/{file}", get(documents::discovery::sitemap))
+        .route("/robots.txt", get(documents::discovery::robots))
+        .route("/opensearch.xml", get(documents::discovery::open_search))
+        .route(
+            "/ga4gh/trs/v2/tools/{tool}/versions/{version}/{type}/descriptor/{*path}",
+            get(documents::trs::descriptor_at),
+        )
         .route("/lab/{launch}", get(lab::root))
         .route("/lab/{launch}/", any(lab::pass_root))
         .route("/lab/{launch}/{*path}", any(lab::pass))
@@ -131,6 +170,7 @@ pub fn router(app: Arc<App>) -> Router {
     api.merge(catalog_portal::router(portal.clone()).layer(CompressionLayer::new().compress_when(compressed)))
         .merge(inside)
         .fallback(move |request| nothing(catalog_portal::fallback(portal.clone()), request))
+        .layer(middleware::from_fn(documents::fdp::front_door))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), viewer::same_origin))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             Failure::internal("a handler panicked").into_response()
@@ -227,7 +267,7 @@ fn with_problem(bare: Response) -> Response {
 
 /// Says whether scripts of other origins may read a path without credentials (THREATS T41).
 fn is_open(path: &str) -> bool {
-    const OPEN: [&str; 8] = [
+    const OPEN: [&str; 17] = [
         "/sparql",
         "/api/v1/search",
         "/api/v1/suggest",
@@ -235,6 +275,15 @@ fn is_open(path: &str) -> bool {
         "/api/v1/datazones",
         "/id/",
         "/ns/",
+        "/catalog",
+        "/fdp",
+        "/feed",
+        "/dump",
+        "/oai",
+        "/.well-known/void",
+        "/ga4gh/",
+        "/vosi/",
+        "/schemas/",
         "/context/",
     ];
     OPEN.iter().any(|open| path.starts_with(open)) && path != "/sparql-editor"
@@ -247,7 +296,7 @@ fn preflight(method: &Method, path: &str, request: &Request) -> Option<Response>
         let headers = [
             (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
             (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST"),
-            (header::ACCESS_CONTROL_ALLOW_HEADERS, "accept, content-type"),
+            (header::ACCESS_CONTROL_ALLOW_HEADERS, "accept, accept-profile, content-type"),
             (header::ACCESS_CONTROL_MAX_AGE, "86400"),
         ];
         (StatusCode::NO_CONTENT, headers).into_response()

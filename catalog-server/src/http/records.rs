@@ -1,12 +1,10 @@
-//! Records as JSON for their viewer, and as documents of linked data.
+//! Records as JSON for their viewer.
 
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Redirect, Response};
-use catalog_graph::GraphSyntax;
-use catalog_ontology::record::{Record, RecordIris};
-use catalog_ontology::terms::Visibility;
+use axum::response::{IntoResponse, Response};
+use catalog_ontology::record::Record;
 use catalog_records::{StoredRecord, StoredVersion};
 use catalog_schemas::id::{Identifier, Version, ZoneId};
 use catalog_schemas::problem::Problem;
@@ -15,7 +13,6 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 
 use crate::app::App;
-use crate::http::accept::negotiate;
 use crate::http::extract::{Json, Path, Query};
 use crate::http::packages::matches_tag;
 use crate::http::problem::Failure;
@@ -62,16 +59,16 @@ pub async fn record(
 }
 
 /// A record at a version, and what its viewer may see.
-struct Found {
-    stored: StoredRecord,
-    shown: Record,
-    versions: Vec<StoredVersion>,
+pub(super) struct Found {
+    pub(super) stored: StoredRecord,
+    pub(super) shown: Record,
+    pub(super) versions: Vec<StoredVersion>,
     reader: Reader,
-    is_withdrawn: bool,
+    pub(super) is_withdrawn: bool,
 }
 
 impl Found {
-    async fn find(
+    pub(super) async fn find(
         app: &App,
         viewer: &Viewer,
         zone: &ZoneId,
@@ -117,124 +114,4 @@ async fn reader(app: &App, viewer: &Viewer, identifier: &Identifier) -> Result<R
     let Ok(actor) = viewer.may(Permission::Publish(identifier)) else { return Ok(Reader::Public) };
     let owner = app.ledger.owner(&identifier.namespace()).await?;
     Ok(if owner.as_ref() == Some(&actor.account) { Reader::Trusted } else { Reader::Public })
-}
-
-/// Leads from an identifier to its page or to its data, or gives the data when the path has a suffix.
-#[utoipa::path(get, path = "/id/{zone}/{identifier}", tag = "data",
-    params(("zone" = String, Path, description = "The home zone"), ("identifier" = String, Path, description = "namespace.name, also with .ttl, .jsonld, .rdf or .nt")),
-    responses((status = 200, description = "The data"), (status = 303, description = "See the page, or the data"),
-        (status = 404, description = "No such record", body = Problem), (status = 406, description = "No such format", body = Problem), (status = 410, description = "Withdrawn", body = Problem)))]
-pub async fn identifier(
-    State(app): State<Arc<App>>,
-    Path((zone, last)): Path<(ZoneId, String)>,
-    headers: HeaderMap,
-) -> Result<Response, Failure> {
-    // An identifier may itself end like a suffix; the whole name wins when there is such a record.
-    if let Ok(identifier) = last.parse::<Identifier>()
-        && app.ledger.record(&zone, &identifier).await?.is_some()
-    {
-        return lead(&app, &zone, &identifier, None, &headers).await;
-    }
-    let (name, syntax) = split_suffix(&last).ok_or_else(|| Failure::not_found("record", &format!("{zone}/{last}")))?;
-    document(&app, &zone, &name.parse::<Identifier>()?, None, syntax, &headers).await
-}
-
-/// The same for one version of a record.
-#[utoipa::path(get, path = "/id/{zone}/{identifier}/{version}", tag = "data",
-    params(("zone" = String, Path, description = "The home zone"), ("identifier" = String, Path, description = "namespace.name"), ("version" = String, Path, description = "A version, also with .ttl, .jsonld, .rdf or .nt")),
-    responses((status = 200, description = "The data"), (status = 303, description = "See the page, or the data"),
-        (status = 404, description = "No such version", body = Problem), (status = 406, description = "No such format", body = Problem), (status = 410, description = "Withdrawn", body = Problem)))]
-pub async fn version(
-    State(app): State<Arc<App>>,
-    Path((zone, identifier, last)): Path<(ZoneId, Identifier, String)>,
-    headers: HeaderMap,
-) -> Result<Response, Failure> {
-    if let Ok(version) = last.parse::<Version>()
-        && app.ledger.version(&zone, &identifier, &version).await?.is_some()
-    {
-        return lead(&app, &zone, &identifier, Some(&version), &headers).await;
-    }
-    let (name, syntax) = split_suffix(&last).ok_or_else(|| Failure::not_found("version", &last))?;
-    document(&app, &zone, &identifier, Some(&name.parse()?), syntax, &headers).await
-}
-
-fn split_suffix(last: &str) -> Option<(&str, GraphSyntax)> {
-    let (name, suffix) = last.rsplit_once('.')?;
-    GraphSyntax::ALL.into_iter().find(|syntax| syntax.suffix() == suffix).map(|syntax| (name, syntax))
-}
-
-/// Redirects with 303: an identifier names the thing, not its description (Cool URIs for the Semantic Web, section 4.2).
-async fn lead(
-    app: &App,
-    zone: &ZoneId,
-    identifier: &Identifier,
-    version: Option<&Version>,
-    headers: &HeaderMap,
-) -> Result<Response, Failure> {
-    let mut offered = vec!["text/html"];
-    offered.extend(GraphSyntax::ALL.map(GraphSyntax::media_type));
-    offered.push("application/json");
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    let chosen = negotiate(accept, &offered).ok_or_else(|| {
-        let detail = format!("a record is given as {}", offered.join(", "));
-        Failure::new(StatusCode::NOT_ACCEPTABLE, "not_acceptable", "no such format", detail)
-    })?;
-    let anybody = Viewer::anonymous();
-    let found = Found::find(app, &anybody, zone, identifier, version).await?;
-    let of_version = version.map(|version| format!("/{version}")).unwrap_or_default();
-    if found.is_withdrawn {
-        let reason = found.versions.iter().rev().find_map(|one| one.reason.clone());
-        let reason = reason.unwrap_or_else(|| "no reason was given".to_owned());
-        let detail = format!("{reason}; its tombstone is at {}/record/{zone}/{identifier}{of_version}", app.base);
-        return Err(Failure::new(StatusCode::GONE, "withdrawn", "this record was withdrawn", detail));
-    }
-    let place = match chosen {
-        0 => format!("/record/{zone}/{identifier}{of_version}"),
-        1..=4 => format!("/id/{zone}/{identifier}{of_version}.{}", GraphSyntax::ALL[chosen - 1].suffix()),
-        _ => format!(
-            "/api/v1/records/{zone}/{identifier}{}",
-            version.map(|v| format!("?version={v}")).unwrap_or_default()
-        ),
-    };
-    Ok(([(header::VARY, HeaderValue::from_static("Accept"))], Redirect::to(&place)).into_response())
-}
-
-async fn document(
-    app: &App,
-    zone: &ZoneId,
-    identifier: &Identifier,
-    version: Option<&Version>,
-    syntax: GraphSyntax,
-    headers: &HeaderMap,
-) -> Result<Response, Failure> {
-    let found = Found::find(app, &Viewer::anonymous(), zone, identifier, version).await?;
-    if found.is_withdrawn {
-        return Err(Failure::new(
-            StatusCode::GONE,
-            "withdrawn",
-            "this record was withdrawn",
-            "its data is no longer given",
-        ));
-    }
-    let tag =
-        HeaderValue::from_str(&format!("\"{}-{}\"", found.stored.seq, syntax.suffix())).map_err(Failure::internal)?;
-    if headers
-        .get(header::IF_NONE_MATCH)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|given| matches_tag(given, &tag))
-    {
-        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
-    }
-    // Every syntax says the same, so all are written from the same statements.
-    let iris = RecordIris::new(&app.base, zone.as_str(), &found.shown);
-    let body = syntax.write(&found.shown.triples(&iris, Visibility::Public))?;
-    let link = format!("<{}>; rel=\"canonical\"", app.iri(zone.as_str(), identifier.as_str()));
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static(syntax.media_type())),
-        (header::ETAG, tag),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
-        (header::LINK, HeaderValue::from_str(&link).map_err(Failure::internal)?),
-    ];
-    Ok((headers, body).into_response())
 }

@@ -79,12 +79,30 @@ pub fn record_view(
         volumes: needed,
         zones,
         quality: Some(shown.quality()),
+        cite: cite(projection, stored, shown, version.as_deref().filter(|_| !current)),
         reason: versions
             .iter()
             .filter(|one| Some(one.version.as_str()) == version.as_deref())
             .find_map(|one| one.reason.clone()),
         version,
     }
+}
+
+fn cite(projection: &Projection, stored: &StoredRecord, shown: &Record, pinned: Option<&str>) -> Option<String> {
+    if !stored.state.is_public() {
+        return None;
+    }
+    let ledger = catalog_document::Ledger {
+        base: projection.base().to_owned(),
+        zone: stored.zone.to_string(),
+        pinned: pinned.map(str::to_owned),
+        source: stored.source.clone(),
+        issued: stored.created,
+        modified: stored.modified,
+        seq: stored.seq,
+        package: None,
+    };
+    Some(catalog_document::citation::line(&catalog_document::Described::new(shown, ledger)))
 }
 
 fn reason(record: &Record) -> String {

@@ -117,6 +117,14 @@ impl Fields {
         }
     }
 
+    /// Returns the first node of the term whose key ends with `name`.
+    pub fn node(&self, name: &str) -> Option<&Self> {
+        self.entries.iter().find(|entry| entry.term.name() == name)?.values.first().and_then(|value| match value {
+            Value::Node(fields) => Some(fields),
+            _ => None,
+        })
+    }
+
     /// Returns the first truth of the term whose key ends with `name`.
     pub fn boolean(&self, name: &str) -> Option<bool> {
         self.entries.iter().find(|entry| entry.term.name() == name)?.values.first().and_then(|value| match value {

@@ -73,6 +73,8 @@ pub struct Shown<'a> {
     pub zones: &'a [Datazone],
     /// Whether it has been published by this very viewer a moment ago.
     pub just_published: bool,
+    /// What schema.org says of it, for the page's head.
+    pub schema_org: Option<&'a serde_json::Value>,
 }
 
 /// Terms of the overview, with the words that stand before them there.
@@ -108,7 +110,7 @@ pub fn record(shown: Shown<'_>) -> Document {
     };
     let withdrawn = record.state == "withdrawn";
     let aside =
-        if withdrawn { machines(record) } else { view! { {run(shown)}{machines(record)}{quality(record)} }.into_any() };
+        if withdrawn { machines(shown) } else { view! { {run(shown)}{machines(shown)}{quality(record)} }.into_any() };
     let main = view! {
         <article>
             {banner(shown)}
@@ -123,7 +125,7 @@ pub fn record(shown: Shown<'_>) -> Document {
     let mut document = Document::new(record.name.clone(), Place::Find, Layout::Aside, main);
     document.description = Some(words::clip(&record.summary, 160)).filter(|text| !text.is_empty());
     document.canonical = Some(record_path(&record.zone, &record.identifier, None));
-    document.json_ld = (!withdrawn).then(|| jsonld::script_text(&jsonld::schema_org(record)));
+    document.json_ld = shown.schema_org.filter(|_| !withdrawn).map(jsonld::script_text);
     document.unlisted = withdrawn || !record.current || shown.tab != Tab::Overview;
     document
 }
@@ -259,13 +261,15 @@ fn details(record: &RecordView) -> AnyView {
         .iter()
         .map(|term| {
             let private = term.private.then(|| view! { " "<span class="tag">"private"</span> });
-            let iri = expand(&term.term).map(|iri| view! { <a href=iri.clone() rel="noopener">{iri.clone()}</a> });
+            let iri = expand(&term.term).filter(|_| !term.term.starts_with("esado:"));
+            let iri = iri.map(|iri| view! { <a href=iri.clone() rel="noopener">{iri.clone()}</a> });
+            let place = format!("/ns/esado#{}.{}", record.kind, term.key.replace('@', "at-"));
             view! {
                 <dt>
                     <details>
                         <summary>{term.label.clone()}{private}</summary>
                         <p class="small quiet">{term.definition.clone()}</p>
-                        <p class="small"><span class="mono">{term.term.clone()}</span>" "{iri}</p>
+                        <p class="small"><a class="mono" href=place>{term.term.clone()}</a>" "{iri}</p>
                     </details>
                 </dt>
                 <dd>{detail(term)}</dd>
@@ -485,12 +489,43 @@ fn run(shown: Shown<'_>) -> Option<AnyView> {
     )
 }
 
-fn machines(record: &RecordView) -> AnyView {
-    let base = format!("/id/{}/{}", segment(&record.zone), segment(&record.identifier));
-    let forms: Vec<_> = [("ttl", "Turtle"), ("jsonld", "JSON-LD"), ("rdf", "RDF/XML"), ("nt", "N-Triples")]
-        .into_iter()
-        .map(|(ending, label)| view! { <li><a href=format!("{base}.{ending}")>{label}</a></li> })
-        .collect();
+/// Forms of the description, with their suffixes.
+const FORMS: [(&str, &str); 10] = [
+    ("ttl", "Turtle"),
+    ("jsonld", "JSON-LD"),
+    ("rdf", "RDF/XML"),
+    ("nt", "N-Triples"),
+    ("dcat-ap.ttl", "DCAT-AP"),
+    ("schema.jsonld", "schema.org"),
+    ("datacite.xml", "DataCite"),
+    ("ro-crate.jsonld", "RO-Crate"),
+    ("codemeta.json", "CodeMeta"),
+    ("linkset.json", "Links"),
+];
+
+/// Forms of the citation, with their suffixes.
+const CITATIONS: [(&str, &str); 4] =
+    [("bib", "BibTeX"), ("ris", "RIS"), ("csl.json", "CSL-JSON"), ("cff", "CITATION.cff")];
+
+fn machines(shown: Shown<'_>) -> AnyView {
+    let record = shown.record;
+    let of_version = record.version.as_ref().filter(|_| shown.pinned).map(|version| format!("/{}", segment(version)));
+    let base =
+        format!("/id/{}/{}{}", segment(&record.zone), segment(&record.identifier), of_version.unwrap_or_default());
+    let item =
+        |(ending, label): (&str, &'static str)| view! { <li><a href=format!("{base}.{ending}")>{label}</a></li> };
+    let there = record.state != "withdrawn";
+    let forms: Vec<_> = FORMS.into_iter().map(item).collect();
+    let citations: Vec<_> = CITATIONS.into_iter().map(item).collect();
+    let cite = record.cite.clone().filter(|_| there).map(|line| {
+        view! {
+            <section class="sheet small">
+                <h2>"Cite"</h2>
+                <p class="cite">{line}</p>
+                <ul class="values">{citations}</ul>
+            </section>
+        }
+    });
     let has_package = record
         .versions
         .iter()
@@ -501,9 +536,10 @@ fn machines(record: &RecordView) -> AnyView {
     });
     let json = format!("/api/v1/records/{}/{}", segment(&record.zone), segment(&record.identifier));
     view! {
+        {cite}
         <section class="sheet small">
-            <h2>"For machines"</h2>
-            <ul class="values">{(record.state != "withdrawn").then_some(forms)}<li><a href=json>"JSON"</a></li>{package}</ul>
+            <h2>"Other formats"</h2>
+            <ul class="values">{there.then_some(forms)}<li><a href=json>"JSON"</a></li>{package}</ul>
         </section>
     }
     .into_any()

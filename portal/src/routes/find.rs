@@ -10,7 +10,6 @@ use catalog_schemas::record::RecordView;
 use catalog_schemas::search::{SearchQuery, Sort};
 
 use super::visit::Visit;
-use crate::link::segment;
 use crate::page;
 use crate::page::record::{Shown, Tab};
 use crate::page::search::Rescue;
@@ -100,11 +99,19 @@ async fn show(visit: Visit, zone: &str, identifier: &str, version: Option<&str>)
     let plan = plan(&visit.client, &record, version).await;
     let zones = visit.datazones().await;
     let just_published = visit.parameter("published").is_some() && visit.viewer.signed_in();
-    let shown =
-        Shown { record: &record, pinned: version.is_some(), tab, plan: plan.as_ref(), zones: &zones, just_published };
+    let (schema_org, links) = documents(&visit.client, &record, version, tab).await;
+    let shown = Shown {
+        record: &record,
+        pinned: version.is_some(),
+        tab,
+        plan: plan.as_ref(),
+        zones: &zones,
+        just_published,
+        schema_org: schema_org.as_ref(),
+    };
     let status = if record.state == "withdrawn" { StatusCode::GONE } else { StatusCode::OK };
     let mut response = visit.page_with(status, page::record::record(shown));
-    for link in signposts(&record) {
+    for link in links.as_ref().map(signposts).unwrap_or_default() {
         response.headers_mut().append(header::LINK, link);
     }
     response
@@ -132,19 +139,43 @@ async fn plan(client: &Client, record: &RecordView, version: Option<&str>) -> Op
     }
 }
 
-/// Signposting: typed links that lead a machine from the page to the record's address, metadata and package.
-fn signposts(record: &RecordView) -> Vec<HeaderValue> {
-    let base = format!("/id/{}/{}", segment(&record.zone), segment(&record.identifier));
-    let mut links = vec![
-        format!("<{}>; rel=\"cite-as\"", record.iri),
-        format!("<{base}.ttl>; rel=\"describedby\"; type=\"text/turtle\""),
-        format!("<{base}.jsonld>; rel=\"describedby\"; type=\"application/ld+json\""),
-    ];
-    if let Some(version) = record.versions.iter().find(|one| record.version.as_ref() == Some(&one.version))
-        && version.digest.is_some()
+/// Reads what machines find in the page: schema.org for its head, and the link set for its headers.
+///
+/// Both are what everybody may read, whoever looks; a page without them is still a page.
+async fn documents(
+    client: &Client,
+    record: &RecordView,
+    version: Option<&str>,
+    tab: Tab,
+) -> (Option<serde_json::Value>, Option<serde_json::Value>) {
+    if !matches!(record.state.as_str(), "published" | "deprecated") {
+        return (None, None);
+    }
+    let read = async |suffix| client.document(&record.zone, &record.identifier, version, suffix).await.ok();
+    let schema_org = if tab == Tab::Overview { read("schema.jsonld").await } else { None };
+    (schema_org, read("linkset.json").await)
+}
+
+/// Signposting: the typed links of the link set's first context, which is the page, and the way to the link set.
+fn signposts(linkset: &serde_json::Value) -> Vec<HeaderValue> {
+    let Some(page) = linkset["linkset"][0].as_object() else { return Vec::new() };
+    let mut links = Vec::new();
+    for (rel, targets) in page.iter().filter(|(rel, _)| *rel != "anchor") {
+        for target in targets.as_array().into_iter().flatten() {
+            let Some(href) = target["href"].as_str() else { continue };
+            let mut link = format!("<{href}>; rel=\"{rel}\"");
+            if let Some(media_type) = target["type"].as_str() {
+                link.push_str(&format!("; type=\"{media_type}\""));
+            }
+            if let Some(profile) = target["profile"][0].as_str() {
+                link.push_str(&format!("; profile=\"{profile}\""));
+            }
+            links.push(link);
+        }
+    }
+    if let Some(iri) = page.get("cite-as").and_then(|cite| cite[0]["href"].as_str()).filter(|iri| iri.contains("/id/"))
     {
-        let path = format!("/api/v1/packages/{}/{}", segment(&record.identifier), segment(&version.version));
-        links.push(format!("<{path}>; rel=\"item\""));
+        links.push(format!("<{iri}.linkset.json>; rel=\"linkset\"; type=\"application/linkset+json\""));
     }
     links.into_iter().filter_map(|link| HeaderValue::from_str(&link).ok()).collect()
 }

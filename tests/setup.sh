@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs what the tests need and this machine lacks: a browser with its driver, a container engine, a static busybox for images,
-# and the Python packages that the manifests' RDF is cross-checked with. What cannot be installed is named, and the tests that need
+# the Python packages that the manifests' RDF is cross-checked with, and the clients of other communities. What cannot be installed is named, and the tests that need
 # it say that they were left out.
 set -euo pipefail
 
@@ -29,6 +29,24 @@ if ! python3 -c 'import pyshacl, rdflib' 2>/dev/null; then
   python3 -m pip install --quiet --user pyshacl rdflib 2>/dev/null ||
     python3 -m pip install --quiet --user --break-system-packages pyshacl rdflib ||
     echo "could not install pyshacl and rdflib; the cross-check of shapes is left out" >&2
+fi
+
+# The clients of other communities live in a folder of their own, so that what they depend on disturbs nothing else.
+clients=${ALIDADE_TEST_CLIENTS:-$HOME/.cache/alidade-tests}
+python_clients=(rdflib pyshacl sickle signposting extruct rocrate pyvo datacite bibtexparser cffconvert trs-cli 'pydantic<2' lxml requests)
+if ! PYTHONPATH=$clients/python python3 -c 'import rdflib, pyshacl, sickle, signposting, extruct, rocrate, pyvo, trs_cli' 2>/dev/null; then
+  echo "installing: ${python_clients[*]}"
+  python3 -m pip install --quiet --upgrade --target "$clients/python" "${python_clients[@]}" 2>/dev/null ||
+    echo "could not install: ${python_clients[*]}; tests that need them are left out" >&2
+fi
+if [ ! -x "$clients/node/node_modules/.bin/ldes-client" ]; then
+  if command -v npm >/dev/null; then
+    echo "installing: ldes-client"
+    npm install --silent --no-audit --no-fund --prefix "$clients/node" ldes-client@0.3.0 >/dev/null 2>&1 ||
+      echo "could not install: ldes-client; the event stream is not followed by it" >&2
+  else
+    echo "missing for one test, which is left out: npm, for ldes-client" >&2
+  fi
 fi
 
 if ! "${CARGO:-cargo}" nextest --version >/dev/null 2>&1; then

@@ -10,6 +10,7 @@ use catalog_records::Ledger;
 use tokio::sync::{Semaphore, watch};
 
 use crate::catalog::Catalog;
+use crate::census::Census;
 use crate::config::Config;
 use crate::dumps::Dumps;
 use crate::labels::FacetLabels;
@@ -45,6 +46,8 @@ pub struct App {
     pub labels: FacetLabels,
     /// Datazones and launches.
     pub launcher: Launcher,
+    /// How many records there are.
+    pub census: Census,
     /// Files with every public statement.
     pub dumps: Dumps,
     /// When the server was started.
@@ -95,6 +98,7 @@ impl App {
             graph: Arc::new(graph),
             index: Arc::new(index),
             launcher,
+            census: Census::default(),
             dumps,
             started: jiff::Timestamp::now(),
             query_slots: Arc::new(Semaphore::new(QUERY_SLOTS)),

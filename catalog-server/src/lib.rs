@@ -6,6 +6,7 @@
 
 pub mod app;
 pub mod catalog;
+pub mod census;
 pub mod command;
 pub mod config;
 pub mod dumps;

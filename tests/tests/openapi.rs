@@ -46,6 +46,11 @@ async fn every_plain_question_is_answered() {
             ("{version}", "0.3.1", "99"),
             ("{id}", "go-esa", "l00000000000000000000000000"),
             ("{key}", "psa", "no-volume"),
+            ("{source}", "go-esa", "no-source"),
+            ("{scheme}", "mission", "no-scheme"),
+            ("{concept}", "gaia", "no-concept"),
+            ("{tool}", "go-esa:esa.esdc.aladin", "no-tool"),
+            ("{type}", "CWL", "WDL"),
         ];
         let (mut good, mut missing) = (path.clone(), path.clone());
         for (name, example, nothing) in examples {

@@ -125,11 +125,15 @@ impl Ledger {
 
     /// Returns when the first and the last change of a record happened that everybody knows.
     pub async fn known_span(&self) -> Result<Option<(Timestamp, Timestamp)>, Error> {
-        let text = format!("SELECT MIN(r.modified), MAX(r.modified) FROM record r WHERE {KNOWN}");
-        let row = sqlx::query(sqlx::AssertSqlSafe(text)).fetch_one(self.readers()).await?;
-        let (first, last): (Option<i64>, Option<i64>) = (row.try_get(0)?, row.try_get(1)?);
-        let both = first.zip(last);
-        both.map(|(first, last)| Ok((moment(first, "modified")?, moment(last, "modified")?))).transpose()
+        // Asked one by one, each is the first entry of the index that fits.
+        let mut ends = [None, None];
+        for (end, order) in ends.iter_mut().zip(["ASC", "DESC"]) {
+            let text = format!("SELECT r.modified FROM record r WHERE {KNOWN} ORDER BY r.modified {order} LIMIT 1");
+            let text = sqlx::AssertSqlSafe(text);
+            *end = sqlx::query_scalar::<_, i64>(text).fetch_optional(self.readers()).await?;
+        }
+        let [first, last] = ends;
+        first.zip(last).map(|(first, last)| Ok((moment(first, "modified")?, moment(last, "modified")?))).transpose()
     }
 
     /// Counts the records that everybody may see by their source.

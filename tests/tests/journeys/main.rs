@@ -4,10 +4,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what a test cannot do must fail it")]
 
+mod clients;
 mod counts;
 mod documents;
 mod find;
 mod launch;
 mod portal;
+mod protocols;
 mod publish;
 mod sparql;

@@ -81,6 +81,7 @@ struct Page {
 
 async fn page(app: &Arc<App>, asked: &Asked, size: u32) -> Result<Page, Failure> {
     let after = asked.after.max(0);
+    let counts = app.census.counts(&app.ledger).await?;
     // One more than the page holds says whether another follows.
     let mut stored = app.ledger.public_after(after, None, &[], size + 1).await?;
     let more = stored.len() > size as usize;
@@ -109,10 +110,10 @@ async fn page(app: &Arc<App>, asked: &Asked, size: u32) -> Result<Page, Failure>
         first: address(0),
         previous: previous.map(address),
         next: next.map(address),
-        total: app.ledger.count().await?,
+        total: counts.records,
         size: size.into(),
     };
-    let modified = app.ledger.known_span().await?.map(|(_, last)| last);
+    let modified = counts.span.map(|(_, last)| last);
     let records = described_all(app, stored).await?.into_iter().filter_map(|(_, described)| described).collect();
     Ok(Page { base: app.base.clone(), modified, records, links })
 }

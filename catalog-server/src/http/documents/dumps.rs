@@ -39,8 +39,8 @@ pub async fn of_source(
 ) -> Result<Response, Failure> {
     let missing = || Failure::not_found("source", &file);
     let name = file.strip_suffix(".nq.gz").unwrap_or(&file);
-    let sources = app.ledger.sources().await?;
-    let (source, _) = sources.into_iter().find(|(known, _)| known == name).ok_or_else(missing)?;
+    let counts = app.census.counts(&app.ledger).await?;
+    let (source, _) = counts.source(name).cloned().ok_or_else(missing)?;
     let dump = app.dumps.get(&app, Some(&source)).await?;
     send(&dump, &source, &headers).await
 }
@@ -77,11 +77,9 @@ pub async fn statistics(State(app): State<Arc<App>>, headers: HeaderMap) -> Resu
     if is_unchanged(&headers, &tag, None) {
         return Ok(unchanged(tag));
     }
-    let statistics = void::Statistics {
-        sources: app.ledger.sources().await?,
-        modified: app.ledger.known_span().await?.map(|(_, last)| last.to_string()),
-        ..dump.statistics
-    };
+    let counts = app.census.counts(&app.ledger).await?;
+    let statistics =
+        void::Statistics { sources: counts.sources.clone(), modified: counts.modified(), ..dump.statistics };
     let body = syntax.write(&void::description(&app.base, &statistics)).map_err(Failure::internal)?;
     document(syntax.media_type(), body, Some(tag))
 }

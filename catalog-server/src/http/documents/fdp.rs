@@ -41,10 +41,11 @@ pub async fn root(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Res
     if is_unchanged(&headers, &tag, None) {
         return Ok(unchanged(tag));
     }
-    let sources = app.ledger.sources().await?;
-    let modified = modified(&app).await?;
+    let counts = app.census.counts(&app.ledger).await?;
+    let modified = counts.modified();
     let about = Catalogue { base: &app.base, zone: &app.config.zone.name, modified: modified.as_deref() };
-    let body = syntax.write(&fdp::root(&about, env!("CARGO_PKG_VERSION"), &sources)).map_err(Failure::internal)?;
+    let body =
+        syntax.write(&fdp::root(&about, env!("CARGO_PKG_VERSION"), &counts.sources)).map_err(Failure::internal)?;
     document(syntax.media_type(), body, Some(tag))
 }
 
@@ -69,9 +70,8 @@ pub async fn catalogue(
     let syntax = syntax_of(&headers, None, &Syntax::GRAPHS)?;
     let after = asked.after.max(0);
     let tag = tag(&format!("{}-fdp-{after}-{}", app.ledger.last_seq(), syntax.suffix()))?;
-    let sources = app.ledger.sources().await?;
-    let (source, count) =
-        sources.into_iter().find(|(known, _)| *known == source).ok_or_else(|| Failure::not_found("source", &source))?;
+    let counts = app.census.counts(&app.ledger).await?;
+    let (source, count) = counts.source(&source).cloned().ok_or_else(|| Failure::not_found("source", &source))?;
     if is_unchanged(&headers, &tag, None) {
         return Ok(unchanged(tag));
     }
@@ -88,7 +88,7 @@ pub async fn catalogue(
         size: PAGE.into(),
         collection: iri,
     };
-    let modified = modified(&app).await?;
+    let modified = counts.modified();
     let about = Catalogue { base: &app.base, zone: &app.config.zone.name, modified: modified.as_deref() };
     let mut triples = fdp::catalogue(&about, env!("CARGO_PKG_VERSION"), &source, count);
     triples.extend(hydra::page(&links));
@@ -97,8 +97,4 @@ pub async fn catalogue(
     }
     let body = syntax.write(&triples).map_err(Failure::internal)?;
     document(syntax.media_type(), body, Some(tag))
-}
-
-async fn modified(app: &App) -> Result<Option<String>, Failure> {
-    Ok(app.ledger.known_span().await?.map(|(_, last)| last.to_string()))
 }

@@ -57,7 +57,7 @@ type Answered = Result<Result<String, Fault>, Failure>;
 async fn fulfil(app: &Arc<App>, request: Request, mut xml: Xml) -> Answered {
     match request {
         Request::Identify => {
-            let span = app.ledger.known_span().await?;
+            let span = app.census.counts(&app.ledger).await?.span;
             let mailbox = format!("catalogue@{}", host(&app.base));
             oai::identify(
                 &mut xml,
@@ -78,7 +78,8 @@ async fn fulfil(app: &Arc<App>, request: Request, mut xml: Xml) -> Answered {
             oai::formats(&mut xml);
         }
         Request::Sets => {
-            let sources: Vec<String> = app.ledger.sources().await?.into_iter().map(|(source, _)| source).collect();
+            let counts = app.census.counts(&app.ledger).await?;
+            let sources: Vec<String> = counts.sources.iter().map(|(source, _)| source.clone()).collect();
             oai::sets(&mut xml, &KINDS, &sources);
         }
         Request::Record(identifier, format) => {

@@ -1,11 +1,12 @@
-"""Crawls the catalogue as harvesters of DCAT do, and judges it by official shapes. Arguments: base, number of records, shapes of
-DCAT-AP, shapes of the FAIR Data Point (several files)."""
+"""Crawls the catalogue as harvesters of DCAT do, and judges it by official shapes. Arguments: base, number of records, releases of
+the shapes of DCAT-AP (with commas between), shapes of the FAIR Data Point (several files)."""
 import sys
 import rdflib
 import requests
 from pyshacl import validate
 
-base, records, dcat_ap, fdp_shapes = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4:]
+base, records, dcat_ap, fdp_shapes = sys.argv[1], int(sys.argv[2]), sys.argv[3].split(","), sys.argv[4:]
+SH = rdflib.Namespace("http://www.w3.org/ns/shacl#")
 DCAT = rdflib.Namespace("http://www.w3.org/ns/dcat#")
 HYDRA = rdflib.Namespace("http://www.w3.org/ns/hydra/core#")
 LDP = rdflib.Namespace("http://www.w3.org/ns/ldp#")
@@ -22,10 +23,18 @@ def crawl(address):
         assert pages < 1000
     return graph, pages
 
-def judge(name, graph, files):
+def read(files):
     shapes = rdflib.Graph()
     for file in files:
         shapes.parse(file, format="turtle")
+    # Release 3.0.1 refers to two property shapes that it does not define; no validator can judge by them.
+    for shape, prop in list(shapes.subject_objects(SH.property)):
+        if shapes.value(prop, SH.path) is None:
+            shapes.remove((shape, SH.property, prop))
+    return shapes
+
+def judge(name, graph, files):
+    shapes = read(files)
     conforms, _, text = validate(graph, shacl_graph=shapes, inference="none", advanced=False)
     assert conforms, f"{name}:\n{text[:4000]}"
 
@@ -35,12 +44,13 @@ assert len(set(graph.objects(catalogue, DCAT.record))) == records, len(set(graph
 assert {int(n) for n in graph.objects(catalogue, HYDRA.totalItems)} == {records}
 assert pages == -(-records // 25), (pages, records)
 assert len(set(graph.objects(catalogue, DCAT.service))) == 3
-judge("DCAT-AP", graph, [dcat_ap])
+for release in dcat_ap:
+    judge(release, graph, [release])
 
 # The shapes must be able to fail, or they prove nothing.
 broken = rdflib.Graph() + graph
 broken.remove((None, rdflib.URIRef("http://purl.org/dc/terms/title"), None))
-assert not validate(broken, shacl_graph=rdflib.Graph().parse(dcat_ap, format="turtle"), inference="none")[0]
+assert not validate(broken, shacl_graph=read(dcat_ap[:1]), inference="none")[0]
 
 root = rdflib.Graph().parse(data=requests.get(f"{base}/", headers={"accept": "text/turtle"}).text, format="turtle")
 point = rdflib.URIRef(f"{base}/fdp")

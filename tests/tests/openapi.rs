@@ -49,7 +49,7 @@ async fn every_plain_question_is_answered() {
             ("{source}", "go-esa", "no-source"),
             ("{scheme}", "mission", "no-scheme"),
             ("{concept}", "gaia", "no-concept"),
-            ("{tool}", "go-esa:esa.esdc.aladin", "no-tool"),
+            ("{tool}", "go-esa~esa.esdc.aladin", "no-tool"),
             ("{type}", "CWL", "WDL"),
         ];
         let (mut good, mut missing) = (path.clone(), path.clone());

@@ -214,7 +214,6 @@ fn name_of(agent: &Agent) -> String {
 
 /// Returns the JSON of DataCite's own API.
 pub fn json(described: &Described) -> Value {
-    let (id, id_type) = identifier(described);
     let (general, exact) = resource_type(described.kind());
     let tagged = |key: &str, language: &str, text: &str| {
         let mut node = Map::new();
@@ -243,7 +242,6 @@ pub fn json(described: &Described) -> Value {
     }
     let mut document = json!({
         "schemaVersion": PROFILE,
-        "identifiers": [{ "identifier": id, "identifierType": id_type }],
         "creators": described.creators().iter().map(creator).collect::<Vec<_>>(),
         "titles": described.names().into_iter().map(|(language, text)| tagged("title", language, text)).collect::<Vec<_>>(),
         "publisher": { "name": described.publisher().name },
@@ -252,7 +250,10 @@ pub fn json(described: &Described) -> Value {
         "subjects": subjects,
         "dates": dates(described).into_iter().map(|(date, kind)| json!({ "date": date, "dateType": kind })).collect::<Vec<_>>(),
         "language": "en",
-        "alternateIdentifiers": [{ "alternateIdentifier": described.identifier(), "alternateIdentifierType": "Alidade" }],
+        "alternateIdentifiers": [
+            { "alternateIdentifier": described.iri(), "alternateIdentifierType": "URL" },
+            { "alternateIdentifier": described.identifier(), "alternateIdentifierType": "Alidade" },
+        ],
         "relatedIdentifiers": related(described).into_iter().map(|(id, kind, relation)| json!({ "relatedIdentifier": id, "relatedIdentifierType": kind, "relationType": relation })).collect::<Vec<_>>(),
         "formats": described.record().strings("associatedFileType"),
         "descriptions": descriptions,

@@ -23,7 +23,6 @@ pub fn root(about: &Catalogue<'_>, version: &str, sources: &[(String, u64)]) -> 
     out.iri(&iri, &term(FDP, "conformsToFdpSpec"), SPECIFICATION);
     out.iri(&iri, &term(FDP, "metadataIdentifier"), &format!("{iri}#metadata"));
     out.typed(&iri, &term(DCAT, "endpointURL"), &iri, &term(RDFS, "Resource"));
-    out.iri(&iri, &term(DCAT, "endpointDescription"), &format!("{base}/openapi.json"));
     let container = format!("{iri}/catalog/");
     container_of(&mut out, &container, "Catalogues", &iri, &term(FDP, "metadataCatalog"));
     for (source, _) in sources {

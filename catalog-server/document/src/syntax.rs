@@ -1,9 +1,10 @@
 //! The syntaxes of RDF that documents are written in.
 
+use std::collections::HashSet;
 use std::io;
 
 use catalog_ontology::terms::PREFIXES;
-use oxrdf::{GraphNameRef, Quad, Triple};
+use oxrdf::{GraphNameRef, NamedOrBlankNodeRef, Quad, QuadRef, TermRef, Triple};
 use oxrdfio::{JsonLdProfileSet, RdfFormat, RdfSerializer};
 
 use crate::statements::MORE_PREFIXES;
@@ -96,9 +97,11 @@ impl Syntax {
         }))
     }
 
-    fn write_with<'a>(self, quads: impl Iterator<Item = oxrdf::QuadRef<'a>>) -> Result<Vec<u8>, WriteError> {
+    fn write_with<'a>(self, quads: impl Iterator<Item = QuadRef<'a>>) -> Result<Vec<u8>, WriteError> {
+        let quads: Vec<QuadRef<'a>> = quads.collect();
+        let used: HashSet<&str> = quads.iter().flat_map(namespaces).collect();
         let mut serializer = RdfSerializer::from_format(self.format());
-        for (prefix, iri) in PREFIXES.iter().chain(MORE_PREFIXES) {
+        for (prefix, iri) in PREFIXES.iter().chain(MORE_PREFIXES).filter(|(_, iri)| used.contains(iri)) {
             // A prefix that is no IRI would only make the document longer.
             serializer = match serializer.clone().with_prefix(*prefix, *iri) {
                 Ok(better) => better,
@@ -122,4 +125,21 @@ impl Syntax {
             Self::TriG => RdfFormat::TriG,
         }
     }
+}
+
+/// Returns the namespaces of a statement's names: what a prefix may stand for.
+fn namespaces<'a>(quad: &QuadRef<'a>) -> impl Iterator<Item = &'a str> + use<'a> {
+    let subject = match quad.subject {
+        NamedOrBlankNodeRef::NamedNode(node) => Some(node.as_str()),
+        NamedOrBlankNodeRef::BlankNode(_) => None,
+    };
+    let object = match quad.object {
+        TermRef::NamedNode(node) => Some(node.as_str()),
+        TermRef::Literal(literal) => Some(literal.datatype().as_str()),
+        TermRef::BlankNode(_) => None,
+    };
+    [subject, Some(quad.predicate.as_str()), object].into_iter().flatten().map(|iri| {
+        let end = iri.rfind(['#', '/']).map_or(0, |at| at + 1);
+        iri.get(..end).unwrap_or_default()
+    })
 }

@@ -36,9 +36,12 @@ pub fn service(service: &Service<'_>) -> Value {
     })
 }
 
+/// Stands between zone and identifier in a tool's id: neither can hold it, and no client has to escape it.
+pub const JOINT: char = '~';
+
 /// Returns the id of a tool: the zone and the identifier.
 pub fn id(described: &Described) -> String {
-    format!("{}:{}", described.ledger().zone, described.identifier())
+    format!("{}{JOINT}{}", described.ledger().zone, described.identifier())
 }
 
 /// Returns a tool with its versions, which are given as descriptions of each.
@@ -78,5 +81,5 @@ pub fn class(kind: Kind) -> Value {
 }
 
 fn url(described: &Described) -> String {
-    format!("{}/ga4gh/trs/v2/tools/{}", described.base(), id(described).replace(':', "%3A"))
+    format!("{}/ga4gh/trs/v2/tools/{}", described.base(), id(described))
 }

@@ -149,7 +149,10 @@ pub fn session_cookie(secret: Option<&str>, secure: bool) -> Result<HeaderValue,
 pub async fn same_origin(State(app): State<Arc<App>>, request: Request, next: Next) -> Result<Response, Failure> {
     let is_safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     // Queries and harvesting are read-only, and scripts of other origins may ask them.
-    if is_safe || matches!(request.uri().path(), "/sparql" | "/oai") || request.headers().contains_key(header::AUTHORIZATION) {
+    if is_safe
+        || matches!(request.uri().path(), "/sparql" | "/oai")
+        || request.headers().contains_key(header::AUTHORIZATION)
+    {
         return Ok(next.run(request).await);
     }
     let headers = request.headers();

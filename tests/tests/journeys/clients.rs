@@ -74,7 +74,7 @@ async fn tools_of_other_communities_understand_the_catalogue() {
     run("pages.py", &["extruct"], &with(of("record")));
     run("crates.py", &["rocrate"], &with(of("id")));
     run("observatory.py", &["pyvo"], &with(Vec::new()));
-    let pipeline = "go-esa:esa.jwst.detector1-image2";
+    let pipeline = "go-esa~esa.jwst.detector1-image2";
     run("tools.py", &["trs_cli"], &with(vec![tools.to_string(), pipeline.to_owned(), "1.0.0".to_owned()]));
     ldes(&sandbox, all);
 }
@@ -86,10 +86,12 @@ async fn the_catalogue_conforms_to_the_official_shapes() {
     };
     let sandbox = Sandbox::with_sample().await;
     let all = count(&sandbox, &[]).await;
-    let shapes = data.join("dcat/semic-dcat-ap/3.0.1/shacl/dcat-ap-SHACL.ttl");
+    let shapes =
+        ["3.0.0", "3.0.1"].map(|release| data.join(format!("dcat/semic-dcat-ap/{release}/shacl/dcat-ap-SHACL.ttl")));
+    let shapes = shapes.map(|path| path.display().to_string()).join(",");
     let reset = "dcat/fair-data-point/src/main/resources/org/fairdatateam/fairdatapoint/service/reset";
     let fdp = ["fdp", "metadata-service", "resource", "catalog", "data-service"];
-    let mut arguments = vec![sandbox.base().to_owned(), all.to_string(), shapes.display().to_string()];
+    let mut arguments = vec![sandbox.base().to_owned(), all.to_string(), shapes];
     arguments.extend(fdp.map(|name| data.join(reset).join(format!("shape-{name}.ttl")).display().to_string()));
     run("shapes.py", &["pyshacl", "rdflib", "requests"], &arguments);
 }

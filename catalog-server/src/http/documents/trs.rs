@@ -171,7 +171,7 @@ fn described_at(app: &App, stored: &StoredRecord, version: &StoredVersion) -> Op
 /// Finds the record of a tool's id.
 async fn record_of(app: &App, id: &str) -> Result<StoredRecord, Failure> {
     let missing = || Failure::not_found("tool", id);
-    let (zone, identifier) = id.split_once(':').ok_or_else(missing)?;
+    let (zone, identifier) = id.split_once(trs::JOINT).ok_or_else(missing)?;
     let zone: ZoneId = zone.parse().map_err(|_| missing())?;
     let identifier: Identifier = identifier.parse().map_err(|_| missing())?;
     let found = app.ledger.record(&zone, &identifier).await?;
@@ -188,7 +188,7 @@ async fn version_of(app: &App, id: &str, version: &str) -> Result<(StoredRecord,
 }
 
 /// Gives a tool.
-#[utoipa::path(get, path = "/ga4gh/trs/v2/tools/{tool}", tag = "trs", params(("tool" = String, Path, description = "zone:namespace.name")),
+#[utoipa::path(get, path = "/ga4gh/trs/v2/tools/{tool}", tag = "trs", params(("tool" = String, Path, description = "zone~namespace.name")),
     responses((status = 200, description = "The tool"), (status = 404, description = "No such tool", body = Problem)))]
 pub async fn tool(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<Value>, Failure> {
     let stored = record_of(&app, &id).await?;
@@ -197,7 +197,7 @@ pub async fn tool(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result
 }
 
 /// Lists the versions of a tool.
-#[utoipa::path(get, path = "/ga4gh/trs/v2/tools/{tool}/versions", tag = "trs", params(("tool" = String, Path, description = "zone:namespace.name")),
+#[utoipa::path(get, path = "/ga4gh/trs/v2/tools/{tool}/versions", tag = "trs", params(("tool" = String, Path, description = "zone~namespace.name")),
     responses((status = 200, description = "The versions"), (status = 404, description = "No such tool", body = Problem)))]
 pub async fn versions(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<Value>, Failure> {
     let Json(mut tool) = tool(State(app), Path(id)).await?;
@@ -206,7 +206,7 @@ pub async fn versions(State(app): State<Arc<App>>, Path(id): Path<String>) -> Re
 
 /// Gives a version of a tool.
 #[utoipa::path(get, path = "/ga4gh/trs/v2/tools/{tool}/versions/{version}", tag = "trs",
-    params(("tool" = String, Path, description = "zone:namespace.name"), ("version" = String, Path, description = "A version")),
+    params(("tool" = String, Path, description = "zone~namespace.name"), ("version" = String, Path, description = "A version")),
     responses((status = 200, description = "The version"), (status = 404, description = "No such version", body = Problem)))]
 pub async fn version(
     State(app): State<Arc<App>>,
@@ -267,7 +267,7 @@ fn wrapped(file: Option<&(String, String, String)>, kind: &str, path: &str) -> R
 
 /// Gives the primary descriptor.
 #[utoipa::path(get, path = "/ga4gh/trs/v2/tools/{tool}/versions/{version}/{type}/descriptor", tag = "trs",
-    params(("tool" = String, Path, description = "zone:namespace.name"), ("version" = String, Path, description = "A version"), ("type" = String, Path, description = "CWL or PLAIN_CWL")),
+    params(("tool" = String, Path, description = "zone~namespace.name"), ("version" = String, Path, description = "A version"), ("type" = String, Path, description = "CWL or PLAIN_CWL")),
     responses((status = 200, description = "The descriptor"), (status = 404, description = "No such descriptor", body = Problem)))]
 pub async fn descriptor(
     State(app): State<Arc<App>>,
@@ -294,7 +294,7 @@ pub struct FilesAs {
 
 /// Lists the files of a descriptor.
 #[utoipa::path(get, path = "/ga4gh/trs/v2/tools/{tool}/versions/{version}/{type}/files", tag = "trs",
-    params(FilesAs, ("tool" = String, Path, description = "zone:namespace.name"), ("version" = String, Path, description = "A version"), ("type" = String, Path, description = "CWL")),
+    params(FilesAs, ("tool" = String, Path, description = "zone~namespace.name"), ("version" = String, Path, description = "A version"), ("type" = String, Path, description = "CWL")),
     responses((status = 200, description = "The files"), (status = 307, description = "The whole package is there"), (status = 404, description = "No such descriptor", body = Problem)))]
 pub async fn files(
     State(app): State<Arc<App>>,
@@ -316,7 +316,7 @@ pub async fn files(
 
 /// Lists the tests of a descriptor: packages name none that this service could tell.
 #[utoipa::path(get, path = "/ga4gh/trs/v2/tools/{tool}/versions/{version}/{type}/tests", tag = "trs",
-    params(("tool" = String, Path, description = "zone:namespace.name"), ("version" = String, Path, description = "A version"), ("type" = String, Path, description = "CWL")),
+    params(("tool" = String, Path, description = "zone~namespace.name"), ("version" = String, Path, description = "A version"), ("type" = String, Path, description = "CWL")),
     responses((status = 200, description = "An empty list"), (status = 404, description = "No such version", body = Problem)))]
 pub async fn tests(
     State(app): State<Arc<App>>,
@@ -328,7 +328,7 @@ pub async fn tests(
 
 /// Gives the container files: images are named by digest only, so there are none.
 #[utoipa::path(get, path = "/ga4gh/trs/v2/tools/{tool}/versions/{version}/containerfile", tag = "trs",
-    params(("tool" = String, Path, description = "zone:namespace.name"), ("version" = String, Path, description = "A version")),
+    params(("tool" = String, Path, description = "zone~namespace.name"), ("version" = String, Path, description = "A version")),
     responses((status = 200, description = "An empty list"), (status = 404, description = "No such version", body = Problem)))]
 pub async fn container_file(
     State(app): State<Arc<App>>,

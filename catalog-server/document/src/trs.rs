@@ -68,7 +68,6 @@ pub fn version(described: &Described) -> Value {
         "name": version, "author": described.creators().into_iter().map(|agent| agent.name).collect::<Vec<_>>(),
         "is_production": true, "images": images, "meta_version": described.ledger().seq.to_string(),
         "descriptor_type": if is_pipeline { vec!["CWL"] } else { Vec::new() },
-        "descriptor_type_version": { "CWL": [described.record().string("cwlVersion").unwrap_or("v1.2")] },
         "containerfile": false, "verified": described.record().is_official(), "signed": false,
         "included_apps": [],
     })

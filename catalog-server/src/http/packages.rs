@@ -113,11 +113,15 @@ pub async fn download(
     let is_zip = blob.starts_with(b"PK");
     let (media_type, suffix) = if is_zip { ("application/zip", "zip") } else { ("application/gzip", "tar.gz") };
     let file = format!("attachment; filename=\"{}-{version}.datalab.{suffix}\"", identifier.name());
+    // Signposting: content leads back to the page that it belongs to.
+    let page =
+        format!("<{}/record/{}/{identifier}>; rel=\"collection\"; type=\"text/html\"", app.base, app.config.zone.id);
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
         (header::CONTENT_DISPOSITION, HeaderValue::from_str(&file).map_err(Failure::internal)?),
         (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600")),
         (header::ETAG, tag),
+        (header::LINK, HeaderValue::from_str(&page).map_err(Failure::internal)?),
     ];
     Ok((headers, blob).into_response())
 }

@@ -90,7 +90,7 @@ const OVERVIEW: [(&str, &str); 13] = [
     ("author", "Author"),
     ("creator", "Creator"),
     ("publisher", "Publisher"),
-    ("citation", "Cite"),
+    ("citation", "Described in"),
     ("codeRepository", "Source code"),
 ];
 

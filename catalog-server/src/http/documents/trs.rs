@@ -308,9 +308,8 @@ pub async fn files(
     }
     let files = files_of(&app, &id, &version, &kind).await?;
     let kind_of = |path: &str| if path == files.primary { "PRIMARY_DESCRIPTOR" } else { "SECONDARY_DESCRIPTOR" };
-    let list = files.files.iter().map(|(path, _, digest)| {
-        json!({ "path": path, "file_type": kind_of(path), "checksum": { "type": "sha256", "checksum": digest } })
-    });
+    // No checksums: release 2.0.1 allows them here, and clients of 2.0.0 refuse what they do not know.
+    let list = files.files.iter().map(|(path, ..)| json!({ "path": path, "file_type": kind_of(path) }));
     Ok(Json(Value::Array(list.collect())).into_response())
 }
 

@@ -178,11 +178,13 @@ async fn follow_graph(app: Arc<App>) {
                 app.set_graph_warm();
                 let applied = app.graph.applied_seq();
                 let changed = committed.wait_for(|last| *last > applied);
-                let ledger_is_closed = tokio::time::timeout(CHECK_EVERY, changed).await.is_ok_and(|it| it.is_err());
+                let ledger_is_closed = tokio::time::timeout(LOOK_EVERY, changed).await.is_ok_and(|it| it.is_err());
                 if ledger_is_closed {
                     return;
                 }
-                if checked.elapsed() > CHECK_EVERY {
+                if !app.graph.is_in_place() {
+                    app.graph.give_up("its folder was removed".to_owned());
+                } else if checked.elapsed() > CHECK_EVERY {
                     check_graph(&app).await;
                     checked = Instant::now();
                 }

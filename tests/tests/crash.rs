@@ -220,6 +220,59 @@ async fn a_lost_index_comes_back_by_itself() {
     assert_eq!(sandbox.search(&[("size", "0")]).await.total, total + 2);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_graph_comes_back_by_itself() {
+    let mut sandbox = Sandbox::with_sample().await;
+    sandbox.wait_until_in_step().await;
+    let statements = statements(&sandbox).await;
+    assert!(statements > 1000, "{statements}");
+    let graph = sandbox.data().join("graph");
+    let generation = std::fs::read_to_string(graph.join("CURRENT")).unwrap();
+
+    // Nothing is filled again when nothing is wrong.
+    sandbox.restart().await;
+    sandbox.wait_until_in_step().await;
+    assert_eq!(self::statements(&sandbox).await, statements);
+    assert_eq!(std::fs::read_to_string(graph.join("CURRENT")).unwrap(), generation);
+
+    // Deleted while it is stopped, and while it runs.
+    sandbox.stop();
+    std::fs::remove_dir_all(&graph).unwrap();
+    sandbox.run().await;
+    graph_comes_back(&sandbox, statements).await;
+    std::fs::remove_dir_all(&graph).unwrap();
+    graph_comes_back(&sandbox, statements).await;
+    // A byte of every file turned while it is stopped.
+    sandbox.stop();
+    for file in files(&graph) {
+        let mut bytes = std::fs::read(&file).unwrap();
+        if let Some(last) = bytes.last_mut() {
+            *last ^= 0x20;
+            std::fs::write(&file, bytes).unwrap();
+        }
+    }
+    sandbox.run().await;
+    graph_comes_back(&sandbox, statements).await;
+}
+
+/// Counts the statements of the default graph.
+async fn statements(sandbox: &Sandbox) -> u64 {
+    let query = "/sparql?query=SELECT(COUNT(*)AS%20%3Fn)%7B%3Fs%20%3Fp%20%3Fo%7D";
+    let answer = sandbox.request("GET", query).header("accept", "text/csv").send().await.unwrap();
+    let text = answer.text().await.unwrap();
+    text.lines().nth(1).and_then(|line| line.parse().ok()).unwrap_or(0)
+}
+
+/// Waits until the graph's files are there and every statement is.
+async fn graph_comes_back(sandbox: &Sandbox, expected: u64) {
+    let started = Instant::now();
+    let current = sandbox.data().join("graph/CURRENT");
+    while !(current.exists() && sandbox.get("/readyz").await.0 == 200 && statements(sandbox).await == expected) {
+        assert!(started.elapsed() < Duration::from_secs(60), "the graph does not come back");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// Waits until search is right again; until then records and pages must answer, and search may say 503 but nothing wrong.
 async fn comes_back(sandbox: &Sandbox, total: usize) {
     let started = Instant::now();

@@ -19,7 +19,7 @@ mod store;
 mod syntax;
 
 pub use format::{AnswerFormat, GraphSyntax};
-pub use query::{Answered, Cancellation, Evaluator, Limits, Query, QueryDataset, QueryError, QueryForm};
+pub use query::{Answered, Cancellation, Evaluator, Limits, Query, QueryDataset, QueryError, QueryForm, on_deep_stack};
 pub use reader::{Reader, Version};
 pub use rebuild::Rebuild;
 pub use statistics::{PredicateStatistics, Statistics};

@@ -124,7 +124,7 @@ impl Query {
                 SparqlParser::new().with_base_iri(base).map_err(|error| QueryError::Syntax(error.to_string()))?;
             parser.parse_query(text).map_err(|error| QueryError::Syntax(error.to_string()))
         };
-        Ok(Self { algebra: on_deep_stack(parse)?, dataset: graphs(dataset)?, evaluator: Evaluator::Best })
+        Ok(Self { algebra: on_deep_stack(parse)??, dataset: graphs(dataset)?, evaluator: Evaluator::Best })
     }
 
     /// Returns what the query asks for.
@@ -155,7 +155,7 @@ impl Query {
         sink: &mut (dyn Write + Send),
     ) -> Result<Answered, QueryError> {
         let watch = Watch::start(cancellation.clone(), limits.time);
-        let answer = on_deep_stack(|| self.run(view, format, limits, cancellation, sink));
+        let answer = on_deep_stack(|| self.run(view, format, limits, cancellation, sink)).and_then(|answer| answer);
         // What was interrupted may look like a short answer or like another error.
         let late = watch.stop();
         match answer {
@@ -261,12 +261,28 @@ fn graphs(dataset: &QueryDataset) -> Result<Option<Graphs>, QueryError> {
     Ok(Some((default.into_iter().map(Into::into).collect(), named.into_iter().map(Into::into).collect())))
 }
 
-/// Runs a closure on a thread whose stack holds whatever the guard lets through.
-fn on_deep_stack<T: Send>(run: impl FnOnce() -> Result<T, QueryError> + Send) -> Result<T, QueryError> {
+std::thread_local! {
+    /// Says that this thread has a stack for whatever the guard lets through.
+    static IS_DEEP: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Runs a closure on a thread whose stack holds whatever the guard lets through; queries in it need no thread of their own.
+///
+/// # Errors
+///
+/// When no thread can be made, or when the closure panics.
+pub fn on_deep_stack<T: Send>(run: impl FnOnce() -> T + Send) -> Result<T, QueryError> {
+    if IS_DEEP.get() {
+        return Ok(run());
+    }
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("sparql".to_owned()).stack_size(STACK);
+        let run = || {
+            IS_DEEP.set(true);
+            run()
+        };
         let handle = thread.spawn_scoped(scope, run).map_err(|error| QueryError::Internal(error.to_string()))?;
-        handle.join().unwrap_or_else(|_| Err(QueryError::Internal("the evaluator failed".to_owned())))
+        handle.join().map_err(|_| QueryError::Internal("the evaluator failed".to_owned()))
     })
 }
 

@@ -116,6 +116,11 @@ impl Store {
         self.shared.state.write().unwrap_or_else(PoisonError::into_inner).cause = Some(cause);
     }
 
+    /// Says whether the folder still has what was opened: somebody may have removed it.
+    pub fn is_in_place(&self) -> bool {
+        folder::current(&self.shared.folder).is_ok_and(|current| current.is_some())
+    }
+
     /// Reads every byte of the generation and compares checksums; the error says what is damaged.
     pub fn check(&self) -> Result<(), Error> {
         let state = self.shared.state();
@@ -182,6 +187,7 @@ impl Store {
 
     /// Begins to fill the graph anew; queries go on with what is there.
     pub fn rebuild(&self) -> Result<Rebuild, Error> {
+        std::fs::create_dir_all(&self.shared.folder)?;
         Ok(Rebuild::new(self.shared.folder.clone(), folder::next(&self.shared.folder)?))
     }
 

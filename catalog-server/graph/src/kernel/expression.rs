@@ -20,7 +20,8 @@ const REGEX_SIZE: usize = 1_000_000;
 
 /// An expression whose variables are columns.
 pub(super) enum Compiled {
-    Constant(u32),
+    /// A value that is read once.
+    Constant(Value<'static>),
     /// A column; none when the table does not have the variable.
     Column(Option<usize>),
     Bound(Option<usize>),
@@ -78,8 +79,8 @@ impl Kernel<'_> {
             Ok(Compiled::Compare(Box::new(self.compile(a, table)?), Box::new(self.compile(b, table)?), test))
         };
         Ok(match expression {
-            Expression::NamedNode(node) => Compiled::Constant(self.intern_term(&node.clone().into())),
-            Expression::Literal(literal) => Compiled::Constant(self.intern_term(&literal.clone().into())),
+            Expression::NamedNode(node) => Compiled::Constant(Value::Node(self.intern_term(&node.clone().into()))),
+            Expression::Literal(literal) => Compiled::Constant(literal_value(literal.clone())),
             Expression::Variable(variable) => Compiled::Column(table.column(variable.as_str())),
             Expression::Bound(variable) => Compiled::Bound(table.column(variable.as_str())),
             Expression::Or(a, b) => Compiled::Or(vec![self.compile(a, table)?, self.compile(b, table)?]),
@@ -166,10 +167,15 @@ impl Kernel<'_> {
     }
 
     /// Evaluates an expression for a row; none is an error or an unbound variable.
-    pub(super) fn evaluate(&self, expression: &Compiled, table: &Table, row: usize) -> Outcome<Option<Value<'_>>> {
-        let value = |expression: &Compiled| self.evaluate(expression, table, row);
+    pub(super) fn evaluate<'s>(
+        &'s self,
+        expression: &'s Compiled,
+        table: &Table,
+        row: usize,
+    ) -> Outcome<Option<Value<'s>>> {
+        let value = |expression: &'s Compiled| self.evaluate(expression, table, row);
         Ok(match expression {
-            Compiled::Constant(id) => Some(self.value(*id)),
+            Compiled::Constant(value) => Some(value.borrowed()),
             Compiled::Column(column) => table.get(*column, row).map(|id| self.value(id)),
             Compiled::Bound(column) => Some(Value::truth(table.get(*column, row).is_some())),
             Compiled::Or(list) => self.any(list, table, row, true)?,
@@ -223,7 +229,7 @@ impl Kernel<'_> {
     }
 
     /// OR when `wanted` is true, AND when it is false.
-    fn any<'s>(&'s self, list: &[Compiled], table: &Table, row: usize, wanted: bool) -> Outcome<Option<Value<'s>>> {
+    fn any<'s>(&'s self, list: &'s [Compiled], table: &Table, row: usize, wanted: bool) -> Outcome<Option<Value<'s>>> {
         let mut error = false;
         for expression in list {
             match self.evaluate(expression, table, row)?.and_then(|value| value.effective_boolean_value()) {
@@ -313,11 +319,7 @@ impl Kernel<'_> {
     pub(super) fn value(&self, id: u32) -> Value<'_> {
         let Some(bytes) = self.view_bytes(id) else {
             return match self.term(id) {
-                Term::Literal(literal) if is_simple(&literal) => Value::Text(literal.destruct().0.into()),
-                Term::Literal(literal) => match literal.language().map(str::to_owned) {
-                    Some(language) => Value::Tagged(literal.destruct().0.into(), language.into()),
-                    None => Value::Literal(Term::from(literal).into()),
-                },
+                Term::Literal(literal) => literal_value(literal),
                 _ => Value::Node(id),
             };
         };
@@ -367,6 +369,16 @@ fn simple(function: &Function) -> Option<Simple> {
         Function::IsNumeric => Simple::IsNumeric,
         _ => return None,
     })
+}
+
+fn literal_value(literal: Literal) -> Value<'static> {
+    if is_simple(&literal) {
+        return Value::Text(literal.destruct().0.into());
+    }
+    match literal.language().map(str::to_owned) {
+        Some(language) => Value::Tagged(literal.destruct().0.into(), language.into()),
+        None => Value::Literal(Term::from(literal).into()),
+    }
 }
 
 fn is_simple(literal: &Literal) -> bool {

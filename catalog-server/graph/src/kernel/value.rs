@@ -23,6 +23,16 @@ pub(super) enum Value<'a> {
 }
 
 impl Value<'_> {
+    /// Returns the same value without a copy of its text.
+    pub(super) fn borrowed(&self) -> Value<'_> {
+        match self {
+            Self::Node(id) => Value::Node(*id),
+            Self::Text(text) => Value::Text(Cow::Borrowed(text)),
+            Self::Tagged(text, language) => Value::Tagged(Cow::Borrowed(text), Cow::Borrowed(language)),
+            Self::Literal(literal) => Value::Literal(literal.clone()),
+        }
+    }
+
     /// Makes a truth value.
     pub(super) fn truth(truth: bool) -> Self {
         Self::Literal(ExpressionTerm::BooleanLiteral(truth.into()))

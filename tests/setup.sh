@@ -49,6 +49,22 @@ if [ ! -x "$clients/node/node_modules/.bin/ldes-client" ]; then
   fi
 fi
 
+if ! python3 -c 'import SPARQLWrapper' 2>/dev/null; then
+  echo "installing: SPARQLWrapper"
+  python3 -m pip install --quiet --user SPARQLWrapper 2>/dev/null ||
+    python3 -m pip install --quiet --user --break-system-packages SPARQLWrapper ||
+    echo "could not install SPARQLWrapper; its test is left out" >&2
+fi
+
+# Comunica has a hundred packages: it is installed once, beside nobody's else.
+comunica="${COMUNICA_FOLDER:-$HOME/.cache/alidade-tests/comunica}"
+if command -v npm >/dev/null && [ ! -d "$comunica/node_modules/@comunica/query-sparql" ]; then
+  echo "installing: @comunica/query-sparql"
+  mkdir -p "$comunica"
+  (cd "$comunica" && npm install --no-audit --no-fund --silent @comunica/query-sparql@4) ||
+    echo "could not install @comunica/query-sparql; its test is left out" >&2
+fi
+
 if ! "${CARGO:-cargo}" nextest --version >/dev/null 2>&1; then
   echo "cargo-nextest is not installed, so cargo test runs instead; for a faster run: cargo install --locked cargo-nextest"
 fi

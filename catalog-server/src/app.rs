@@ -15,11 +15,9 @@ use crate::config::Config;
 use crate::dumps::Dumps;
 use crate::labels::FacetLabels;
 use crate::launcher::Launcher;
+use crate::sparql::Pool;
 use crate::view::Projection;
 use crate::view::volumes::VolumeShelf;
-
-/// SPARQL queries evaluated at once; more wait shortly, then are asked to come again (THREATS T21).
-const QUERY_SLOTS: usize = 2;
 
 /// Uploads held in memory at once, at 50 MiB each at the most.
 const UPLOAD_SLOTS: usize = 8;
@@ -52,8 +50,8 @@ pub struct App {
     pub dumps: Dumps,
     /// When the server was started.
     pub started: jiff::Timestamp,
-    /// SPARQL queries that may start.
-    pub query_slots: Arc<Semaphore>,
+    /// The processes that answer SPARQL queries.
+    pub queries: Arc<Pool>,
     /// Uploads that may start.
     pub upload_slots: Arc<Semaphore>,
     /// The OpenAPI document.
@@ -84,7 +82,7 @@ pub struct Parts {
 impl App {
     /// Puts the parts together.
     pub fn new(config: Config, parts: Parts) -> Self {
-        let base = config.base();
+        let (base, queries) = (config.base(), Pool::new(config.sparql));
         let dumps = Dumps::new(config.data_dir.join("dumps"));
         let Parts { ledger, graph, index, projection, volumes, launcher, openapi } = parts;
         Self {
@@ -101,7 +99,7 @@ impl App {
             census: Census::default(),
             dumps,
             started: jiff::Timestamp::now(),
-            query_slots: Arc::new(Semaphore::new(QUERY_SLOTS)),
+            queries,
             upload_slots: Arc::new(Semaphore::new(UPLOAD_SLOTS)),
             openapi,
             warm: AtomicBool::new(false),

@@ -7,6 +7,8 @@ use catalog_launch::ZoneConfig;
 use catalog_schemas::id::ZoneId;
 use serde::Deserialize;
 
+use crate::http::client_address::Network;
+
 /// The configuration that is used when there is none: two demonstration datazones.
 const EMBEDDED: &str = include_str!("../sample/alidade.toml");
 
@@ -17,6 +19,15 @@ pub const EXPLAINED: &[(&str, &str)] = &[
     ("dataDir", "folder for everything that is kept (ALIDADE_DATA_DIR; ./data)"),
     ("sample", "whether an empty catalogue is filled with the sample (ALIDADE_SAMPLE=0|1; true)"),
     ("zone.id, zone.name", "this server's zone (ALIDADE_ZONE for the id; go-esa)"),
+    (
+        "trustedProxies",
+        "addresses of reverse proxies whose X-Forwarded-For is believed, such as [\"10.0.0.0/8\"] (none)",
+    ),
+    ("sparql.workers", "queries answered at once, each in a process of its own (2)"),
+    ("sparql.seconds, sparql.secondsSignedIn", "how long a query of anybody, of somebody signed in may take (10, 60)"),
+    ("sparql.rows, sparql.mebibytes", "how large an answer may be (100000, 32)"),
+    ("sparql.memoryMiB", "memory that a query may use (512)"),
+    ("sparql.budgetSeconds", "seconds of evaluation that each client may use a minute (60)"),
     ("quota.sessions, quota.gpus", "launches and GPUs a user may have at once (2, 1)"),
     ("datazone[]", "where launches can go: id, name, backend, endpoint, cpu, memoryMiB, gpu[], volume[], …"),
     ("ALIDADE_CONFIG", "the configuration file (./alidade.toml when it exists, else the embedded one)"),
@@ -71,10 +82,14 @@ pub struct Config {
     /// A token for the first administrator; made and printed once when absent.
     #[serde(skip)]
     pub admin_token: Option<String>,
+    /// Reverse proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
     /// This server's zone.
     pub zone: Zone,
     /// What users may use.
     pub quota: Quota,
+    /// What queries may use.
+    pub sparql: Sparql,
     /// Where launches can go.
     pub datazone: Vec<ZoneConfig>,
 }
@@ -99,6 +114,41 @@ pub struct Quota {
     pub gpus: u32,
 }
 
+/// What SPARQL queries may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
+pub struct Sparql {
+    /// Queries answered at once, each in a process of its own.
+    pub workers: usize,
+    /// Seconds that a query may take.
+    pub seconds: u64,
+    /// Seconds that a query of somebody signed in may take.
+    pub seconds_signed_in: u64,
+    /// Rows or statements of an answer.
+    pub rows: usize,
+    /// Size of an answer.
+    pub mebibytes: usize,
+    /// Memory that a query may use beside the store's files.
+    #[serde(rename = "memoryMiB")]
+    pub memory_mib: u64,
+    /// Seconds of evaluation that each client may use a minute.
+    pub budget_seconds: u32,
+}
+
+impl Default for Sparql {
+    fn default() -> Self {
+        Self {
+            workers: 2,
+            seconds: 10,
+            seconds_signed_in: 60,
+            rows: 100_000,
+            mebibytes: 32,
+            memory_mib: 512,
+            budget_seconds: 60,
+        }
+    }
+}
+
 impl Default for Quota {
     fn default() -> Self {
         // Two sessions is ESA Datalabs' own figure.
@@ -114,8 +164,10 @@ impl Default for Config {
             data_dir: PathBuf::from("data"),
             sample: true,
             admin_token: None,
+            trusted_proxies: Vec::new(),
             zone: Zone { id: "go-esa".parse().expect("`go-esa` is a zone id"), name: "GO.ESA".to_owned() },
             quota: Quota::default(),
+            sparql: Sparql::default(),
             datazone: Vec::new(),
         }
     }
@@ -206,6 +258,15 @@ impl Config {
         {
             let expected = "it takes 16 to 200 characters".to_owned();
             return Err(ConfigError::Variable { name: "ALIDADE_ADMIN_TOKEN", given: "(not shown)".into(), expected });
+        }
+        let sparql = self.sparql;
+        if !(1..=64).contains(&sparql.workers)
+            || sparql.seconds == 0
+            || sparql.memory_mib < 64
+            || sparql.budget_seconds == 0
+        {
+            let message = "sparql needs 1 to 64 workers, a second at least, and 64 MiB at least".to_owned();
+            return Err(ConfigError::Invalid { path: PathBuf::from("alidade.toml"), message });
         }
         let mut seen = std::collections::HashSet::new();
         for zone in &self.datazone {

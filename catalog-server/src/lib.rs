@@ -2,7 +2,7 @@
 //!
 //! A request is parsed at the edge into types that prove validity, calls one thing and answers. The [`catalog`] is the
 //! only writer; the [`projector`] follows the ledger and keeps the RDF store and the search index in step; the
-//! [`launcher`] drives launches to what the ledger says. It holds no rule of validation, no SQL and no query of its own.
+//! [`launcher`] drives launches to what the ledger says; [`sparql`] hands queries to processes of their own. It holds no rule of validation, no SQL and no query of its own.
 
 pub mod app;
 pub mod catalog;
@@ -16,4 +16,5 @@ pub mod labels;
 pub mod launcher;
 pub mod projector;
 pub mod sample;
+pub mod sparql;
 pub mod view;

@@ -176,6 +176,15 @@ impl Sandbox {
             && parts["sparql"]["appliedSeq"] == parts["ledgerSeq"]
     }
 
+    /// Returns the server's process id.
+    ///
+    /// # Panics
+    ///
+    /// When it does not run.
+    pub fn process_id(&self) -> u32 {
+        self.process.as_ref().expect("the server runs").id()
+    }
+
     /// Asks the server to stop and waits for it.
     ///
     /// # Panics

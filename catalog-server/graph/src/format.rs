@@ -2,9 +2,10 @@
 
 use oxigraph::io::{JsonLdProfileSet, RdfFormat};
 use oxigraph::sparql::results::QueryResultsFormat;
+use serde::{Deserialize, Serialize};
 
 /// A syntax for graphs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum GraphSyntax {
     /// Turtle.
     Turtle,
@@ -14,10 +15,14 @@ pub enum GraphSyntax {
     RdfXml,
     /// JSON-LD.
     JsonLd,
+    /// TriG, for a dataset of one graph.
+    TriG,
+    /// N-Quads, for a dataset of one graph.
+    NQuads,
 }
 
 impl GraphSyntax {
-    /// Every syntax, the preferred first.
+    /// Every syntax of graphs, the preferred first; those of datasets are for queries only.
     pub const ALL: [Self; 4] = [Self::Turtle, Self::JsonLd, Self::RdfXml, Self::NTriples];
 
     /// Returns the media type.
@@ -27,6 +32,8 @@ impl GraphSyntax {
             Self::NTriples => "application/n-triples",
             Self::RdfXml => "application/rdf+xml",
             Self::JsonLd => "application/ld+json",
+            Self::TriG => "application/trig",
+            Self::NQuads => "application/n-quads",
         }
     }
 
@@ -37,6 +44,8 @@ impl GraphSyntax {
             Self::NTriples => "nt",
             Self::RdfXml => "rdf",
             Self::JsonLd => "jsonld",
+            Self::TriG => "trig",
+            Self::NQuads => "nq",
         }
     }
 
@@ -46,12 +55,14 @@ impl GraphSyntax {
             Self::NTriples => RdfFormat::NTriples,
             Self::RdfXml => RdfFormat::RdfXml,
             Self::JsonLd => RdfFormat::JsonLd { profile: JsonLdProfileSet::empty() },
+            Self::TriG => RdfFormat::TriG,
+            Self::NQuads => RdfFormat::NQuads,
         }
     }
 }
 
 /// A syntax for the answer of a query: for its rows, or for its graph.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AnswerFormat {
     /// SPARQL results in JSON.
     Json,
@@ -71,11 +82,13 @@ impl AnswerFormat {
     /// The formats for ASK: CSV and TSV have no form for a truth value.
     pub const TRUTH: [Self; 2] = [Self::Json, Self::Xml];
     /// The formats for CONSTRUCT and DESCRIBE.
-    pub const GRAPHS: [Self; 4] = [
+    pub const GRAPHS: [Self; 6] = [
         Self::Graph(GraphSyntax::Turtle),
         Self::Graph(GraphSyntax::JsonLd),
         Self::Graph(GraphSyntax::RdfXml),
         Self::Graph(GraphSyntax::NTriples),
+        Self::Graph(GraphSyntax::TriG),
+        Self::Graph(GraphSyntax::NQuads),
     ];
 
     /// Returns the media type.

@@ -4,7 +4,7 @@
 pub(crate) const MAX_DEPTH: usize = 100;
 
 /// The longest query text, in bytes.
-pub(crate) const MAX_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_BYTES: usize = 256 * 1024;
 
 /// Returns how deep brackets nest.
 ///
@@ -32,12 +32,22 @@ fn raw_depth(text: &str) -> usize {
     deepest
 }
 
-/// Returns how deep brackets nest outside of strings and comments.
+/// Returns how deep brackets and signs nest outside of strings and comments.
 fn depth_in_code(text: &str) -> usize {
     let bytes = text.as_bytes();
     let (mut depth, mut deepest, mut at) = (0_usize, 0, 0);
+    // Signs before signs (`!!!?a`), each of which the parser and the evaluator go a level deeper for.
+    let mut signs = 0_usize;
     while let Some(&byte) = bytes.get(at) {
         at += 1;
+        match byte {
+            b'!' | b'-' | b'+' => {
+                signs += 1;
+                deepest = deepest.max(depth + signs);
+            }
+            b' ' | b'\t' | b'\r' | b'\n' => {}
+            _ => signs = 0,
+        }
         match byte {
             b'(' | b'{' | b'[' => {
                 depth += 1;
@@ -92,6 +102,8 @@ mod tests {
         assert_eq!(depth("SELECT * { { { ?s ?p \"((((\" } } } # ((((("), 3);
         assert_eq!(depth("{ FILTER(?a < 3 && (?b > 4)) <http://e/#(> ?p '''((''' }"), 3);
         assert_eq!(depth(&"{".repeat(20_000)), 20_000);
+        assert_eq!(depth("{ FILTER(! ! !?a && 1 - -1 > -2) ?s !<p> ?o } # !!!!!!!!"), 5);
+        assert_eq!(depth(&"!".repeat(20_000)), 20_000);
     }
 
     proptest::proptest! {

@@ -13,10 +13,12 @@ mod kernel;
 mod query;
 mod reader;
 mod rebuild;
+mod service;
 mod statistics;
 mod storage;
 mod store;
 mod syntax;
+pub mod worker;
 
 pub use format::{AnswerFormat, GraphSyntax};
 pub use query::{Answered, Cancellation, Evaluator, Limits, Query, QueryDataset, QueryError, QueryForm, on_deep_stack};

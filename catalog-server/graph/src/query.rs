@@ -5,18 +5,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use oxigraph::model::{GraphName, NamedNode, NamedOrBlankNode};
+use oxigraph::model::{GraphName, NamedNode, NamedOrBlankNode, Triple, Variable};
+use serde::{Deserialize, Serialize};
 use spareval::{CancellationToken, QueryEvaluationError, QueryEvaluator, QueryResults};
+use spargebra::algebra::GraphPattern;
+use spargebra::term::{NamedNodePattern, TriplePattern};
 use spargebra::{Query as Algebra, SparqlParser};
 
 use crate::answer::Answer;
 use crate::dataset::Dataset;
 use crate::format::AnswerFormat;
+use crate::service::Facts;
 use crate::{View, guard, kernel};
 
-/// A stack for the deepest query that the guard may have misread: 64 KiB of brackets at 16 KiB a level, three times
-/// what an unoptimised parser takes. Untouched pages of it cost nothing.
-const STACK: usize = 1 << 30;
+/// A stack for deep queries. A text can be written so that the parser nests deeper than the guard saw; beyond this stack
+/// the process ends, which is why strangers' queries are parsed in a worker. Untouched pages of it cost nothing.
+pub(crate) const STACK: usize = 256 << 20;
 
 /// Why a query has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +64,7 @@ pub enum QueryError {
 }
 
 /// What a query asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum QueryForm {
     /// Rows.
     Select,
@@ -71,7 +75,7 @@ pub enum QueryForm {
 }
 
 /// The dataset that a request names beside the query (SPARQL 1.1 Protocol, section 2.1.4); it replaces FROM.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueryDataset {
     /// `default-graph-uri`.
     pub default_graphs: Vec<String>,
@@ -104,6 +108,8 @@ pub struct Query {
     algebra: Algebra,
     dataset: Option<Graphs>,
     evaluator: Evaluator,
+    /// What SERVICE may name, each with what it knows.
+    services: Vec<(NamedNode, Facts)>,
 }
 
 /// The graphs that make up the default graph, and those that GRAPH may name.
@@ -124,7 +130,23 @@ impl Query {
                 SparqlParser::new().with_base_iri(base).map_err(|error| QueryError::Syntax(error.to_string()))?;
             parser.parse_query(text).map_err(|error| QueryError::Syntax(error.to_string()))
         };
-        Ok(Self { algebra: on_deep_stack(parse)??, dataset: graphs(dataset)?, evaluator: Evaluator::Best })
+        Ok(Self::of(on_deep_stack(parse)??, graphs(dataset)?))
+    }
+
+    /// Makes the query for everything that a graph says: the default one, or one by name.
+    pub fn whole_graph(graph: Option<NamedNode>) -> Self {
+        let [s, p, o] = ["s", "p", "o"].map(Variable::new_unchecked);
+        let all = TriplePattern { subject: s.into(), predicate: NamedNodePattern::Variable(p), object: o.into() };
+        let pattern = GraphPattern::Bgp { patterns: vec![all.clone()] };
+        let pattern = match graph {
+            Some(name) => GraphPattern::Graph { name: name.into(), inner: Box::new(pattern) },
+            None => pattern,
+        };
+        Self::of(Algebra::Construct { template: vec![all], dataset: None, pattern, base_iri: None }, None)
+    }
+
+    fn of(algebra: Algebra, dataset: Option<Graphs>) -> Self {
+        Self { algebra, dataset, evaluator: Evaluator::Best, services: Vec::new() }
     }
 
     /// Returns what the query asks for.
@@ -134,6 +156,13 @@ impl Query {
             Algebra::Ask { .. } => QueryForm::Ask,
             Algebra::Construct { .. } | Algebra::Describe { .. } => QueryForm::Graph,
         }
+    }
+
+    /// Answers `SERVICE <iri>` from these statements and nothing else; any other service fails.
+    #[must_use]
+    pub fn with_service(mut self, iri: NamedNode, knows: impl IntoIterator<Item = Triple>) -> Self {
+        self.services.push((iri, Facts::new(knows)));
+        self
     }
 
     /// Chooses the evaluator.
@@ -182,8 +211,11 @@ impl Query {
             let answered = found.write(answer)?;
             return Ok(Answered { recognised: true, ..answered });
         }
-        // There is no handler for SERVICE, so nothing can reach out (FACTS F10, F27).
-        let evaluator = QueryEvaluator::new().with_cancellation_token(cancellation.0.clone());
+        // No handler for SERVICE reaches out of this process, and there is none for IRIs that are not ours (FACTS F10, F27).
+        let mut evaluator = QueryEvaluator::new().with_cancellation_token(cancellation.0.clone());
+        for (iri, facts) in self.services {
+            evaluator = evaluator.with_service_handler(iri, facts);
+        }
         let mut prepared = evaluator.prepare(&self.algebra);
         if let Some((default, named)) = self.dataset {
             prepared.dataset_mut().set_default_graph(default);
@@ -373,6 +405,41 @@ mod tests {
         let hidden = |level: &str, levels| format!("SELECT * {{ FILTER(?a<?b#>\"\"\"\n&&{}1", level.repeat(levels));
         assert!(matches!(error(&hidden("(", 20_000)), QueryError::TooDeep(_)));
         assert!(matches!(error(&hidden("(\")\"||", 3_000)), QueryError::Syntax(_)));
+    }
+
+    #[test]
+    fn a_service_knows_what_it_is_given_and_nothing_else() {
+        let (_folder, store) = store(2);
+        let iri = |text: &str| NamedNode::new(text).unwrap();
+        let fact = Triple::new(iri("http://e/zone"), iri("http://e/free"), Literal::from(4));
+        let ask = |text: &str| {
+            let query = Query::parse(text, "http://e/", &QueryDataset::default()).unwrap();
+            let query = query.with_service(iri("http://e/capacity"), [fact.clone()]);
+            let (mut answer, limits) = (Vec::new(), Limits::default());
+            query.evaluate(&store.view(), AnswerFormat::Csv, limits, &Cancellation::new(), &mut answer)?;
+            Ok::<_, QueryError>(String::from_utf8(answer).unwrap())
+        };
+        let free = "SELECT ?z ?n { SERVICE <capacity> { ?z <free> ?n } }";
+        assert_eq!(ask(free).unwrap(), "z,n\r\nhttp://e/zone,4\r\n");
+        let joined = "SELECT ?s { ?s <p> 1 . SERVICE <capacity> { ?z <free> ?n . FILTER(?n > 3) } }";
+        assert_eq!(ask(joined).unwrap().lines().count(), 2);
+        assert_eq!(ask("SELECT ?s { SERVICE <capacity> { ?s <p> ?o } }").unwrap(), "s\r\n");
+        assert!(matches!(ask("SELECT * { SERVICE <other> { ?s ?p ?o } }"), Err(QueryError::Evaluation(_))));
+        assert!(ask("SELECT * { SERVICE <capacity> { SERVICE <http://127.0.0.2/> { ?s ?p ?o } } }").is_err());
+        assert_eq!(ask("SELECT ?s { SERVICE SILENT <http://127.0.0.2/> { ?s ?p ?o } }").unwrap(), "s\r\n\r\n");
+    }
+
+    #[test]
+    fn a_whole_graph_is_read_by_name() {
+        let (_folder, store) = store(3);
+        let lines = |graph: Option<&str>| {
+            let query = Query::whole_graph(graph.map(|name| NamedNode::new(name).unwrap()));
+            let mut answer = Vec::new();
+            let syntax = AnswerFormat::Graph(GraphSyntax::NTriples);
+            query.evaluate(&store.view(), syntax, Limits::default(), &Cancellation::new(), &mut answer).unwrap();
+            String::from_utf8(answer).unwrap().lines().count()
+        };
+        assert_eq!([lines(None), lines(Some("http://e/graph/z")), lines(Some("http://e/graph/y"))], [3, 3, 0]);
     }
 
     #[test]

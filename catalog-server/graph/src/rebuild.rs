@@ -47,6 +47,13 @@ impl Rebuild {
         self.put_aside_when_full()
     }
 
+    /// Adds the statements of an N-Quads document to the graphs that they name, and to no other.
+    pub fn load_nquads(&mut self, document: &str) -> Result<(), Error> {
+        let parsed = RdfParser::from_format(RdfFormat::NQuads).for_slice(document);
+        let quads: Result<Vec<Quad>, _> = parsed.collect();
+        self.add_quads(quads.map_err(|error| Error::Syntax(error.to_string()))?)
+    }
+
     /// Adds statements to the graphs that they name, and to no other.
     pub fn add_quads(&mut self, quads: impl IntoIterator<Item = Quad>) -> Result<(), Error> {
         for quad in quads {

@@ -4,6 +4,7 @@ mod admin;
 mod package;
 mod remote;
 mod serve;
+mod suite;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -46,6 +47,12 @@ enum Command {
     Restore(admin::Restore),
     /// Explain the configuration and find what is wrong with it and with this machine
     Doctor(Local),
+    /// Answer queries of the server that started this process
+    #[command(name = crate::sparql::COMMAND, hide = true)]
+    SparqlWorker,
+    /// Speak the SPARQL protocol over given datasets, for conformance suites
+    #[command(hide = true)]
+    SparqlSuite(suite::Suite),
 }
 
 /// Commands that work on this machine's data folder.
@@ -99,6 +106,8 @@ pub fn run() -> ExitCode {
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
         Command::Doctor(local) => admin::doctor(&local),
+        Command::SparqlWorker => sparql_worker(),
+        Command::SparqlSuite(suite) => suite.run(),
     };
     match outcome {
         Ok(code) => code,
@@ -123,4 +132,10 @@ fn say(line: impl std::fmt::Display) {
 /// Runs a future on a runtime of its own.
 fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(future)
+}
+
+/// Answers the server's requests until it closes the pipe.
+fn sparql_worker() -> anyhow::Result<ExitCode> {
+    catalog_graph::worker::serve(std::io::stdin(), std::io::stdout())?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,6 @@
 //! `alidade serve`
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -78,6 +79,7 @@ async fn run(mut config: Config) -> anyhow::Result<()> {
         let count = sample::publish(&app.catalog).await?;
         tracing::info!(count, "the sample catalogue is published");
     }
+    app.queries.start();
     projector::start(&app);
     check_ledger(&app);
     app.launcher.start();
@@ -89,11 +91,13 @@ async fn run(mut config: Config) -> anyhow::Result<()> {
         say(format_args!("first administrator token (shown once, sign in with it at {}/login): {token}", app.base));
     }
     let (stop, stopped) = tokio::sync::watch::channel(false);
-    let server = axum::serve(listener, http::router(Arc::clone(&app))).with_graceful_shutdown(async move {
-        asked_to_stop().await;
-        tracing::info!("stopping: requests under way are finished");
-        stop.send_replace(true);
-    });
+    let server =
+        axum::serve(listener, http::router(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>())
+            .with_graceful_shutdown(async move {
+                asked_to_stop().await;
+                tracing::info!("stopping: requests under way are finished");
+                stop.send_replace(true);
+            });
     let mut stopped = stopped;
     tokio::select! {
         served = server => served?,

@@ -5,7 +5,7 @@
 /// Quality comes first, then how exactly the header names a type, then the order of the offer.
 pub fn negotiate(accept: Option<&str>, offered: &[&str]) -> Option<usize> {
     let Some(accept) = accept.filter(|text| !text.trim().is_empty()) else { return (!offered.is_empty()).then_some(0) };
-    let ranges: Vec<Range<'_>> = accept.split(',').take(64).filter_map(Range::parse).collect();
+    let ranges: Vec<Range<'_>> = split_unquoted(accept).take(64).filter_map(Range::parse).collect();
     let mut best: Option<(u16, usize)> = None;
     for (index, media_type) in offered.iter().enumerate() {
         let essence = media_type.split(';').next().unwrap_or(media_type).trim();
@@ -17,6 +17,19 @@ pub fn negotiate(accept: Option<&str>, offered: &[&str]) -> Option<usize> {
         }
     }
     best.map(|(_, index)| index)
+}
+
+/// Splits at commas that stand outside of quoted strings: a JSON-LD profile may be quoted.
+fn split_unquoted(text: &str) -> impl Iterator<Item = &str> {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    text.split(move |c: char| {
+        let was_escaped = is_escaped;
+        is_escaped = is_quoted && c == '\\' && !was_escaped;
+        if c == '"' && !was_escaped {
+            is_quoted = !is_quoted;
+        }
+        c == ',' && !is_quoted
+    })
 }
 
 /// One media range with its quality in thousandths.
@@ -55,7 +68,7 @@ mod tests {
 
     #[test]
     fn the_best_type_wins() {
-        let rows: [(&str, Option<usize>); 9] = [
+        let rows: [(&str, Option<usize>); 11] = [
             ("", Some(0)),
             ("*/*", Some(0)),
             ("text/turtle", Some(1)),
@@ -65,6 +78,8 @@ mod tests {
             ("text/html;q=0, */*", Some(1)),
             ("image/png", None),
             ("nonsense", None),
+            ("application/ld+json;profile=\"http://e/a,text/turtle\";q=0.5, text/turtle;q=0.4", Some(2)),
+            ("application/ld+json;profile=\"a\\\",b\"", Some(2)),
         ];
         for (accept, expected) in rows {
             assert_eq!(negotiate(Some(accept), &OFFERED), expected, "{accept}");

@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod account;
+pub mod client_address;
 pub mod documents;
 pub mod extract;
 pub mod lab;
@@ -21,13 +22,13 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use catalog_client::Client;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tower::ServiceExt;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -37,10 +38,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::http::client_address::CLIENT_ADDRESS;
 use crate::http::problem::{Failure, REQUEST_ID};
 
 /// The most bytes of a JSON body or a query.
 const MAX_BODY: usize = 1 << 20;
+
+/// The most bytes of an answer that a page is made of: it is read into memory whole, several times its size.
+const MAX_FOR_PAGE: usize = 8 << 20;
 
 /// How long a request may take before it is given up; an upload over a slow line is the longest.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -78,6 +83,7 @@ fn api() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
         .routes(routes!(records::record))
         .merge(linked_data())
         .routes(routes!(sparql::get, sparql::post))
+        .routes(routes!(sparql::graph))
         .routes(routes!(launches::datazones))
         .routes(routes!(launches::datazone))
         .routes(routes!(launches::plan))
@@ -176,7 +182,7 @@ pub fn router(app: Arc<App>) -> Router {
             Failure::internal("a handler panicked").into_response()
         }))
         .layer(middleware::from_fn(unread::close))
-        .layer(middleware::from_fn(common))
+        .layer(middleware::from_fn_with_state(app, common))
 }
 
 /// Answers what has no route: a problem for programs, a page for people.
@@ -201,19 +207,31 @@ fn client_of(api: Router) -> Client {
         Box::pin(async move {
             let Ok(response) = api.oneshot(request.map(Body::from)).await;
             let (parts, body) = response.into_parts();
-            let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
-            Ok(http::Response::from_parts(parts, body))
+            match Limited::new(body, MAX_FOR_PAGE).collect().await {
+                Ok(body) => Ok(http::Response::from_parts(parts, body.to_bytes())),
+                Err(error) if error.is::<LengthLimitError>() => {
+                    let detail = "the answer is longer than a page shows; add LIMIT, or ask /sparql itself";
+                    let title = "the answer is too large";
+                    let status = StatusCode::UNPROCESSABLE_ENTITY;
+                    let problem = Failure::new(status, "query.answer_too_large", title, detail).into_response();
+                    let (parts, body) = problem.into_parts();
+                    let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
+                    Ok(http::Response::from_parts(parts, body))
+                }
+                Err(error) => Err(error.to_string()),
+            }
         })
     }))
 }
 
 /// Gives every request an id and a line in the log, and every answer the headers that all have.
-async fn common(request: Request, next: Next) -> Response {
+async fn common(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let given = request.headers().get(&REQUEST_ID_HEADER).and_then(|value| value.to_str().ok());
     let is_word =
         |id: &&str| (8..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     let id = given.filter(is_word).map_or_else(|| uuid::Uuid::now_v7().simple().to_string(), str::to_owned);
     let (method, path, started) = (request.method().clone(), request.uri().path().to_owned(), Instant::now());
+    let client = client_address::find(&request, &app.config.trusted_proxies);
     let mut request = request;
     if let Ok(value) = HeaderValue::from_str(&id) {
         request.headers_mut().insert(REQUEST_ID_HEADER, value);
@@ -230,7 +248,7 @@ async fn common(request: Request, next: Next) -> Response {
         let is_bare = !response.headers().contains_key(header::CONTENT_TYPE);
         if response.status() == StatusCode::METHOD_NOT_ALLOWED && is_bare { with_problem(response) } else { response }
     };
-    let mut response = REQUEST_ID.scope(id.clone(), answer).await;
+    let mut response = CLIENT_ADDRESS.scope(client, REQUEST_ID.scope(id.clone(), answer)).await;
     let status = response.status();
     tracing::info!(%method, path, status = status.as_u16(), ms = started.elapsed().as_millis() as u64, request = id, "answered");
     let headers = response.headers_mut();
@@ -267,8 +285,9 @@ fn with_problem(bare: Response) -> Response {
 
 /// Says whether scripts of other origins may read a path without credentials (THREATS T41).
 fn is_open(path: &str) -> bool {
-    const OPEN: [&str; 17] = [
+    const OPEN: [&str; 18] = [
         "/sparql",
+        "/rdf-graph-store",
         "/api/v1/search",
         "/api/v1/suggest",
         "/api/v1/records/",
@@ -289,6 +308,9 @@ fn is_open(path: &str) -> bool {
     OPEN.iter().any(|open| path.starts_with(open)) && path != "/sparql-editor"
 }
 
+/// What scripts of other origins may say of themselves and of what they know already.
+const ALLOWED_HEADERS: &str = "accept, accept-profile, content-type, authorization, if-none-match, cache-control";
+
 /// Answers a browser's question whether a query from another origin may be sent.
 fn preflight(method: &Method, path: &str, request: &Request) -> Option<Response> {
     let asks = *method == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
@@ -296,7 +318,7 @@ fn preflight(method: &Method, path: &str, request: &Request) -> Option<Response>
         let headers = [
             (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
             (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, POST"),
-            (header::ACCESS_CONTROL_ALLOW_HEADERS, "accept, accept-profile, content-type"),
+            (header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS),
             (header::ACCESS_CONTROL_MAX_AGE, "86400"),
         ];
         (StatusCode::NO_CONTENT, headers).into_response()

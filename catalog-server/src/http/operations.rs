@@ -48,7 +48,7 @@ pub async fn metrics(State(app): State<Arc<App>>) -> Response {
         lag(app.index.current().map_or(0, |index| index.applied_seq())),
     );
     gauge("graph_lag", "Changes that the RDF store has not followed yet", lag(app.graph.applied_seq()));
-    gauge("query_slots_free", "SPARQL queries that could start now", app.query_slots.available_permits() as u64);
+    gauge("query_slots_free", "SPARQL queries that could start now", app.queries.free() as u64);
     gauge("upload_slots_free", "Uploads that could start now", app.upload_slots.available_permits() as u64);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }

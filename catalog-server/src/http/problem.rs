@@ -83,6 +83,13 @@ impl Failure {
         failure
     }
 
+    /// Too much of something within a time: 429 with Retry-After in seconds.
+    pub fn too_many(code: &str, detail: impl Into<String>, retry_after: u64) -> Self {
+        let mut failure = Self::new(StatusCode::TOO_MANY_REQUESTS, code, "too many requests", detail);
+        failure.retry_after = Some(retry_after);
+        failure
+    }
+
     /// A fault of ours: 500; the cause goes to the log only.
     pub fn internal(cause: impl std::fmt::Display) -> Self {
         let detail = "a fault of the server; it has been logged with this request's id";
@@ -161,29 +168,6 @@ impl From<catalog_records::Error> for Failure {
                 failure
             }
             _ => Self::internal(with_sources(&error)),
-        }
-    }
-}
-
-impl From<catalog_graph::QueryError> for Failure {
-    fn from(error: catalog_graph::QueryError) -> Self {
-        use catalog_graph::QueryError as E;
-        let text = error.to_string();
-        match error {
-            E::TooLong(_) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "query.too_long", "the query is too long", text),
-            E::TooDeep(_) => Self::bad_request("query.too_deep", text),
-            E::Syntax(_) => Self::bad_request("query.syntax", text),
-            E::GraphName(_) => Self::bad_request("query.graph", text),
-            E::Evaluation(_) => Self::bad_request("query.evaluation", text),
-            E::Timeout(_) => Self::unavailable("query.timeout", text, 60),
-            E::TooManyRows(_) | E::TooManyBytes(_) => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "query.answer_too_large", "the answer is too large", text)
-            }
-            E::TooMuchMemory(_) => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "query.too_large", "the query needs too much memory", text)
-            }
-            E::Cancelled => Self::unavailable("query.cancelled", text, 5),
-            E::Sink(cause) | E::Internal(cause) => Self::internal(cause),
         }
     }
 }

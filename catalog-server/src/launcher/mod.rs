@@ -1,5 +1,6 @@
 //! Datazones and launches: keeps sight of every zone, plans, records intents and drives them to what the ledger says.
 
+mod capacity;
 mod drive;
 mod intent;
 mod zones;
@@ -58,6 +59,11 @@ impl Launcher {
     /// Lists the datazones with what is free at each.
     pub fn datazones(&self) -> Vec<Datazone> {
         self.shared.zones.list()
+    }
+
+    /// Says what is free at each datazone now, for queries that ask; from what was last seen, without asking anybody.
+    pub fn capacity_triples(&self, base: &str) -> Vec<catalog_graph::Triple> {
+        capacity::triples(base, &self.shared.zones.list())
     }
 
     /// Counts an account's launches that are not over.

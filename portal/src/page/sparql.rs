@@ -72,7 +72,8 @@ pub fn sparql(query: Option<&str>, answer: Option<&Result<SparqlAnswer, Problem>
             <section class="sheet"><h2>"Examples"</h2><ul class="lines">{examples}</ul></section>
             <section class="sheet small">
                 <h2>"For machines"</h2>
-                <p>"SPARQL 1.1 protocol at "<span class="mono">"/sparql"</span>", by GET or POST; JSON, XML, CSV, TSV, Turtle, N-Triples or JSON-LD by "<span class="mono">"Accept"</span>"."</p>
+                <p>"SPARQL 1.1 protocol at "<span class="mono">"/sparql"</span>", by GET or POST; JSON, XML, CSV, TSV, Turtle, JSON-LD, RDF/XML, N-Triples, TriG or N-Quads by "<span class="mono">"Accept"</span>"."</p>
+                <p>"A query may take ten seconds, sixty for those who are signed in; what is too much is an error, never a part of the answer."</p>
             </section>
         </aside>
     };

@@ -1,5 +1,8 @@
 //! A program asks SPARQL.
 
+mod clients;
+mod hostile;
+
 use catalog_schemas::search::FacetValue;
 use catalog_tests::sandbox::read;
 use catalog_tests::{Sandbox, sparql};
@@ -118,12 +121,115 @@ async fn hostile_queries_leave_the_server_alive() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "the evaluator looks at its deadline only when it reads a statement; the worker of the SPARQL issue can be killed"]
 async fn a_query_that_would_run_for_days_is_given_up() {
     let sandbox = Sandbox::with_sample().await;
     let endless = "SELECT (COUNT(*) AS ?n) WHERE { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i . ?j ?k ?l }";
-    let request = sandbox.request("POST", "/sparql").timeout(std::time::Duration::from_secs(30));
+    let request = sandbox.request("POST", "/sparql").timeout(std::time::Duration::from_secs(100));
     let (status, text) = read(request.form(&[("query", endless)])).await;
     assert_eq!(status, 503, "{text}");
     assert!(text.contains("query.timeout"), "{text}");
+    // The page says so in words.
+    let page = sandbox.request("GET", "/sparql-editor").query(&[("run", "1"), ("query", "SELECT WHERE")]);
+    let (status, html) = read(page).await;
+    assert!((200..500).contains(&status) && html.contains("was not answered"), "{status}: {html}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_is_kept_until_something_changes() {
+    let sandbox = Sandbox::with_sample().await;
+    let get = |query: &str| sandbox.request("GET", "/sparql").query(&[("query", query)]);
+    let query = "SELECT ?r WHERE { ?r a <https://w3id.org/esado#Datalab> }";
+    let first = get(query).send().await.unwrap();
+    let tag = first.headers()["etag"].to_str().unwrap().to_owned();
+    assert!(tag.starts_with("W/\""), "{tag}");
+    assert_eq!(first.headers()["vary"], "Accept");
+    assert!(first.headers().contains_key("alidade-seq") && first.headers().contains_key("ratelimit"));
+    let again = get(query).header("if-none-match", format!("\"x\", {tag}")).send().await.unwrap();
+    assert_eq!(again.status(), 304);
+    assert_eq!(again.headers()["etag"].to_str().unwrap(), tag);
+    // Another syntax, another query and another evaluation of what changes by itself are other answers.
+    let other = get(query).header("if-none-match", &tag).header("accept", "text/csv").send().await.unwrap();
+    assert_eq!(other.status(), 200);
+    for changing in ["SELECT (NOW() AS ?n) {}", "SELECT (rand () AS ?n) {}", "SELECT (STRUUID() AS ?n) {}"] {
+        assert!(!get(changing).send().await.unwrap().headers().contains_key("etag"), "{changing}");
+    }
+    assert!(get("SELECT ?knows { ?knows ?now ?o } LIMIT 1").send().await.unwrap().headers().contains_key("etag"));
+
+    // HEAD says what GET would, and evaluates nothing.
+    let head = sandbox.request("HEAD", "/sparql").query(&[("query", query)]).send().await.unwrap();
+    assert_eq!((head.status().as_u16(), head.headers()["etag"].to_str().unwrap()), (200, tag.as_str()));
+    assert_eq!(head.headers()["content-type"], "application/sparql-results+json");
+    assert_eq!(sandbox.request("HEAD", "/sparql?query=SELECT").send().await.unwrap().status(), 400);
+
+    // After a publication the answer has another name.
+    let manifest = catalog_tests::package::datalab("esa.lab.kept", "1.0.0");
+    let published = sandbox.admin().publish("esa.lab.kept", "1.0.0", catalog_tests::package::package(&manifest)).await;
+    assert!(published.is_ok(), "{:?}", published.err());
+    sandbox.wait_until_in_step().await;
+    let later = get(query).header("if-none-match", &tag).send().await.unwrap();
+    assert_eq!(later.status(), 200);
+    assert_ne!(later.headers()["etag"].to_str().unwrap(), tag);
+    assert!(later.text().await.unwrap().contains("esa.lab.kept"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scripts_of_other_origins_may_ask() {
+    let sandbox = Sandbox::with_sample().await;
+    for path in ["/sparql", "/rdf-graph-store"] {
+        let preflight = sandbox.request("OPTIONS", path).header("origin", "https://example.org");
+        let preflight = preflight.header("access-control-request-method", "POST").send().await.unwrap();
+        assert_eq!(preflight.status(), 204, "{path}");
+        let allowed = preflight.headers()["access-control-allow-headers"].to_str().unwrap();
+        assert!(allowed.contains("content-type") && allowed.contains("if-none-match"), "{allowed}");
+        assert_eq!(preflight.headers()["access-control-allow-origin"], "*");
+    }
+    let asked = sandbox.request("POST", "/sparql").header("origin", "https://example.org");
+    let answer = asked.form(&[("query", "ASK {}")]).send().await.unwrap();
+    assert_eq!(answer.headers()["access-control-allow-origin"], "*");
+    assert!(answer.headers()["access-control-expose-headers"].to_str().unwrap().contains("Retry-After"));
+    // A refusal can be read by them, too.
+    let refused = sandbox.request("GET", "/sparql?query=x").header("origin", "https://example.org");
+    let refused = refused.send().await.unwrap();
+    assert_eq!(
+        (refused.status().as_u16(), &refused.headers()["access-control-allow-origin"]),
+        (400, &"*".parse().unwrap())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn graphs_and_capacity_are_there_to_read() {
+    let sandbox = Sandbox::with_sample().await;
+    let lines = async |path: &str| {
+        let request = sandbox.request("GET", path).header("accept", "application/n-triples");
+        let (status, text) = read(request).await;
+        (status, text.lines().count())
+    };
+    let graphs = sparql::select(&sandbox, "SELECT ?g (COUNT(*) AS ?n) { GRAPH ?g { ?s ?p ?o } } GROUP BY ?g").await;
+    assert!(graphs.len() >= 2, "{graphs:?}");
+    for row in &graphs {
+        let path = format!("/rdf-graph-store?graph={}", row[0]);
+        assert_eq!(lines(&path).await, (200, row[1].parse().unwrap()), "{path}");
+    }
+    let all = sparql::number(&sandbox, "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }").await;
+    assert_eq!(lines("/rdf-graph-store?default").await, (200, all));
+    assert_eq!(lines("/rdf-graph-store?graph=urn:nothing").await.0, 404);
+    assert_eq!(lines("/rdf-graph-store").await.0, 400);
+    assert_eq!(sandbox.request("PUT", "/rdf-graph-store?default").send().await.unwrap().status(), 405);
+    assert_eq!(sandbox.request("HEAD", "/rdf-graph-store?default").send().await.unwrap().status(), 200);
+
+    // What is free now comes from the server, joined with what the catalogue says.
+    let free = "SELECT ?zone ?free { SERVICE esado:capacity { ?zone esado:capacity ?c . ?c esado:resource \"cpu\" ; esado:free ?free } }";
+    let rows = sparql::select(&sandbox, free).await;
+    assert!(rows.len() >= 2 && rows.iter().all(|row| row[1].parse::<f64>().is_ok_and(|cores| cores > 0.0)), "{rows:?}");
+
+    // A dataset that the protocol names replaces the one that the query names.
+    let counted = async |parameters: &[(&str, &str)]| {
+        let query = "SELECT (COUNT(*) AS ?n) FROM <urn:nothing> { ?s ?p ?o }";
+        let request = sandbox.request("GET", "/sparql").query(&[("query", query)]).query(parameters);
+        let (status, text) = read(request.header("accept", "text/csv")).await;
+        (status, text.lines().nth(1).and_then(|line| line.parse::<usize>().ok()))
+    };
+    assert_eq!(counted(&[]).await, (200, Some(0)));
+    assert_eq!(counted(&[("default-graph-uri", &graphs[0][0])]).await, (200, graphs[0][1].parse().ok()));
+    assert_eq!(counted(&[("default-graph-uri", "no iri")]).await.0, 400);
 }

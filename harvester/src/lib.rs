@@ -1,13 +1,31 @@
-//! Brings records from elsewhere: reads a source, validates what it says, and sets aside what is not valid.
+//! Brings records from elsewhere: reads a source, brings what it says to our terms, and sets aside what is no record.
 //!
-//! Its first source is a file with one manifest a line ([`lines`]); further kinds of source come with federation, a module
-//! each. It validates with the rules of `catalog-ontology` and no others. It never writes to the ledger, never deletes,
-//! and never stops at a bad record: what is quarantined is reported with its place, and the rest goes on.
+//! A [`Source`] is one catalogue elsewhere; [`open`] makes one from its [`Settings`]. It hands on [`Item`]s one by one,
+//! in memory that does not grow with the source. It never writes to the ledger, never deletes, and never stops at a bad
+//! record: what is quarantined is reported with its place, and the rest goes on. The server validates everything again.
 
+mod identifier;
+mod item;
 pub mod lines;
+mod settings;
+mod source;
 
 use catalog_ontology::manifest::ValidRecord;
 use catalog_schemas::problem::Report;
+
+pub use identifier::identifier;
+pub use item::{Alias, Fault, Gone, Harvested, Item, Place, Progress, Scheme, Unmatched};
+pub use settings::{Settings, SourceKind};
+pub use source::{Coverage, Cursor, Outcome, Sink, Source, Stopped, Trouble};
+
+/// Makes a source of what an operator says about it. `alidade` is not made here: the server makes it of its own feed.
+///
+/// # Errors
+///
+/// [`Error::Settings`] when something is missing, unknown or does not fit the kind.
+pub fn open(settings: Settings) -> Result<Box<dyn Source>, Error> {
+    Err(Error::Settings(format!("sources of kind `{}` are not made here", settings.kind.as_str())))
+}
 
 /// A part of what a source says, in its order.
 #[derive(Debug, Default)]
@@ -29,9 +47,12 @@ pub struct Quarantined {
     pub report: Report,
 }
 
-/// Why a source cannot be read on.
+/// Why a source cannot be made or read on.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// What the operator says about a source cannot be used.
+    #[error("{0}")]
+    Settings(String),
     /// The source could not be read.
     #[error("line {line} cannot be read")]
     Read {

@@ -13,6 +13,7 @@ use crate::terms::Kind;
 mod check;
 mod disguise;
 mod gaps;
+mod harvest;
 mod keys;
 mod languages;
 mod lexical;
@@ -72,9 +73,22 @@ impl Writer {
     }
 }
 
+/// What is asked of a record beside correct values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Profile {
+    /// Everything that a publisher owes: every required term, no value that is wrong.
+    #[default]
+    Publication,
+    /// What a record of another catalogue needs: an identifier and a name. Whatever else is missing or wrong is left out
+    /// with a warning, since its publisher never agreed to our rules, and nothing is invented in its place.
+    Harvest,
+}
+
 /// How a manifest is validated.
 #[derive(Clone, Copy)]
 pub struct Options<'a> {
+    /// What is asked of the record beside correct values.
+    pub profile: Profile,
     /// Who wrote it.
     pub writer: Writer,
     /// Whether every required term must be there; an overlay of a moderator holds only what it changes.
@@ -95,6 +109,7 @@ impl Options<'_> {
     /// Returns the options for a complete manifest by `writer`, outside a package.
     pub fn new(writer: Writer) -> Self {
         Self {
+            profile: Profile::Publication,
             writer,
             complete: true,
             files: None,
@@ -106,9 +121,17 @@ impl Options<'_> {
     }
 }
 
+impl Options<'_> {
+    /// Returns the options for a record of another catalogue, which the harvester brought to our terms.
+    pub fn harvested() -> Self {
+        Self { profile: Profile::Harvest, ..Self::new(Writer::Developer) }
+    }
+}
+
 impl std::fmt::Debug for Options<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Options")
+            .field("profile", &self.profile)
             .field("writer", &self.writer)
             .field("complete", &self.complete)
             .finish_non_exhaustive()
@@ -168,6 +191,7 @@ pub fn validate(bytes: &[u8], options: &Options<'_>) -> Validation {
 pub fn validate_tree(tree: &Tree<'_>, options: &Options<'_>) -> Validation {
     let root = tree.root();
     let mut check = check::Checker::new(Kind::Datalab, Some(options.writer.role()), options.complete, options.files);
+    check.profile = options.profile;
     for duplicate in &tree.duplicates {
         let finding = Finding::error("json.duplicate_key", format!("`{}` stands twice in this object", duplicate.key))
             .got(&duplicate.key)
@@ -199,6 +223,9 @@ pub fn validate_tree(tree: &Tree<'_>, options: &Options<'_>) -> Validation {
     let identifier = root.get("identifier").and_then(Node::as_str).map(str::to_owned);
     let version =
         ["softwareVersion", "version"].iter().find_map(|key| root.get(key)).and_then(Node::as_str).map(str::to_owned);
+    if options.profile == Profile::Harvest {
+        check.placed.iter_mut().for_each(|placed| harvest::soften(&mut placed.finding));
+    }
     let mut report = Report::new(placed(tree.text, check.placed, options.file));
     (report.identifier, report.version) = (identifier, version);
     let record = kind.filter(|_| report.valid).map(|kind| ValidRecord(Record::from_fields(kind, fields)));

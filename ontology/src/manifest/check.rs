@@ -8,6 +8,7 @@ use catalog_schemas::problem::{Finding, Severity};
 use crate::record::value::{Fields, Value};
 use crate::terms::{Datatype, Kind, Term};
 
+use super::Profile;
 use super::gaps::Gap;
 use super::keys::{Definitions, Meaning, children, meaning, nearest};
 use super::tree::{Json, Member, Node, cut, push_pointer};
@@ -33,6 +34,7 @@ pub(crate) struct Watched {
 
 pub(crate) struct Checker<'o> {
     pub(crate) kind: Kind,
+    pub(crate) profile: Profile,
     /// Who wrote the manifest; nobody for a record document that was valid before.
     pub(crate) writer: Option<Role>,
     /// Whether every required term must be there.
@@ -54,6 +56,7 @@ impl<'o> Checker<'o> {
     ) -> Self {
         Self {
             kind,
+            profile: Profile::Publication,
             writer,
             complete,
             files,
@@ -177,6 +180,7 @@ impl<'o> Checker<'o> {
     /// Says whether the writer may write a term; whoever reads a stored record may read it all back.
     pub(crate) fn may_write(&self, term: &Term) -> bool {
         self.writer.is_none_or(|writer| term.is_writable_by(writer))
+            || self.profile == Profile::Harvest && super::harvest::may_state(term)
     }
 
     pub(crate) fn forbidden(&mut self, term: &Term, member: &Member<'_>) {

@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod datazone;
+pub mod harvest;
 pub mod id;
 pub mod launch;
 pub mod package;

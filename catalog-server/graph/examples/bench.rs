@@ -485,5 +485,5 @@ fn record(n: usize, state: usize) -> Change {
         ));
     }
     triples.extend(parts);
-    Change { iri, graph: node(&format!("graph/cat-{source:02}")), triples }
+    Change { iri, triples, said: vec![(node(&format!("graph/cat-{source:02}")), None)] }
 }

@@ -363,7 +363,7 @@ mod tests {
             .map(|n| {
                 let subject = iri(format!("http://e/id/z/a{n}"));
                 let triple = Triple::new(subject.clone(), iri("http://e/p".into()), Literal::from(n));
-                Change { iri: subject, graph: iri("http://e/graph/z".into()), triples: vec![triple] }
+                Change { iri: subject, triples: vec![triple], said: vec![(iri("http://e/graph/z".into()), None)] }
             })
             .collect();
         let folder = tempfile::tempdir().unwrap();

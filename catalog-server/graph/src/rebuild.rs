@@ -25,9 +25,23 @@ impl Rebuild {
         Self { folder, number, runs: Vec::new(), run: RunBuilder::default() }
     }
 
-    /// Adds what records say, to the default graph and to the graph of their source.
+    /// Adds what is said of records: the merged view to the default graph, and what each source says to its graph.
     pub fn fill(&mut self, changes: &[Change]) -> Result<(), Error> {
-        changes.iter().try_for_each(|change| self.add(&change.graph, &change.triples))
+        for change in changes {
+            for triple in &change.triples {
+                let [s, p, o] = self.ids(triple);
+                self.run.add([DEFAULT_GRAPH, s, p, o]);
+            }
+            for (graph, triples) in &change.said {
+                for triple in triples.as_ref().unwrap_or(&change.triples) {
+                    let graph = self.run.id(graph.as_ref().into());
+                    let [s, p, o] = self.ids(triple);
+                    self.run.add([graph, s, p, o]);
+                }
+            }
+            self.put_aside_when_full()?;
+        }
+        Ok(())
     }
 
     /// Adds statements to the default graph and to a named one.

@@ -26,15 +26,15 @@ const SMALL_DELTA: usize = 50_000;
 /// The share of a generation, as its divisor, above which its delta is compacted.
 const DELTA_SHARE: usize = 32;
 
-/// One record's new state: everything it says now, or nothing when it is gone.
+/// One record's new state: everything that is said of it now, or nothing when it is gone.
 #[derive(Debug, Clone)]
 pub struct Change {
     /// The record's IRI; statements about it, its versions and its parts (`{iri}/…`, `{iri}#…`) are replaced.
     pub iri: NamedNode,
-    /// The graph of the source that said it.
-    pub graph: NamedNode,
-    /// What it says; empty removes it.
+    /// The merged view, which the default graph holds; empty removes it.
     pub triples: Vec<Triple>,
+    /// What each source says, by its graph; nothing where it says exactly the merged view, as a record's only source does.
+    pub said: Vec<(NamedNode, Option<Vec<Triple>>)>,
 }
 
 /// The RDF store: the default graph is the merged public view, one named graph a source is what the source said.
@@ -362,17 +362,23 @@ fn batch_of(view: &View, changes: &[Change], seq: u64) -> Batch {
             encode(term, &mut buffer);
             builder.id(&buffer)
         };
-        let graph = id(change.graph.as_ref().into());
-        let quads: Vec<[u32; 3]> = change
-            .triples
-            .iter()
-            .map(|triple| {
+        let mut ids = |triples: &[Triple]| -> Vec<[u32; 3]> {
+            let ids = triples.iter().map(|triple| {
                 [id(triple.subject.as_ref().into()), id(triple.predicate.as_ref().into()), id(triple.object.as_ref())]
-            })
-            .collect();
-        for [s, p, o] in quads {
-            builder.set([DEFAULT_GRAPH, s, p, o], true);
-            builder.set([graph, s, p, o], true);
+            });
+            ids.collect()
+        };
+        let merged = ids(&change.triples);
+        let said: Vec<Option<Vec<[u32; 3]>>> =
+            change.said.iter().map(|(_, triples)| triples.as_deref().map(&mut ids)).collect();
+        let graphs: Vec<u32> = change.said.iter().map(|(graph, _)| id(graph.as_ref().into())).collect();
+        for [s, p, o] in &merged {
+            builder.set([DEFAULT_GRAPH, *s, *p, *o], true);
+        }
+        for (graph, said) in graphs.into_iter().zip(&said) {
+            for [s, p, o] in said.as_ref().unwrap_or(&merged) {
+                builder.set([graph, *s, *p, *o], true);
+            }
         }
     }
     builder.finish(seq)
@@ -449,7 +455,7 @@ mod tests {
         let name = Triple::new(subject.clone(), iri("http://e/name"), Literal::from(name));
         let link = Triple::new(subject.clone(), iri("http://e/needs"), needs.clone());
         let cpu = Triple::new(needs, iri("http://e/cpu"), Literal::from(2));
-        Change { iri: subject, graph: iri("http://e/graph/z"), triples: vec![name, link, cpu] }
+        Change { iri: subject, triples: vec![name, link, cpu], said: vec![(iri("http://e/graph/z"), None)] }
     }
 
     fn gone(n: u32) -> Change {
@@ -592,5 +598,27 @@ mod tests {
                 assert!(store.rebuild_cause().is_some() || other_number, "{damage} {name}");
             }
         }
+    }
+
+    #[test]
+    fn a_merged_record_is_in_the_default_graph_and_each_saying_in_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let one = change(1, "merged");
+        let says = |name: &str| vec![Triple::new(one.iri.clone(), iri("http://e/name"), Literal::from(name))];
+        let (a, b) = (iri("http://e/graph/a"), iri("http://e/graph/b"));
+        let merged = Change { said: vec![(a.clone(), Some(says("a"))), (b.clone(), Some(says("b")))], ..one.clone() };
+        let filled = filled(folder.path(), std::slice::from_ref(&merged), 1);
+        let in_files = said(&filled.view());
+        assert_eq!(in_files.len(), 3 + 2, "{in_files:?}");
+        assert!(in_files.iter().any(|line| line.contains("\"a\"") && line.ends_with("<http://e/graph/a>")));
+        filled.apply(&[one.clone()], 2).unwrap();
+        assert_eq!(said(&filled.view()).len(), 3 + 3);
+        filled.apply(&[merged], 3).unwrap();
+        let (mut now, mut before) = (said(&filled.view()), in_files);
+        now.sort();
+        before.sort();
+        assert_eq!(now, before);
+        filled.apply(&[gone(1)], 4).unwrap();
+        assert!(filled.is_empty());
     }
 }

@@ -106,7 +106,7 @@ fn record(random: &mut Random, n: usize) -> Change {
     if random.percent(40) {
         say("odd", anything(random));
     }
-    Change { iri: subject, graph: iri(random.one(&["g1", "g2"])), triples }
+    Change { iri: subject, triples, said: vec![(iri(random.one(&["g1", "g2"])), None)] }
 }
 
 /// A store whose statements are partly in the generation and partly in the delta, some replaced, some gone.

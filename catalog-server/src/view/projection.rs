@@ -196,14 +196,13 @@ impl Projection {
             Vec::new()
         };
         let iri = NamedNode::new(format!("{}/id/{}/{}", self.base, stored.zone, stored.identifier)).ok()?;
-        Some(Change { iri, graph: self.graph(&stored.source)?, triples })
+        Some(Change { iri, triples, said: vec![(self.graph(&stored.source)?, None)] })
     }
 
     /// Makes the change that removes a record by its key, `zone/identifier`.
     pub fn removal(&self, key: &str) -> Option<Change> {
         let iri = NamedNode::new(format!("{}/id/{key}", self.base)).ok()?;
-        let zone = key.split('/').next().unwrap_or_default();
-        Some(Change { iri, graph: self.graph(zone)?, triples: Vec::new() })
+        Some(Change { iri, triples: Vec::new(), said: Vec::new() })
     }
 
     fn graph(&self, source: &str) -> Option<NamedNode> {

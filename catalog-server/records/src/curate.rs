@@ -5,14 +5,12 @@ use serde_json::Value;
 
 use crate::account::{self, Actor};
 use crate::error::Error;
+use crate::merge::OVERLAY;
 use crate::names::State;
 use crate::open::Ledger;
 use crate::publish::{Known, known, settle};
 use crate::row::{column, counted, sha256, word};
 use crate::writer::{Operation, Writing};
-
-/// The source under which a moderator's overlay is kept.
-const OVERLAY: &str = "overlay";
 
 struct SetState {
     zone: ZoneId,
@@ -119,39 +117,6 @@ async fn find(writing: &mut Writing, zone: &ZoneId, identifier: &Identifier) -> 
     // The record may wait to be written.
     writing.connection().await?;
     known(writing, zone, identifier).await?.ok_or_else(|| Error::not_found("record", format!("{zone}/{identifier}")))
-}
-
-/// Reads a record's patches, oldest first.
-async fn patches(writing: &mut Writing, record: i64) -> Result<Vec<Value>, Error> {
-    let rows =
-        sqlx::query("SELECT document FROM revision WHERE record = $1 AND source = $2 AND version = '' ORDER BY id")
-            .bind(record)
-            .bind(OVERLAY)
-            .fetch_all(writing.connection().await?)
-            .await?;
-    rows.iter().map(|row| json(column(row, "document")?)).collect()
-}
-
-fn json(text: &str) -> Result<Value, Error> {
-    serde_json::from_str(text).map_err(|error| Error::Invalid { column: "document", detail: error.to_string() })
-}
-
-/// Lays the overlay's patches over the current revision again.
-pub(crate) async fn merge(writing: &mut Writing, record: i64) -> Result<(), Error> {
-    let patches = patches(writing, record).await?;
-    let row = sqlx::query("SELECT v.document FROM record r JOIN revision v ON v.id = r.revision WHERE r.id = $1")
-        .bind(record)
-        .fetch_one(writing.connection().await?)
-        .await?;
-    let mut document = json(column(&row, "document")?)?;
-    drop(row);
-    patches.iter().for_each(|patch| merge_patch(&mut document, patch));
-    sqlx::query("UPDATE record SET merged = $2 WHERE id = $1")
-        .bind(record)
-        .bind(document.to_string())
-        .execute(writing.connection().await?)
-        .await?;
-    Ok(())
 }
 
 /// Applies a JSON merge patch (RFC 7396): objects are merged, null removes, anything else replaces.

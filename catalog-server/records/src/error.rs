@@ -109,6 +109,14 @@ pub enum Error {
         /// The kind given.
         given: String,
     },
+    /// A run is driven by somebody else, or over.
+    #[error("run {run} of `{of}` is driven by somebody else or over")]
+    LeaseLost {
+        /// The source.
+        of: String,
+        /// The run.
+        run: u64,
+    },
     /// The account may not do this.
     #[error("`{account}` may not {action} in the namespace `{namespace}`")]
     NotAllowed {

@@ -12,9 +12,11 @@ mod blob;
 mod browse;
 mod curate;
 mod error;
+mod harvest;
 mod idempotency;
 mod import;
 mod launch;
+pub mod merge;
 mod migrate;
 mod names;
 mod open;
@@ -35,6 +37,10 @@ pub use audit::BrokenAt;
 pub use browse::{Address, Changed, Stretch};
 pub use curate::merge_patch;
 pub use error::Error;
+pub use harvest::{
+    Feeding, Finished, Joining, Known, Lease, Origin, RunOutcome, RunState, Staged, StoredSaying, StoredSayings,
+    StoredSource, What,
+};
 pub use idempotency::{IdempotencyKey, StoredAnswer};
 pub use import::Imported;
 pub use launch::{LaunchCreated, LaunchFilter, LaunchUpdate, NewLaunch, StoredLaunch, StoredOffer};

@@ -6,8 +6,8 @@ use sqlx::Row;
 
 use crate::account::{self, Actor};
 use crate::blob::Placed;
-use crate::curate;
 use crate::error::Error;
+use crate::harvest;
 use crate::idempotency::{self, IdempotencyKey};
 use crate::names::State;
 use crate::open::Ledger;
@@ -262,5 +262,5 @@ pub(crate) async fn settle(writing: &mut Writing, record: i64, seq: i64, merged:
         .bind(now)
         .execute(writing.connection().await?)
         .await?;
-    if merged { curate::merge(writing, record).await } else { Ok(()) }
+    if merged { harvest::remerge(writing, record).await } else { Ok(()) }
 }

@@ -15,7 +15,7 @@ const KEYS: usize = 500;
 
 /// What a record is now.
 pub(crate) const RECORD: &str = "SELECT r.id, r.zone, r.identifier, r.kind, r.state, r.version, COALESCE(r.merged, v.document) AS document, \
-     r.merged IS NOT NULL AS overlaid, r.seq, r.created, r.modified, v.source, v.account AS publisher \
+     r.merged IS NOT NULL AS overlaid, r.also, r.seq, r.created, r.modified, v.source, v.account AS publisher \
      FROM record r JOIN revision v ON v.id = r.revision ";
 
 /// A record as it is now.
@@ -35,8 +35,10 @@ pub struct StoredRecord {
     pub version: Version,
     /// The record document of the current version, with the overlay laid over it.
     pub document: String,
-    /// Whether there is an overlay.
+    /// Whether other words lie over those of its current version: an overlay, or what other sources say.
     pub overlaid: bool,
+    /// The other sources that say something of it.
+    pub also: Vec<String>,
     /// The sequence of its last change.
     pub seq: u64,
     /// When its first version was published.
@@ -107,6 +109,9 @@ pub(crate) fn record(row: &SqliteRow) -> Result<StoredRecord, Error> {
         version: parsed(row, "version")?,
         document: column(row, "document")?,
         overlaid: column(row, "overlaid")?,
+        also: column::<Option<&str>>(row, "also")?
+            .map(|also| also.lines().map(str::to_owned).collect())
+            .unwrap_or_default(),
         seq: unsigned(row, "seq")?,
         created: time(row, "created")?,
         modified: time(row, "modified")?,

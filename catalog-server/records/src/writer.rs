@@ -130,6 +130,13 @@ impl Writing {
         self.revision
     }
 
+    /// Takes numbers for many records, revisions and changes at once; returns the last number of each that is taken.
+    pub(crate) fn reserve(&mut self, records: i64, changes: i64) -> (i64, i64, i64) {
+        let before = (self.record, self.revision, self.seq);
+        (self.record, self.revision, self.seq) = (before.0 + records, before.1 + changes, before.2 + changes);
+        before
+    }
+
     /// Logs a change of a record and returns its sequence.
     pub(crate) fn change(&mut self, record: i64, version: &str, what: &'static str) -> i64 {
         self.seq += 1;

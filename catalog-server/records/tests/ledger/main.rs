@@ -4,6 +4,7 @@
 mod crash;
 mod damage;
 mod group;
+mod harvest;
 mod launches;
 mod model;
 mod people;

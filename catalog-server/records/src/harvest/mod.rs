@@ -1,0 +1,19 @@
+//! Harvest: sources and their runs, what each source said last, and the one transaction in which a run is applied.
+//!
+//! A run stages what it reads in pieces and changes nothing by that. When it has read everything, [`Ledger::run_finish`]
+//! compares with what the source said before; [`Ledger::run_apply`] then makes all of it true at once. A process that dies
+//! in between leaves a run whose lease runs out, and nothing else.
+
+mod apply;
+mod read;
+mod run;
+mod sayings;
+mod source;
+mod stage;
+
+pub use read::{Feeding, Known, StoredSaying, StoredSayings};
+pub use run::{Finished, Lease, RunOutcome, RunState};
+pub use source::{Origin, StoredSource};
+pub use stage::{Joining, Staged, What};
+
+pub(crate) use sayings::remerge;

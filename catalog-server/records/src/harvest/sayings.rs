@@ -1,0 +1,151 @@
+//! Merging within the ledger: records of which several say something.
+
+use sqlx::Row;
+
+use super::read::{StoredSaying, last_seen};
+use crate::error::Error;
+use crate::merge::{OVERLAY, Saying, merge, ranked};
+use crate::row::{Connection, column, counted, time};
+use crate::writer::Writing;
+
+fn json(text: &str) -> Result<serde_json::Value, Error> {
+    serde_json::from_str(text).map_err(|error| Error::Invalid { column: "document", detail: error.to_string() })
+}
+
+/// Gathers what sources say of a record now: what was harvested, and what was published here.
+pub(super) async fn sayings(connection: &mut Connection, record: i64) -> Result<Vec<StoredSaying>, Error> {
+    let mut all = Vec::new();
+    let rows = sqlx::query(
+        "SELECT s.source, s.key, s.run, s.first_seen, s.modified, s.content_hash, s.part, v.document, v.seq, \
+         o.precedence, o.zone = r.zone AS home, o.last_success, c.source = s.source AS main FROM said s \
+         JOIN record r ON r.id = s.record JOIN revision v ON v.id = s.revision JOIN source o ON o.id = s.source \
+         JOIN revision c ON c.id = r.revision WHERE s.record = $1 AND s.gone IS NULL ORDER BY s.id",
+    )
+    .bind(record)
+    .fetch_all(&mut *connection)
+    .await?;
+    for row in &rows {
+        let source: String = column(row, "source")?;
+        // Two keys of one source may have become one record; the newer speaks.
+        all.retain(|one: &StoredSaying| one.saying.source != source);
+        all.push(StoredSaying {
+            saying: Saying {
+                source,
+                main: column(row, "main")?,
+                home: row.try_get::<Option<bool>, _>("home")?.unwrap_or_default(),
+                precedence: i32::try_from(column::<i64>(row, "precedence")?).unwrap_or_default(),
+                seq: counted(column(row, "seq")?),
+                document: json(column(row, "document")?)?,
+            },
+            key: Some(column(row, "key")?),
+            run: Some(counted(column(row, "run")?)),
+            first_seen: time(row, "first_seen")?,
+            modified: time(row, "modified")?,
+            last_seen: last_seen(row)?,
+            content_hash: column(row, "content_hash")?,
+            part: Some(column::<String>(row, "part")?).filter(|part| !part.is_empty()),
+        });
+    }
+    // What people publish here is said by this zone itself.
+    let row = sqlx::query(
+        "SELECT v.source, v.document, v.seq, v.at, v.content_hash, r.created FROM record r JOIN revision v ON v.id = r.revision \
+         WHERE r.id = $1 AND v.document IS NOT NULL AND NOT EXISTS (SELECT 1 FROM source o WHERE o.id = v.source)",
+    )
+    .bind(record)
+    .fetch_optional(&mut *connection)
+    .await?;
+    if let Some(row) = row {
+        all.push(StoredSaying {
+            saying: Saying {
+                source: column(&row, "source")?,
+                main: true,
+                home: true,
+                precedence: 0,
+                seq: counted(column(&row, "seq")?),
+                document: json(column(&row, "document")?)?,
+            },
+            key: None,
+            run: None,
+            first_seen: time(&row, "created")?,
+            modified: time(&row, "at")?,
+            last_seen: None,
+            content_hash: column(&row, "content_hash")?,
+            part: None,
+        });
+    }
+    Ok(all)
+}
+
+/// Brings a record in step with everything that is said of it: its merged document, and who says it.
+pub(crate) async fn remerge(writing: &mut Writing, record: i64) -> Result<(), Error> {
+    let mut said: Vec<Saying> =
+        sayings(writing.connection().await?, record).await?.into_iter().map(|one| one.saying).collect();
+    if !said.is_empty() && said.iter().all(|saying| !saying.main) {
+        promote(writing, record, &mut said).await?;
+    }
+    let patches = patches(writing, record).await?;
+    if said.is_empty() {
+        // Only a tombstone is left, which shows what was said last.
+        let row = sqlx::query(
+            "SELECT v.source, v.document FROM record r JOIN revision v ON v.id = r.revision WHERE r.id = $1",
+        )
+        .bind(record)
+        .fetch_one(writing.connection().await?)
+        .await?;
+        let document = json(column::<Option<&str>>(&row, "document")?.unwrap_or("{}"))?;
+        let source = column(&row, "source")?;
+        said.push(Saying { source, main: true, home: false, precedence: 0, seq: 0, document });
+    }
+    let mut also: Vec<&str> = said.iter().filter(|saying| !saying.main).map(|saying| saying.source.as_str()).collect();
+    also.sort_unstable();
+    let also = (!also.is_empty()).then(|| also.join("\n"));
+    let merged = (also.is_some() || !patches.is_empty()).then(|| merge(said, &patches).document.to_string());
+    sqlx::query("UPDATE record SET merged = $2, also = $3 WHERE id = $1")
+        .bind(record)
+        .bind(merged)
+        .bind(also)
+        .execute(writing.connection().await?)
+        .await?;
+    Ok(())
+}
+
+/// Gives a record whose own source is gone to the most believed of those that are left.
+async fn promote(writing: &mut Writing, record: i64, said: &mut [Saying]) -> Result<(), Error> {
+    let Some(heir) = ranked(said.to_vec()).into_iter().next() else { return Ok(()) };
+    said.iter_mut().for_each(|saying| saying.main = saying.source == heir.source);
+    let now = writing.now;
+    sqlx::query(
+        "INSERT INTO version (record, version, state, revision, content_hash, source, publisher, seq, published, changed) \
+         SELECT v.record, v.version, 'published', v.id, v.content_hash, v.source, v.account, r.seq, $3, $3 \
+         FROM said s JOIN revision v ON v.id = s.revision JOIN record r ON r.id = s.record \
+         WHERE s.record = $1 AND s.source = $2 AND s.gone IS NULL \
+         ON CONFLICT (record, version) DO UPDATE SET state = 'published', revision = excluded.revision, \
+         content_hash = excluded.content_hash, source = excluded.source, changed = excluded.changed, reason = NULL",
+    )
+    .bind(record)
+    .bind(heir.source.as_str())
+    .bind(now)
+    .execute(writing.connection().await?)
+    .await?;
+    sqlx::query(
+        "UPDATE record SET state = 'published', revision = (SELECT revision FROM said WHERE record = $1 AND source = $2 AND gone IS NULL), \
+         version = (SELECT v.version FROM said s JOIN revision v ON v.id = s.revision WHERE s.record = $1 AND s.source = $2 AND s.gone IS NULL) \
+         WHERE id = $1",
+    )
+    .bind(record)
+    .bind(heir.source.as_str())
+    .execute(writing.connection().await?)
+    .await?;
+    Ok(())
+}
+
+/// Reads a record's patches, oldest first.
+async fn patches(writing: &mut Writing, record: i64) -> Result<Vec<serde_json::Value>, Error> {
+    let rows =
+        sqlx::query("SELECT document FROM revision WHERE record = $1 AND source = $2 AND version = '' ORDER BY id")
+            .bind(record)
+            .bind(OVERLAY)
+            .fetch_all(writing.connection().await?)
+            .await?;
+    rows.iter().map(|row| json(column(row, "document")?)).collect()
+}

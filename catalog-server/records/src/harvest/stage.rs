@@ -1,0 +1,289 @@
+//! What a run reads, put down in pieces; nothing of it counts before the run is applied.
+
+use std::collections::HashMap;
+
+use catalog_schemas::harvest::Review;
+use catalog_schemas::id::{Identifier, ZoneId};
+use sqlx::QueryBuilder;
+
+use super::run::{Lease, held};
+use crate::error::Error;
+use crate::open::Ledger;
+use crate::row::{Database, column, stored};
+use crate::writer::{Operation, Writing};
+
+/// Rows of one statement: SQLite takes 32,766 values at once.
+const ROWS: usize = 500;
+
+/// What a row of a run says about a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// It is new here.
+    New,
+    /// The source says something of a record that others brought.
+    Joined,
+    /// It says something else than before, or is back.
+    Changed,
+    /// It says the same as before.
+    Same,
+    /// What it says now is not valid; what it said before stays.
+    Kept,
+    /// The source says that it is gone.
+    Gone,
+}
+
+impl What {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Joined => "joined",
+            Self::Changed => "changed",
+            Self::Same => "same",
+            Self::Kept => "kept",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+/// A row of a run.
+#[derive(Debug, Clone)]
+pub struct Staged {
+    /// What it says.
+    pub what: What,
+    /// The record's key in the source.
+    pub key: String,
+    /// Its type.
+    pub kind: String,
+    /// Numbers new records from 1 within the run.
+    pub fresh: Option<u64>,
+    /// Numbers everything that changes from 1 within the run.
+    pub change: Option<u64>,
+    /// What the source said before.
+    pub said: Option<i64>,
+    /// The record, when there is one.
+    pub record: Option<i64>,
+    /// Whether the record's current version is this source's.
+    pub main: bool,
+    /// The home zone.
+    pub zone: Option<ZoneId>,
+    /// The identifier.
+    pub identifier: Option<Identifier>,
+    /// The version.
+    pub version: Option<String>,
+    /// The state, when it is another than published.
+    pub state: Option<&'static str>,
+    /// The record document.
+    pub document: Option<String>,
+    /// SHA-256 of what the source gave, by which it is known again before it is validated.
+    pub given_hash: Option<String>,
+    /// SHA-256 of the document.
+    pub content_hash: Option<String>,
+    /// The file or page that it was in.
+    pub part: String,
+    /// Why it is gone.
+    pub reason: Option<String>,
+    /// Identifiers that mean the same everywhere.
+    pub global: Vec<String>,
+}
+
+/// A record that others brought and that bears a global identifier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joining {
+    /// The record.
+    pub record: i64,
+    /// Its home zone.
+    pub zone: String,
+    /// Its identifier.
+    pub identifier: String,
+    /// Its type.
+    pub kind: String,
+    /// The source that gave the identifier.
+    pub source: String,
+}
+
+struct Stage {
+    lease: Lease,
+    first: u64,
+    rows: Vec<Staged>,
+    reviews: Vec<Review>,
+    progress: (u64, Option<u64>, u64),
+}
+
+impl Operation for Stage {
+    type Answer = ();
+
+    async fn run(self, writing: &mut Writing) -> Result<(), Error> {
+        let mut view = held(writing, &self.lease).await?;
+        let (source, run) = (self.lease.source.as_str(), stored(self.lease.run));
+        let mut number = stored(self.first);
+        for rows in self.rows.chunks(ROWS) {
+            rows_in(writing, source, run, number, rows).await?;
+            identifiers_in(writing, source, run, number, rows).await?;
+            number += rows.len() as i64;
+        }
+        for review in &self.reviews {
+            let now = writing.now;
+            sqlx::query(
+                "INSERT INTO review (source, run, code, key, identifier, records, message, at) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (source, code, key, identifier) DO UPDATE \
+                 SET run = excluded.run, records = excluded.records, message = excluded.message",
+            )
+            .bind(source)
+            .bind(run)
+            .bind(review.code.as_str())
+            .bind(review.key.as_str())
+            .bind(review.identifier.as_str())
+            .bind(review.records.join("\n"))
+            .bind(review.message.as_str())
+            .bind(now)
+            .execute(writing.connection().await?)
+            .await?;
+        }
+        (view.done, view.total, view.bytes) = self.progress;
+        super::run::save(writing, &view, Some(&self.lease.token)).await
+    }
+}
+
+async fn rows_in(writing: &mut Writing, source: &str, run: i64, first: i64, rows: &[Staged]) -> Result<(), Error> {
+    let mut query = QueryBuilder::<Database>::new(
+        "INSERT INTO staged (source, run, number, what, key, kind, fresh, change, said, record, main, zone, identifier, \
+         version, state, document, given_hash, content_hash, part, reason) ",
+    );
+    query.push_values(rows.iter().enumerate(), |mut values, (at, row)| {
+        values.push_bind(source).push_bind(run).push_bind(first + at as i64).push_bind(row.what.as_str());
+        values.push_bind(row.key.as_str()).push_bind(row.kind.as_str());
+        values.push_bind(row.fresh.map(stored)).push_bind(row.change.map(stored));
+        values.push_bind(row.said).push_bind(row.record).push_bind(i64::from(row.main));
+        values.push_bind(row.zone.as_ref().map(ZoneId::as_str));
+        values.push_bind(row.identifier.as_ref().map(Identifier::as_str));
+        values.push_bind(row.version.as_deref()).push_bind(row.state).push_bind(row.document.as_deref());
+        values.push_bind(row.given_hash.as_deref()).push_bind(row.content_hash.as_deref());
+        values.push_bind(row.part.as_str()).push_bind(row.reason.as_deref());
+    });
+    query.build().execute(writing.connection().await?).await?;
+    Ok(())
+}
+
+async fn identifiers_in(
+    writing: &mut Writing,
+    source: &str,
+    run: i64,
+    first: i64,
+    rows: &[Staged],
+) -> Result<(), Error> {
+    let pairs: Vec<(i64, &str)> = rows
+        .iter()
+        .enumerate()
+        .flat_map(|(at, row)| row.global.iter().map(move |identifier| (first + at as i64, identifier.as_str())))
+        .collect();
+    for pairs in pairs.chunks(ROWS) {
+        let mut query =
+            QueryBuilder::<Database>::new("INSERT INTO staged_identifier (source, run, number, identifier) ");
+        query.push_values(pairs, |mut row, (number, identifier)| {
+            row.push_bind(source).push_bind(run).push_bind(*number).push_bind(*identifier);
+        });
+        query.push(" ON CONFLICT DO NOTHING");
+        query.build().execute(writing.connection().await?).await?;
+    }
+    Ok(())
+}
+
+struct Decide {
+    number: u64,
+    actor: crate::account::Actor,
+    request: String,
+}
+
+impl Operation for Decide {
+    type Answer = ();
+
+    async fn run(self, writing: &mut Writing) -> Result<(), Error> {
+        let now = writing.now;
+        let done = sqlx::query("UPDATE review SET decided = $2 WHERE number = $1 AND decided IS NULL")
+            .bind(stored(self.number))
+            .bind(now)
+            .execute(writing.connection().await?)
+            .await?
+            .rows_affected();
+        if done == 0 {
+            return Err(Error::not_found("review", self.number.to_string()));
+        }
+        let subject = format!("review/{}", self.number);
+        writing.audit(self.actor.account.as_str(), "review.decide", &subject, (None, None), &self.request);
+        Ok(())
+    }
+}
+
+impl Ledger {
+    /// Puts down what a run has read, from row number `first` on, and says that the run lives.
+    pub async fn run_stage(
+        &self,
+        lease: &Lease,
+        first: u64,
+        rows: Vec<Staged>,
+        reviews: Vec<Review>,
+        progress: (u64, Option<u64>, u64),
+    ) -> Result<(), Error> {
+        self.write(Stage { lease: lease.clone(), first, rows, reviews, progress }).await
+    }
+
+    /// Finds the records of other sources that bear any of these global identifiers.
+    pub async fn bearers(&self, source: &str, global: &[&str]) -> Result<HashMap<String, Vec<Joining>>, Error> {
+        let mut found: HashMap<String, Vec<Joining>> = HashMap::new();
+        for global in global.chunks(ROWS) {
+            let mut query = QueryBuilder::<Database>::new(
+                "SELECT g.identifier AS global, g.record, g.source, r.zone, r.identifier, r.kind FROM global_identifier g \
+                 JOIN record r ON r.id = g.record WHERE r.state <> 'withdrawn' AND g.source <> ",
+            );
+            query.push_bind(source).push(" AND g.identifier IN (");
+            let mut list = query.separated(", ");
+            for identifier in global {
+                list.push_bind(*identifier);
+            }
+            query.push(") ORDER BY g.record");
+            for row in query.build().fetch_all(self.readers()).await? {
+                let bearers = found.entry(column(&row, "global")?).or_default();
+                let joining = Joining {
+                    record: column(&row, "record")?,
+                    zone: column(&row, "zone")?,
+                    identifier: column(&row, "identifier")?,
+                    kind: column(&row, "kind")?,
+                    source: column(&row, "source")?,
+                };
+                if bearers.iter().all(|one| one.record != joining.record) {
+                    bearers.push(joining);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Lists identities that wait for somebody to decide, oldest first.
+    pub async fn reviews(&self, limit: u32) -> Result<Vec<Review>, Error> {
+        let rows = sqlx::query("SELECT * FROM review WHERE decided IS NULL ORDER BY number LIMIT $1")
+            .bind(i64::from(limit))
+            .fetch_all(self.readers())
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let records: &str = column(row, "records")?;
+                Ok(Review {
+                    number: crate::row::unsigned(row, "number")?,
+                    source: column(row, "source")?,
+                    run: crate::row::unsigned(row, "run")?,
+                    code: column(row, "code")?,
+                    key: column(row, "key")?,
+                    identifier: column(row, "identifier")?,
+                    records: records.lines().map(str::to_owned).collect(),
+                    message: column(row, "message")?,
+                    at: crate::row::time(row, "at")?.to_string(),
+                })
+            })
+            .collect()
+    }
+
+    /// Notes that somebody decided an identity.
+    pub async fn review_decide(&self, number: u64, actor: &crate::account::Actor, request: &str) -> Result<(), Error> {
+        self.write(Decide { number, actor: actor.clone(), request: request.to_owned() }).await
+    }
+}

@@ -13,6 +13,8 @@ use crate::catalog::Catalog;
 use crate::census::Census;
 use crate::config::Config;
 use crate::dumps::Dumps;
+use crate::harvest::Harvester;
+use crate::homes::Homes;
 use crate::labels::FacetLabels;
 use crate::launcher::Launcher;
 use crate::sparql::Pool;
@@ -52,6 +54,10 @@ pub struct App {
     pub started: jiff::Timestamp,
     /// The processes that answer SPARQL queries.
     pub queries: Arc<Pool>,
+    /// What drives harvests.
+    pub harvester: Harvester,
+    /// Where zones are at home.
+    pub homes: Arc<Homes>,
     /// Uploads that may start.
     pub upload_slots: Arc<Semaphore>,
     /// The OpenAPI document.
@@ -87,9 +93,11 @@ impl App {
         let Parts { ledger, graph, index, projection, volumes, launcher, openapi } = parts;
         Self {
             catalog: Catalog::new(ledger.clone(), config.zone.id.clone()),
+            homes: projection.homes(),
             projection,
             volumes,
             labels: FacetLabels::new(&config),
+            harvester: Harvester::default(),
             base,
             config,
             ledger,
@@ -108,9 +116,9 @@ impl App {
         }
     }
 
-    /// Returns the IRI of a record.
+    /// Returns the IRI of a record: the one that its home zone gave it.
     pub fn iri(&self, zone: &str, identifier: &str) -> String {
-        format!("{}/id/{zone}/{identifier}", self.base)
+        self.homes.iri(zone, identifier)
     }
 
     /// Says whether the RDF store has once caught up since the start.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use catalog_launch::ZoneConfig;
+use catalog_schemas::harvest::SourceSettings;
 use catalog_schemas::id::ZoneId;
 use serde::Deserialize;
 
@@ -30,6 +31,10 @@ pub const EXPLAINED: &[(&str, &str)] = &[
     ("sparql.budgetSeconds", "seconds of evaluation that each client may use a minute (60)"),
     ("quota.sessions, quota.gpus", "launches and GPUs a user may have at once (2, 1)"),
     ("datazone[]", "where launches can go: id, name, backend, endpoint, cpu, memoryMiB, gpu[], volume[], …"),
+    (
+        "source[]",
+        "what is harvested: id, kind, url, schedule, precedence, allowPrivateAddresses, … (docs/federation.md)",
+    ),
     ("ALIDADE_CONFIG", "the configuration file (./alidade.toml when it exists, else the embedded one)"),
     ("ALIDADE_ADMIN_TOKEN", "token of the first administrator; made and printed once when absent"),
     ("ALIDADE_DATABASE_URL", "only SQLite in the data folder in this release: leave it unset"),
@@ -92,6 +97,8 @@ pub struct Config {
     pub sparql: Sparql,
     /// Where launches can go.
     pub datazone: Vec<ZoneConfig>,
+    /// What is harvested.
+    pub source: Vec<SourceSettings>,
 }
 
 /// This server's zone.
@@ -169,6 +176,7 @@ impl Default for Config {
             quota: Quota::default(),
             sparql: Sparql::default(),
             datazone: Vec::new(),
+            source: Vec::new(),
         }
     }
 }
@@ -273,6 +281,19 @@ impl Config {
             if !seen.insert(zone.id.to_string()) {
                 let message = format!("the datazone `{}` is there twice", zone.id);
                 return Err(ConfigError::Invalid { path: PathBuf::from("alidade.toml"), message });
+            }
+        }
+        let mut seen = std::collections::HashSet::new();
+        for source in &self.source {
+            let invalid = |message: String| {
+                let message = format!("the source `{}`: {message}", source.id);
+                Err(ConfigError::Invalid { path: PathBuf::from("alidade.toml"), message })
+            };
+            if !seen.insert(source.id.as_str()) {
+                return invalid("it is there twice".to_owned());
+            }
+            if let Err(error) = crate::harvest::check(self.zone.id.as_str(), source) {
+                return invalid(error.to_string());
             }
         }
         Ok(())

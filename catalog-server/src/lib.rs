@@ -2,7 +2,8 @@
 //!
 //! A request is parsed at the edge into types that prove validity, calls one thing and answers. The [`catalog`] is the
 //! only writer; the [`projector`] follows the ledger and keeps the RDF store and the search index in step; the
-//! [`launcher`] drives launches to what the ledger says; [`sparql`] hands queries to processes of their own. It holds no rule of validation, no SQL and no query of its own.
+//! [`launcher`] drives launches to what the ledger says; [`harvest`] brings records from elsewhere; [`sparql`] hands queries
+//! to processes of their own. It holds no rule of validation, no SQL and no query of its own.
 
 pub mod app;
 pub mod catalog;
@@ -10,6 +11,8 @@ pub mod census;
 pub mod command;
 pub mod config;
 pub mod dumps;
+pub mod harvest;
+pub mod homes;
 pub mod http;
 pub mod intake;
 pub mod labels;

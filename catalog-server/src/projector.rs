@@ -3,11 +3,12 @@
 //! The two projections follow independently, each from its own sequence, so that one that fell behind or was lost
 //! never holds the other up (DESIGN, invariant 1).
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use catalog_index::{Batch, Index};
-use catalog_records::{Change, Ledger, StoredRecord};
+use catalog_records::{Change, Ledger, StoredRecord, StoredSayings};
 
 use crate::app::App;
 use crate::http::problem::with_sources;
@@ -208,8 +209,10 @@ async fn check_graph(app: &Arc<App>) {
 async fn catch_up_graph(app: &Arc<App>) -> Result<(), Error> {
     while let Some(changed) = changed_since(&app.ledger, app.graph.applied_seq()).await? {
         let (graph, projection) = (Arc::clone(&app.graph), Arc::clone(&app.projection));
+        let said = said_of(&app.ledger, &changed.shown).await?;
         blocking(move || {
-            let mut changes: Vec<_> = changed.shown.iter().filter_map(|record| projection.change(record)).collect();
+            let change = |record: &StoredRecord| projection.change(record, said.get(&record.id));
+            let mut changes: Vec<_> = changed.shown.iter().filter_map(change).collect();
             changes.extend(changed.gone.iter().filter_map(|key| projection.removal(key)));
             Ok(graph.apply(&changes, changed.seq)?)
         })
@@ -236,8 +239,10 @@ async fn fill_graph(app: &Arc<App>, cause: &str) -> Result<(), Error> {
         after = last.id;
         count += records.len();
         let projection = Arc::clone(&app.projection);
+        let said = said_of(&app.ledger, &records).await?;
         rebuild = blocking(move || {
-            let changes: Vec<_> = records.iter().filter_map(|record| projection.change(record)).collect();
+            let change = |record: &StoredRecord| projection.change(record, said.get(&record.id));
+            let changes: Vec<_> = records.iter().filter_map(change).collect();
             rebuild.fill(&changes)?;
             Ok(rebuild)
         })
@@ -247,6 +252,15 @@ async fn fill_graph(app: &Arc<App>, cause: &str) -> Result<(), Error> {
     blocking(move || Ok(graph.install(rebuild, seq)?)).await?;
     tracing::info!(count, "the RDF store is filled");
     Ok(())
+}
+
+/// Gathers what each source says, of the few records of which more than one speaks.
+async fn said_of(ledger: &Ledger, records: &[StoredRecord]) -> Result<HashMap<i64, StoredSayings>, Error> {
+    let mut said = HashMap::new();
+    for record in records.iter().filter(|record| record.overlaid && record.state.is_public()) {
+        said.insert(record.id, ledger.sayings(&record.zone, &record.identifier).await?);
+    }
+    Ok(said)
 }
 
 /// What changed after a sequence, as it is now.

@@ -12,5 +12,6 @@ pub mod record;
 pub mod running;
 pub mod search;
 pub mod signin;
+pub mod sources;
 pub mod sparql;
 pub mod volumes;

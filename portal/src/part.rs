@@ -8,6 +8,7 @@ pub mod live;
 pub mod notice;
 pub mod pager;
 pub mod plan;
+pub(crate) mod provenance;
 pub mod shell;
 pub mod steps;
 pub mod terms;

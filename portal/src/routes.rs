@@ -5,6 +5,7 @@ mod find;
 mod protect;
 mod publish;
 mod run;
+mod sources;
 mod visit;
 
 use axum::Router;
@@ -54,6 +55,12 @@ pub fn router(client: Client) -> Router {
         .route("/account/tokens", post(account::token_create))
         .route("/account/tokens/{id}/revoke", post(account::token_revoke))
         .route("/audit", get(account::audit))
+        .route("/sources", get(sources::sources))
+        .route("/sources/{id}", get(sources::source))
+        .route("/sources/{id}/runs", post(sources::start))
+        .route("/sources/{id}/runs/{number}", get(sources::run))
+        .route("/sources/{id}/runs/{number}/approve", post(sources::approve))
+        .route("/reviews/{number}/decide", post(sources::decide))
         .route("/theme", post(account::theme))
         .layer(DefaultBodyLimit::max(MAX_FORM))
         .route("/publish", get(publish::form).post(publish::send).layer(DefaultBodyLimit::max(MAX_UPLOAD)))

@@ -14,7 +14,8 @@ pub struct SourceSettings {
     pub id: String,
     /// What it speaks: `alidade`, `dcat`, `stac`, `oai-pmh`, `sparql`, `files`.
     pub kind: String,
-    /// Where it is.
+    /// Where it is; nothing for a folder of the server's own.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub url: String,
     /// What people call it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

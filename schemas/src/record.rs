@@ -13,6 +13,15 @@ pub struct RecordView {
     pub iri: String,
     /// Its home zone.
     pub zone: String,
+    /// Where this server has it from: this zone, or a harvest source.
+    #[serde(default)]
+    pub source: String,
+    /// Other sources that say something of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
+    /// Its address at its home zone, when that is elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<String>,
     /// Its identifier within the zone.
     pub identifier: String,
     /// Its type: `Datalab`, `Dataset`, `DataVolume`, `Pipeline` or `Datazone`.

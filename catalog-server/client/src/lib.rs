@@ -8,6 +8,7 @@ mod transport;
 use bytes::Bytes;
 use catalog_schemas::account::{Audit, Me, NewToken, Token, Tokens};
 use catalog_schemas::datazone::Datazones;
+use catalog_schemas::harvest::{NewRun, Provenance, RunView, Runs, SourceSettings, SourceView, Sources};
 use catalog_schemas::launch::{Launch, LaunchEvent, LaunchRequest, Launches};
 use catalog_schemas::package::{Published, Withdrawal};
 use catalog_schemas::plan::{Plan, PlanRequest};
@@ -292,6 +293,54 @@ impl Client {
     pub async fn token_revoke(&self, id: &str) -> Result<(), ClientError> {
         let request = self.request(Method::DELETE, &format!("/api/v1/tokens/{}", segment(id)), Bytes::new())?;
         succeed(self.transport.send(request).await?).map(drop)
+    }
+
+    /// Lists the harvest sources; moderators only, like everything about sources.
+    pub async fn sources(&self) -> Result<Sources, ClientError> {
+        self.get("/api/v1/sources").await
+    }
+
+    /// Describes a source; administrators only.
+    pub async fn source_define(&self, settings: &SourceSettings) -> Result<SourceView, ClientError> {
+        decode(self.send_json(Method::POST, "/api/v1/sources", settings, None).await?)
+    }
+
+    /// Says how a source is.
+    pub async fn source(&self, id: &str) -> Result<SourceView, ClientError> {
+        self.get(&format!("/api/v1/sources/{}", segment(id))).await
+    }
+
+    /// Lists a source's runs, newest first.
+    pub async fn runs(&self, id: &str) -> Result<Runs, ClientError> {
+        self.get(&format!("/api/v1/sources/{}/runs", segment(id))).await
+    }
+
+    /// Reads the report of a run.
+    pub async fn run(&self, id: &str, number: u64) -> Result<RunView, ClientError> {
+        self.get(&format!("/api/v1/sources/{}/runs/{number}", segment(id))).await
+    }
+
+    /// Asks for a run.
+    pub async fn run_start(&self, id: &str, dry_run: bool) -> Result<RunView, ClientError> {
+        let path = format!("/api/v1/sources/{}/runs", segment(id));
+        decode(self.send_json(Method::POST, &path, &NewRun { dry_run }, None).await?)
+    }
+
+    /// Approves a held run.
+    pub async fn run_approve(&self, id: &str, number: u64) -> Result<RunView, ClientError> {
+        let path = format!("/api/v1/sources/{}/runs/{number}/approve", segment(id));
+        decode(self.send_json(Method::POST, &path, &serde_json::json!({}), None).await?)
+    }
+
+    /// Notes that an identity was decided.
+    pub async fn review_decide(&self, number: u64) -> Result<(), ClientError> {
+        let path = format!("/api/v1/reviews/{number}/decide");
+        self.send_json(Method::POST, &path, &serde_json::json!({}), None).await.map(drop)
+    }
+
+    /// Says where the values of a record come from.
+    pub async fn provenance(&self, zone: &str, identifier: &str) -> Result<Provenance, ClientError> {
+        self.get(&format!("/api/v1/records/{}/{}/provenance", segment(zone), segment(identifier))).await
     }
 
     /// Reads the newest entries of the audit trail; moderators and administrators only.

@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod admin;
+mod harvest;
 mod package;
 mod remote;
 mod serve;
@@ -33,6 +34,8 @@ enum Command {
     Publish(remote::Publish),
     /// Search a server's catalogue
     Search(remote::Search),
+    /// Run a source of a server and show what it brought, or would bring
+    Harvest(harvest::Harvest),
     /// Make, list and revoke tokens on a server
     Token(remote::TokenArgs),
     /// Bring manifests, one a line, into the ledger of a server that is not running
@@ -99,6 +102,7 @@ pub fn run() -> ExitCode {
         Command::Validate(validate) => validate.run(),
         Command::Publish(publish) => publish.run(),
         Command::Search(search) => search.run(),
+        Command::Harvest(harvest) => harvest.run(),
         Command::Token(token) => token.run(),
         Command::Import(import) => import.run(),
         Command::Verify(local) => admin::verify(&local),

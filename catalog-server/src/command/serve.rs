@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::launcher::Launcher;
 use crate::view::Projection;
 use crate::view::volumes::VolumeShelf;
-use crate::{http, projector, sample};
+use crate::{harvest, http, projector, sample};
 
 /// Where a Docker engine listens unless told otherwise.
 const DOCKER_SOCKET: &str = "/var/run/docker.sock";
@@ -79,10 +79,12 @@ async fn run(mut config: Config) -> anyhow::Result<()> {
         let count = sample::publish(&app.catalog).await?;
         tracing::info!(count, "the sample catalogue is published");
     }
+    harvest::learn_homes(&app).await.map_err(|failure| anyhow::anyhow!(failure.words()))?;
     app.queries.start();
     projector::start(&app);
     check_ledger(&app);
     app.launcher.start();
+    harvest::start(&app).await.map_err(|failure| anyhow::anyhow!("the sources cannot be used: {}", failure.words()))?;
     // A first start indexes the sample in a moment; nobody should meet an empty search in it. A large index that has
     // to be built is not waited for: pages answer meanwhile.
     app.wait_until_indexed(app.ledger.last_seq()).await;

@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod account;
+pub mod changes;
 pub mod client_address;
 pub mod documents;
 pub mod extract;
@@ -12,6 +13,7 @@ pub mod packages;
 pub mod problem;
 pub mod records;
 pub mod search;
+pub mod sources;
 pub mod sparql;
 pub mod unread;
 pub mod viewer;
@@ -65,6 +67,7 @@ const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
         (name = "data", description = "Linked data"),
         (name = "trs", description = "Tool Registry Service of the GA4GH"),
         (name = "run", description = "Datazones, plans, launches and volumes"),
+        (name = "harvest", description = "Sources and their runs"),
         (name = "account", description = "Sessions, tokens and the audit trail"),
         (name = "operations", description = "Health and measures"),
     )
@@ -82,6 +85,14 @@ fn api() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
         .routes(routes!(search::suggest))
         .routes(routes!(records::record))
         .merge(linked_data())
+        .routes(routes!(changes::provenance))
+        .routes(routes!(changes::changes))
+        .routes(routes!(sources::sources, sources::define))
+        .routes(routes!(sources::source, sources::retire))
+        .routes(routes!(sources::runs, sources::run))
+        .routes(routes!(sources::report))
+        .routes(routes!(sources::approve))
+        .routes(routes!(sources::decide))
         .routes(routes!(sparql::get, sparql::post))
         .routes(routes!(sparql::graph))
         .routes(routes!(launches::datazones))

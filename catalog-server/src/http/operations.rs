@@ -9,6 +9,7 @@ use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 
 use crate::app::App;
+use crate::http::problem::Failure;
 
 /// Says that the process answers.
 #[utoipa::path(get, path = "/livez", tag = "operations", responses((status = 200, description = "It answers")))]
@@ -33,7 +34,7 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Response {
 
 /// Measures in the text format of Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "operations", responses((status = 200, description = "Measures", body = String)))]
-pub async fn metrics(State(app): State<Arc<App>>) -> Response {
+pub async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Failure> {
     let ledger = app.ledger.last_seq();
     let lag = |applied: u64| ledger.saturating_sub(applied);
     let mut text = String::new();
@@ -50,7 +51,38 @@ pub async fn metrics(State(app): State<Arc<App>>) -> Response {
     gauge("graph_lag", "Changes that the RDF store has not followed yet", lag(app.graph.applied_seq()));
     gauge("query_slots_free", "SPARQL queries that could start now", app.queries.free() as u64);
     gauge("upload_slots_free", "Uploads that could start now", app.upload_slots.available_permits() as u64);
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+    sources(&app, &mut text).await?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+}
+
+/// Adds what is measured of every harvest source.
+async fn sources(app: &App, text: &mut String) -> Result<(), Failure> {
+    let mut lines: [(&str, &str, String); 5] = [
+        ("source_records", "Records that a source says now", String::new()),
+        ("source_failures", "Runs of a source that failed since the last that did not", String::new()),
+        ("source_last_success_seconds", "When a run of a source was last applied", String::new()),
+        ("source_quarantined", "What the last run of a source set aside", String::new()),
+        ("source_held", "Whether a run of a source waits for approval", String::new()),
+    ];
+    for source in app.ledger.sources().await? {
+        let view = crate::harvest::view(app, source).await?;
+        let last = view.last_success.as_ref().and_then(|at| at.parse::<jiff::Timestamp>().ok());
+        let values = [
+            i64::try_from(view.records).unwrap_or(i64::MAX),
+            i64::from(view.failures),
+            last.map_or(0, jiff::Timestamp::as_second),
+            view.last_run.map_or(0, |run| i64::try_from(run.quarantined).unwrap_or(i64::MAX)),
+            i64::from(view.health == "held"),
+        ];
+        for ((name, _, lines), value) in lines.iter_mut().zip(values) {
+            // Writing to a string cannot fail; an id has no character that would need quoting.
+            let _ = writeln!(lines, "alidade_{name}{{source=\"{}\"}} {value}", view.settings.id);
+        }
+    }
+    for (name, help, lines) in lines.iter().filter(|(_, _, lines)| !lines.is_empty()) {
+        let _ = write!(text, "# HELP alidade_{name} {help}\n# TYPE alidade_{name} gauge\n{lines}");
+    }
+    Ok(())
 }
 
 /// Shows the API as a page, made from the OpenAPI document; no script, no other origin.

@@ -147,6 +147,7 @@ impl From<catalog_records::Error> for Failure {
             E::KindChanged { .. } | E::Transition { .. } | E::LaunchState { .. } => {
                 Self::new(StatusCode::CONFLICT, "conflict", "this does not fit what is there", text)
             }
+            E::LeaseLost { .. } => Self::new(StatusCode::CONFLICT, "lease_lost", "somebody else does this", text),
             E::Changed { .. } => Self::new(StatusCode::PRECONDITION_FAILED, "changed", "somebody was faster", text),
             E::QuotaExceeded { .. } => Self::new(StatusCode::CONFLICT, "quota.sessions", "your quota is used up", text),
             E::IdempotencyMismatch(_) => {

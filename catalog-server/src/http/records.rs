@@ -106,6 +106,16 @@ impl Found {
     }
 }
 
+/// Says whether a viewer reads what is private to a record, which must be one that they may know of.
+pub(super) async fn may_read(
+    app: &App,
+    viewer: &Viewer,
+    zone: &ZoneId,
+    identifier: &Identifier,
+) -> Result<bool, Failure> {
+    Ok(Found::find(app, viewer, zone, identifier, None).await?.reader == Reader::Trusted)
+}
+
 /// Says what a viewer may read: developers of the namespace and moderators read private terms too.
 async fn reader(app: &App, viewer: &Viewer, identifier: &Identifier) -> Result<Reader, Failure> {
     if viewer.moderates() {

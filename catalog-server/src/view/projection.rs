@@ -1,28 +1,31 @@
 //! From a stored record to what the projections hold: public terms only.
 
-use catalog_graph::{Change, NamedNode, Rebuild};
+use catalog_graph::{Change, NamedNode, Rebuild, Triple};
 use catalog_index::{Document, Facet};
 use catalog_launch::planner::{Health, KnownVolume, Question, Viewer, ZoneSnapshot};
 use catalog_launch::{ZoneConfig, plan};
 use catalog_ontology::record::{Record, RecordIris};
 use catalog_ontology::terms::{Kind, Visibility};
-use catalog_records::StoredRecord;
+use catalog_records::{StoredRecord, StoredSayings};
 use catalog_schemas::datazone::{Capability, Capacity, FreeGpu};
 use catalog_schemas::plan::{MilliCpu, PlanRequest, Resources};
 use catalog_schemas::search::Hit;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::candidate::Candidate;
 use super::completion::{complete, set};
 use crate::config::Config;
+use crate::homes::Homes;
 use crate::labels::scheme_of;
 
 /// Changes whenever the same record would be projected differently, so that an older index is built again.
-const PROJECTION: &str = "1";
+const PROJECTION: &str = "2";
 
 /// Changes whenever the same record would say other statements, so that older ones are made again.
-const STATEMENTS: &str = "1";
+const STATEMENTS: &str = "2";
 
 /// Facets whose values are concepts, with the term they come from.
 const CONCEPT_FACETS: [(&str, &str); 5] = [
@@ -37,6 +40,7 @@ const CONCEPT_FACETS: [(&str, &str); 5] = [
 #[derive(Debug)]
 pub struct Projection {
     base: String,
+    homes: Arc<Homes>,
     zone_name: String,
     zones: Vec<ZoneConfig>,
     snapshots: Vec<ZoneSnapshot>,
@@ -65,6 +69,7 @@ impl Projection {
             .collect();
         Self {
             base: config.base(),
+            homes: Arc::new(Homes::new(config.base())),
             zone_name: config.zone.name.clone(),
             zones: config.datazone.clone(),
             snapshots,
@@ -121,7 +126,7 @@ impl Projection {
             let holds = |zone: &&ZoneConfig| zone.volume.iter().any(|volume| volume.volume == key);
             return self.zones.iter().filter(holds).map(|zone| zone.id.to_string()).collect();
         }
-        let iri = format!("{}/id/{}/{}", self.base, stored.zone, stored.identifier);
+        let iri = self.homes.iri(stored.zone.as_str(), stored.identifier.as_str());
         let Some(candidate) = Candidate::of(record, iri) else { return Vec::new() };
         let request = PlanRequest::default();
         let question = Question {
@@ -188,20 +193,50 @@ impl Projection {
     }
 
     /// Makes the statements for the RDF store; nothing when the record cannot be read.
-    pub fn change(&self, stored: &StoredRecord) -> Option<Change> {
+    ///
+    /// Of a record that is merged, what each source says goes into that source's graph; of any other the one source says
+    /// what the default graph holds.
+    pub fn change(&self, stored: &StoredRecord, sayings: Option<&StoredSayings>) -> Option<Change> {
         let record = self.record(stored)?;
         let triples = if stored.state.is_public() {
-            record.triples(&RecordIris::new(&self.base, stored.zone.as_str(), &record), Visibility::Public)
+            record.triples(&self.iris(stored, &record), Visibility::Public)
         } else {
             Vec::new()
         };
-        let iri = NamedNode::new(format!("{}/id/{}/{}", self.base, stored.zone, stored.identifier)).ok()?;
-        Some(Change { iri, triples, said: vec![(self.graph(&stored.source)?, None)] })
+        let iri = NamedNode::new(self.homes.iri(stored.zone.as_str(), stored.identifier.as_str())).ok()?;
+        let said = match sayings.filter(|_| stored.state.is_public()) {
+            Some(sayings) => self.said(stored, sayings),
+            None => vec![(self.graph(&stored.source)?, None)],
+        };
+        Some(Change { iri, triples, said })
+    }
+
+    /// Returns what each source says, a moderator's words last.
+    fn said(&self, stored: &StoredRecord, sayings: &StoredSayings) -> Vec<(NamedNode, Option<Vec<Triple>>)> {
+        let triples = |document: &serde_json::Value| {
+            let record = Record::from_document(document).ok()?;
+            Some(record.triples(&self.iris(stored, &record), Visibility::Public))
+        };
+        let documents = sayings.sayings.iter().map(|one| (one.saying.source.as_str(), one.saying.document.clone()));
+        let overlay = (!sayings.patches.is_empty()).then(|| {
+            let mut words = serde_json::json!({});
+            sayings.patches.iter().for_each(|(patch, _)| catalog_records::merge_patch(&mut words, patch));
+            words["@type"] = stored.kind.clone().into();
+            words["identifier"] = stored.identifier.as_str().into();
+            (catalog_records::merge::OVERLAY, words)
+        });
+        let all = documents.chain(overlay);
+        all.filter_map(|(source, document)| Some((self.graph(source)?, Some(triples(&document)?)))).collect()
+    }
+
+    fn iris(&self, stored: &StoredRecord, record: &Record) -> RecordIris {
+        RecordIris::new(&self.homes.base_of(stored.zone.as_str()), stored.zone.as_str(), record)
     }
 
     /// Makes the change that removes a record by its key, `zone/identifier`.
     pub fn removal(&self, key: &str) -> Option<Change> {
-        let iri = NamedNode::new(format!("{}/id/{key}", self.base)).ok()?;
+        let (zone, identifier) = key.split_once('/')?;
+        let iri = NamedNode::new(self.homes.iri(zone, identifier)).ok()?;
         Some(Change { iri, triples: Vec::new(), said: Vec::new() })
     }
 
@@ -231,6 +266,11 @@ impl Projection {
         }
         vocabulary.update(catalog_ontology::generate::ontology_turtle());
         format!("{} {} {STATEMENTS} {:x}", self.base, env!("CARGO_PKG_VERSION"), vocabulary.finalize())
+    }
+
+    /// Returns where zones are at home.
+    pub fn homes(&self) -> Arc<Homes> {
+        Arc::clone(&self.homes)
     }
 
     /// Returns the public base URL.
@@ -316,7 +356,9 @@ fn facets(record: &Record, stored: &StoredRecord, zones: &[String]) -> Vec<(Face
     let mut facets = Vec::new();
     let mut add = |facet: &str, value: String| facets.extend(Facet::named(facet).map(|facet| (facet, value)));
     add("type", record.kind().as_str().to_owned());
-    add("source", stored.source.clone());
+    for source in std::iter::once(&stored.source).chain(&stored.also) {
+        add("source", source.clone());
+    }
     for (facet, key) in CONCEPT_FACETS {
         for path in record.concepts(key) {
             add(facet, path.to_owned());

@@ -27,8 +27,9 @@ pub fn record_view(
     reader: Reader,
 ) -> RecordView {
     let visibility = if reader == Reader::Trusted { Visibility::Private } else { Visibility::Public };
-    let base = projection.base();
-    let iri = format!("{base}/id/{}/{}", stored.zone, stored.identifier);
+    let homes = projection.homes();
+    let iri = homes.iri(stored.zone.as_str(), stored.identifier.as_str());
+    let home = homes.elsewhere(stored.zone.as_str()).map(|_| iri.clone());
     let version = shown.version().map(str::to_owned);
     let current = version.as_deref().is_none_or(|version| version == stored.version.as_str());
     let mut view_versions: Vec<VersionView> = versions
@@ -60,6 +61,9 @@ pub fn record_view(
             _ => iri,
         },
         zone: stored.zone.to_string(),
+        source: stored.source.clone(),
+        also: stored.also.clone(),
+        home,
         identifier: stored.identifier.to_string(),
         kind: shown.kind().as_str().to_owned(),
         state: stored.state.as_str().to_owned(),

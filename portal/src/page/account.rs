@@ -31,7 +31,8 @@ pub fn account(viewer: &Viewer, tokens: &[Token], made: Option<&Token>, refused:
         )
     });
     let refused = refused.map(|message| notice(Tone::Bad, view! { <p>{message.to_owned()}</p> }));
-    let audit = (me.role >= Role::Moderator).then(|| view! { <p><a href="/audit">"Audit trail"</a></p> });
+    let audit = (me.role >= Role::Moderator)
+        .then(|| view! { <p><a href="/sources">"Harvest sources"</a>" · "<a href="/audit">"Audit trail"</a></p> });
     let main = view! {
         <h1>{viewer.name()}</h1>
         <dl class="terms">

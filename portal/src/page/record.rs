@@ -1,6 +1,7 @@
 //! A record: what it is, every term of it, its versions, its data, where it comes from; and the way to run it.
 
 use catalog_schemas::datazone::Datazone;
+use catalog_schemas::harvest::Provenance;
 use catalog_schemas::plan::Plan;
 use catalog_schemas::problem::Problem;
 use catalog_schemas::record::{RecordView, TermValues, VersionView};
@@ -69,6 +70,8 @@ pub struct Shown<'a> {
     pub tab: Tab,
     /// What every datazone says to its least needs, when they could be asked.
     pub plan: Option<&'a Plan>,
+    /// Where its values come from, for the view that shows it.
+    pub provenance: Option<&'a Provenance>,
     /// The datazones.
     pub zones: &'a [Datazone],
     /// Whether it has been published by this very viewer a moment ago.
@@ -191,11 +194,18 @@ fn facts(record: &RecordView) -> AnyView {
     };
     let interface = term("interfaceType").map(|value| view! { <span>{words::interface(&value.text)}</span> });
     let licence = term("license").map(|value| view! { <span>{part::terms::value(value)}</span> });
+    let from = record.home.clone().and_then(|home| markup::safe_address(&home)).map(|home| {
+        view! { <span>"harvested from "<a href=home rel="noopener">{record.zone.clone()}</a></span> }
+    });
+    let from = from.map(IntoAny::into_any).or_else(|| {
+        let is_ours = record.source.is_empty() || record.source == record.zone;
+        (!is_ours).then(|| view! { <span>"harvested from "<a href=with_query("/search", [("source", &record.source)])>{record.source.clone()}</a></span> }.into_any())
+    });
     let modified =
         view! { <span>"modified "<time datetime=record.modified.clone()>{words::day(&record.modified)}</time></span> };
     view! {
         <div class="facts headline">
-            {short}<span>{words::kind(&record.kind)}</span>{version}{interface}{record.official.then(part::hit::official)}{licence}{modified}
+            {short}<span>{words::kind(&record.kind)}</span>{version}{interface}{record.official.then(part::hit::official)}{licence}{from}{modified}
         </div>
     }
     .into_any()
@@ -426,6 +436,7 @@ fn provenance(shown: Shown<'_>) -> AnyView {
             {digest}
             <dt>"Change"</dt><dd>{format!("number {} of this server's change log", words::count(record.seq as usize))}</dd>
         </dl>
+        {shown.provenance.map(part::provenance::panel)}
     }
     .into_any()
 }

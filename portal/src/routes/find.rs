@@ -98,6 +98,11 @@ async fn show(visit: Visit, zone: &str, identifier: &str, version: Option<&str>)
     let tab = visit.parameter("tab").and_then(Tab::from_word).unwrap_or_default();
     let plan = plan(&visit.client, &record, version).await;
     let zones = visit.datazones().await;
+    let provenance = match tab {
+        Tab::Provenance => visit.client.provenance(zone, identifier).await,
+        _ => Err(catalog_client::ClientError::Transport("not asked".to_owned())),
+    };
+    let provenance = provenance.ok();
     let just_published = visit.parameter("published").is_some() && visit.viewer.signed_in();
     let (schema_org, links) = documents(&visit.client, &record, version, tab).await;
     let shown = Shown {
@@ -105,6 +110,7 @@ async fn show(visit: Visit, zone: &str, identifier: &str, version: Option<&str>)
         pinned: version.is_some(),
         tab,
         plan: plan.as_ref(),
+        provenance: provenance.as_ref(),
         zones: &zones,
         just_published,
         schema_org: schema_org.as_ref(),

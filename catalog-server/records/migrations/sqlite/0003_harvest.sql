@@ -12,6 +12,7 @@ CREATE TABLE source (
     retired      INTEGER NOT NULL DEFAULT 0 CHECK (retired IN (0, 1)),
     -- The home zone of a source that is a zone, as it said at first; another later is refused.
     zone         TEXT,
+    base         TEXT,
     cursor       TEXT,
     failures     INTEGER NOT NULL DEFAULT 0,
     next_run     INTEGER,

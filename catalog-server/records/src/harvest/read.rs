@@ -166,7 +166,8 @@ impl Ledger {
         .fetch_all(self.readers())
         .await?;
         let is_all = rows.len() < limit as usize;
-        let next = if is_all { last.max(seq) } else { rows.last().map_or(seq, |(seq, ..)| counted(*seq)) };
+        // A follower that is further than this ledger learns it by being sent back.
+        let next = if is_all { last } else { rows.last().map_or(seq, |(seq, ..)| counted(*seq)) };
         let keys: Vec<(ZoneId, Identifier)> =
             rows.iter().filter_map(|(_, _, identifier)| Some((zone.clone(), identifier.parse().ok()?))).collect();
         let mut records: HashMap<i64, _> =

@@ -194,6 +194,7 @@ impl Operation for Plan {
 struct Pin {
     id: String,
     zone: String,
+    base: String,
 }
 
 impl Operation for Pin {
@@ -211,7 +212,7 @@ impl Operation for Pin {
                 return Err(Error::Refused(format!("the source `{id}` speaks for the zone `{}` already", self.zone)));
             }
             match zone {
-                Some(zone) if *zone == self.zone => return Ok(()),
+                Some(zone) if *zone == self.zone => {}
                 Some(zone) => {
                     return Err(Error::Refused(format!(
                         "the source `{id}` spoke for the zone `{zone}` and now says that it is `{}`",
@@ -221,9 +222,10 @@ impl Operation for Pin {
                 None => {}
             }
         }
-        sqlx::query("UPDATE source SET zone = $2 WHERE id = $1")
+        sqlx::query("UPDATE source SET zone = $2, base = $3 WHERE id = $1")
             .bind(self.id.as_str())
             .bind(self.zone.as_str())
+            .bind(self.base.as_str())
             .execute(writing.connection().await?)
             .await?;
         Ok(())
@@ -257,9 +259,9 @@ impl Ledger {
         self.write(Plan { id: id.to_owned(), next: next.map(|next| next.as_millisecond()) }).await
     }
 
-    /// Notes the zone that a source speaks for; refuses another than before, or one for which another source speaks.
-    pub async fn source_pin_zone(&self, id: &str, zone: &str) -> Result<(), Error> {
-        self.write(Pin { id: id.to_owned(), zone: zone.to_owned() }).await
+    /// Notes the zone that a source speaks for, and the base below which that mints identifiers; refuses another than before, or one for which another source speaks.
+    pub async fn source_pin_zone(&self, id: &str, zone: &str, base: &str) -> Result<(), Error> {
+        self.write(Pin { id: id.to_owned(), zone: zone.to_owned(), base: base.to_owned() }).await
     }
 
     /// Lists the sources that are not retired, by id.
@@ -283,8 +285,9 @@ impl Ledger {
         Ok(u64::try_from(count).unwrap_or_default())
     }
 
-    /// Returns the sources of all zones that are known: which source speaks for which.
-    pub async fn zones_spoken_for(&self) -> Result<Vec<(String, String)>, Error> {
-        Ok(sqlx::query_as("SELECT zone, id FROM source WHERE zone IS NOT NULL").fetch_all(self.readers()).await?)
+    /// Returns the bases of all zones that were ever harvested.
+    pub async fn zone_bases(&self) -> Result<Vec<(String, String)>, Error> {
+        let known = "SELECT zone, base FROM source WHERE zone IS NOT NULL AND base IS NOT NULL";
+        Ok(sqlx::query_as(known).fetch_all(self.readers()).await?)
     }
 }

@@ -99,6 +99,8 @@ pub struct Joining {
     pub kind: String,
     /// The source that gave the identifier.
     pub source: String,
+    /// Whether the source that asks says something of the record already.
+    pub taken: bool,
 }
 
 struct Stage {
@@ -232,7 +234,12 @@ impl Ledger {
         let mut found: HashMap<String, Vec<Joining>> = HashMap::new();
         for global in global.chunks(ROWS) {
             let mut query = QueryBuilder::<Database>::new(
-                "SELECT g.identifier AS global, g.record, g.source, r.zone, r.identifier, r.kind FROM global_identifier g \
+                "SELECT g.identifier AS global, g.record, g.source, r.zone, r.identifier, r.kind, EXISTS (SELECT 1 FROM said s \
+                 WHERE s.record = g.record AND s.source = ",
+            );
+            query.push_bind(source);
+            query.push(
+                " AND s.gone IS NULL) AS taken FROM global_identifier g \
                  JOIN record r ON r.id = g.record WHERE r.state <> 'withdrawn' AND g.source <> ",
             );
             query.push_bind(source).push(" AND g.identifier IN (");
@@ -249,6 +256,7 @@ impl Ledger {
                     identifier: column(&row, "identifier")?,
                     kind: column(&row, "kind")?,
                     source: column(&row, "source")?,
+                    taken: column(&row, "taken")?,
                 };
                 if bearers.iter().all(|one| one.record != joining.record) {
                     bearers.push(joining);

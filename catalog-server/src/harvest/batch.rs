@@ -1,0 +1,541 @@
+//! A piece of a run: looked up, validated, compared, staged.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use catalog_harvester::{Fault, Harvested};
+use catalog_ontology::manifest::{Options, validate};
+use catalog_records::{Joining, Known, Lease, Ledger, Staged, What};
+use catalog_schemas::harvest::{DiffRecord, FieldChange, Review, RunFinding, RunView, Unmatched};
+use catalog_schemas::id::{Identifier, ZoneId};
+use catalog_schemas::problem::{Finding, Severity};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::catalog::FIRST_VERSION;
+use crate::http::problem::Failure;
+
+/// Findings kept of each sort; more are counted only.
+const FINDINGS: usize = 1_000;
+/// Differences kept of each sort.
+const DIFFERENCES: usize = 200;
+/// Words kept that no scheme has.
+const WORDS: usize = 5_000;
+/// Identities of one run that somebody is asked to decide.
+const REVIEWS: usize = 500;
+/// The longest value shown in a difference.
+const VALUE: usize = 2_000;
+
+/// A run as far as it was read.
+pub(super) struct Reading {
+    ledger: Ledger,
+    lease: Lease,
+    /// The zone in which records of this source are at home.
+    home: ZoneId,
+    /// Whether the source is a zone, whose records bring their own names and states.
+    is_zone: bool,
+    /// The report so far.
+    pub(super) report: RunView,
+    quarantined: Vec<RunFinding>,
+    remarks: Vec<RunFinding>,
+    words: HashMap<(String, String), u64>,
+    reviews: usize,
+    /// Rows staged, new records and changes so far.
+    rows: u64,
+    fresh: u64,
+    changes: u64,
+    /// Records that this run joins, so that two keys do not become one record.
+    joined: HashSet<i64>,
+}
+
+/// An item with what validation made of it.
+struct Judged {
+    item: Box<Harvested>,
+    document: String,
+    content_hash: String,
+    version: String,
+    findings: Vec<Finding>,
+    name: String,
+}
+
+/// What the ledger knows of the items of a piece.
+struct Before {
+    known: HashMap<(String, String), Known>,
+    bearers: HashMap<String, Vec<Joining>>,
+    there: HashMap<String, (i64, String)>,
+}
+
+impl Reading {
+    pub(super) fn new(ledger: Ledger, lease: Lease, home: ZoneId, is_zone: bool, report: RunView) -> Self {
+        Self {
+            ledger,
+            lease,
+            home,
+            is_zone,
+            report,
+            quarantined: Vec::new(),
+            remarks: Vec::new(),
+            words: HashMap::new(),
+            reviews: 0,
+            rows: 0,
+            fresh: 0,
+            changes: 0,
+            joined: HashSet::new(),
+        }
+    }
+
+    /// Says whether nothing at all was read.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// Returns the findings, what was set aside first, and the words that no scheme has.
+    pub(super) fn findings(&mut self) -> (Vec<RunFinding>, Vec<Unmatched>) {
+        let mut findings = std::mem::take(&mut self.quarantined);
+        findings.append(&mut self.remarks);
+        let words = std::mem::take(&mut self.words);
+        let words = words.into_iter().map(|((term, value), count)| Unmatched { term, value, count }).collect();
+        (findings, words)
+    }
+
+    /// Notes something that is no record; what the source said of it before stays.
+    pub(super) fn fault(&mut self, fault: Fault) -> Option<Staged> {
+        let kept = fault.key.clone().map(|key| row(What::Kept, key, String::new()));
+        self.set_aside(fault.key.clone(), finding_of(fault));
+        kept
+    }
+
+    fn set_aside(&mut self, key: Option<String>, finding: Finding) {
+        self.report.quarantined += 1;
+        if self.quarantined.len() < FINDINGS {
+            self.quarantined.push(RunFinding { quarantined: true, key, record: None, finding });
+        }
+    }
+
+    /// Stages a piece; an empty one only says that the run lives.
+    pub(super) async fn stage(
+        &mut self,
+        items: Vec<Box<Harvested>>,
+        gone: Vec<(String, String)>,
+        mut rows: Vec<Staged>,
+    ) -> Result<(), Failure> {
+        let before = self.look_up(&items).await?;
+        // What is known by its hash needs no second look: it was valid when it was stored.
+        let (same, others): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| self.is_same(item, &before));
+        for item in same {
+            self.report.unchanged += 1;
+            self.remember_words(&item);
+            rows.push(row(What::Same, item.key, item.kind.as_str().to_owned()));
+        }
+        let mut reviews = Vec::new();
+        for (item, judged) in judge_all(others).await? {
+            match judged {
+                Ok(judged) => rows.push(self.place(judged, &before, &mut reviews).await?),
+                Err(findings) => {
+                    let finding = at(findings, &item);
+                    self.set_aside(Some(item.key.clone()), finding);
+                    rows.push(row(What::Kept, item.key, item.kind.as_str().to_owned()));
+                }
+            }
+        }
+        self.take_back(gone, &mut rows).await?;
+        let first = self.rows + 1;
+        self.rows += rows.len() as u64;
+        let progress = (self.report.done, self.report.total, self.report.bytes);
+        self.ledger.run_stage(&self.lease, first, rows, reviews, progress).await?;
+        Ok(())
+    }
+
+    async fn look_up(&self, items: &[Box<Harvested>]) -> Result<Before, Failure> {
+        let source = self.lease.source.as_str();
+        let keys: Vec<&str> = items.iter().map(|item| item.key.as_str()).collect();
+        let known = self.ledger.known(source, &keys).await?;
+        let is_new = |item: &&Box<Harvested>| !known.contains_key(&(item.key.clone(), item.kind.as_str().to_owned()));
+        let global: Vec<&str> = items.iter().filter(is_new).flat_map(|item| global(item)).collect();
+        let bearers = self.ledger.bearers(source, &global).await?;
+        let named: Vec<(ZoneId, Identifier)> = items
+            .iter()
+            .filter(is_new)
+            .filter_map(|item| Some((self.home.clone(), item.manifest.get("identifier")?.as_str()?.parse().ok()?)))
+            .collect();
+        let there = self.ledger.records(&named).await?;
+        let there = there.into_iter().map(|record| (record.identifier.to_string(), (record.id, record.kind))).collect();
+        Ok(Before { known, bearers, there })
+    }
+
+    fn is_same(&self, item: &Harvested, before: &Before) -> bool {
+        let known = before.known.get(&(item.key.clone(), item.kind.as_str().to_owned()));
+        known.is_some_and(|known| !known.gone && known.given_hash == given_hash(item))
+    }
+
+    fn remember_words(&mut self, item: &Harvested) {
+        for word in &item.unmatched {
+            let key = (word.scheme.clone(), word.text.chars().take(200).collect());
+            if self.words.len() < WORDS || self.words.contains_key(&key) {
+                *self.words.entry(key).or_default() += 1;
+            }
+        }
+    }
+
+    /// Decides what a valid item is: new, changed, the same, or more of a record that others brought.
+    async fn place(&mut self, judged: Judged, before: &Before, reviews: &mut Vec<Review>) -> Result<Staged, Failure> {
+        let Judged { item, mut document, mut content_hash, version, findings, name } = judged;
+        self.remember_words(&item);
+        let kind = item.kind.as_str();
+        let minted = item.manifest.get("identifier").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let mut staged = row(What::New, item.key.clone(), kind.to_owned());
+        let known = before.known.get(&(item.key.clone(), kind.to_owned()));
+        let mut identifier = minted.clone();
+        let mut diff = None;
+        match known {
+            Some(known) => {
+                (staged.said, staged.record, staged.main) = (Some(known.said), Some(known.record), known.main);
+                identifier = known.identifier.to_string();
+                document = renamed(document, &minted, &identifier, &mut content_hash)?;
+                let is_same = !known.gone && !self.is_zone && known.content_hash == content_hash;
+                staged.what = if is_same { What::Same } else { What::Changed };
+                if staged.what == What::Changed {
+                    let earlier = match self.diff().changed.len() < DIFFERENCES {
+                        true => self.ledger.revision_document(known.revision).await?,
+                        false => None,
+                    };
+                    diff = Some(earlier.map(|earlier| fields(&earlier, &document)).unwrap_or_default());
+                }
+            }
+            None => match self.join(&item, &minted, before, reviews)? {
+                Join::Alone => staged.main = true,
+                Join::With(record, theirs) => {
+                    (staged.what, staged.record) = (What::Joined, Some(record));
+                    document = renamed(document, &minted, &theirs, &mut content_hash)?;
+                    identifier = theirs;
+                }
+                Join::Refused(finding) => {
+                    self.set_aside(Some(item.key.clone()), finding);
+                    return Ok(row(What::Kept, item.key, kind.to_owned()));
+                }
+            },
+        }
+        let shown = || DiffRecord {
+            key: item.key.clone(),
+            zone: self.home.to_string(),
+            identifier: identifier.clone(),
+            kind: kind.to_owned(),
+            name: name.clone(),
+            fields: Vec::new(),
+        };
+        match staged.what {
+            What::Same => self.report.unchanged += 1,
+            What::Changed => {
+                self.report.changed += 1;
+                let shown = DiffRecord { fields: diff.unwrap_or_default(), ..shown() };
+                push(self.report.diff.get_or_insert_default(), |diff| &mut diff.changed, shown);
+            }
+            _ => {
+                self.report.added += 1;
+                let shown = shown();
+                push(self.report.diff.get_or_insert_default(), |diff| &mut diff.added, shown);
+            }
+        }
+        self.remark(&item, &identifier, findings);
+        if staged.what == What::Same {
+            return Ok(staged);
+        }
+        self.changes += 1;
+        staged.change = Some(self.changes);
+        if staged.what == What::New {
+            self.fresh += 1;
+            staged.fresh = Some(self.fresh);
+        }
+        staged.state =
+            (item.manifest.get("state").and_then(Value::as_str) == Some("deprecated")).then_some("deprecated");
+        staged.given_hash = Some(given_hash(&item));
+        staged.global = global(&item).map(str::to_owned).collect();
+        staged.part = item.place.file.clone();
+        staged.zone = Some(self.home.clone());
+        staged.identifier = Some(identifier.parse()?);
+        (staged.document, staged.content_hash, staged.version) = (Some(document), Some(content_hash), Some(version));
+        Ok(staged)
+    }
+
+    fn diff(&mut self) -> &mut catalog_schemas::harvest::Diff {
+        self.report.diff.get_or_insert_default()
+    }
+
+    /// Finds the record of another source that is this very thing: by an identifier that means the same everywhere,
+    /// never by a name. What is not certain is left for somebody to decide.
+    fn join(
+        &mut self,
+        item: &Harvested,
+        minted: &str,
+        before: &Before,
+        reviews: &mut Vec<Review>,
+    ) -> Result<Join, Failure> {
+        let kind = item.kind.as_str();
+        if let Some((record, theirs)) = before.there.get(minted) {
+            if theirs == kind {
+                return Ok(Join::With(*record, minted.to_owned()));
+            }
+            let message = format!("`{minted}` is a {theirs} here and a {kind} there");
+            let finding = Finding::error("identity.kind", message).got(kind).expected(theirs);
+            return Ok(Join::Refused(finding));
+        }
+        let mut found: Vec<&Joining> = Vec::new();
+        let mut by = "";
+        for identifier in global(item) {
+            for bearer in before.bearers.get(identifier).into_iter().flatten().filter(|bearer| bearer.kind == kind) {
+                if found.iter().all(|one| one.record != bearer.record) {
+                    found.push(bearer);
+                    by = identifier;
+                }
+            }
+        }
+        let (code, message) = match found.as_slice() {
+            [] => return Ok(Join::Alone),
+            [_] if self.is_zone => (
+                "identity.elsewhere",
+                format!("`{by}` names a record here and one that is at home in the zone `{}`", self.home),
+            ),
+            [one] if !one.taken && self.joined.insert(one.record) => {
+                return Ok(Join::With(one.record, one.identifier.clone()));
+            }
+            [_] => ("identity.twice", format!("two records of the source bear `{by}`, which names one record here")),
+            _ => ("identity.ambiguous", format!("`{by}` and what goes with it name {} records here", found.len())),
+        };
+        if self.reviews < REVIEWS {
+            self.reviews += 1;
+            reviews.push(Review {
+                number: 0,
+                source: self.lease.source.clone(),
+                run: self.lease.run,
+                code: code.to_owned(),
+                key: item.key.clone(),
+                identifier: by.to_owned(),
+                records: found.iter().take(20).map(|one| format!("{}/{}", one.zone, one.identifier)).collect(),
+                message: format!("{message}; `{}` stays a record of its own until somebody decides", item.key),
+                at: String::new(),
+            });
+        }
+        Ok(Join::Alone)
+    }
+
+    fn remark(&mut self, item: &Harvested, identifier: &str, findings: Vec<Finding>) {
+        let all =
+            item.remarks.iter().cloned().map(|remark| Finding { severity: Severity::Warning, ..finding_of(remark) });
+        for finding in all.chain(findings) {
+            if self.remarks.len() >= FINDINGS {
+                return;
+            }
+            let finding = placed(finding, item);
+            self.remarks.push(RunFinding {
+                quarantined: false,
+                key: Some(item.key.clone()),
+                record: Some(format!("{}/{identifier}", self.home)),
+                finding,
+            });
+        }
+    }
+
+    /// Stages what the source says is gone.
+    async fn take_back(&mut self, gone: Vec<(String, String)>, rows: &mut Vec<Staged>) -> Result<(), Failure> {
+        let keys: Vec<&str> = gone.iter().map(|(key, _)| key.as_str()).collect();
+        let known = self.ledger.known(&self.lease.source, &keys).await?;
+        for ((key, kind), known) in known.into_iter().filter(|(_, known)| !known.gone) {
+            self.changes += 1;
+            let mut staged = row(What::Gone, key, kind);
+            (staged.change, staged.said, staged.record) = (Some(self.changes), Some(known.said), Some(known.record));
+            staged.main = known.main;
+            staged.reason = Some("the source says that it is gone".to_owned());
+            rows.push(staged);
+        }
+        Ok(())
+    }
+}
+
+/// Whose record an item is.
+enum Join {
+    /// Its own.
+    Alone,
+    /// One that others brought, by this identifier.
+    With(i64, String),
+    /// None, and it cannot be one.
+    Refused(Finding),
+}
+
+fn push(
+    diff: &mut catalog_schemas::harvest::Diff,
+    list: fn(&mut catalog_schemas::harvest::Diff) -> &mut Vec<DiffRecord>,
+    record: DiffRecord,
+) {
+    if list(diff).len() < DIFFERENCES { list(diff).push(record) } else { diff.cut = true }
+}
+
+fn row(what: What, key: String, kind: String) -> Staged {
+    Staged {
+        what,
+        key,
+        kind,
+        fresh: None,
+        change: None,
+        said: None,
+        record: None,
+        main: false,
+        zone: None,
+        identifier: None,
+        version: None,
+        state: None,
+        document: None,
+        given_hash: None,
+        content_hash: None,
+        part: String::new(),
+        reason: None,
+        global: Vec::new(),
+    }
+}
+
+/// Returns the hash by which what a source gave is known again, its state included.
+fn given_hash(item: &Harvested) -> String {
+    let state = item.manifest.get("state").and_then(Value::as_str).map(|state| format!(":{state}"));
+    format!("{}{}", hex::encode(item.hash), state.unwrap_or_default())
+}
+
+fn global(item: &Harvested) -> impl Iterator<Item = &str> {
+    item.identifiers.iter().filter(|alias| alias.scheme.is_global()).map(|alias| alias.value.as_str())
+}
+
+/// Gives a document the identifier of the record that it is said of.
+fn renamed(document: String, from: &str, to: &str, hash: &mut String) -> Result<String, Failure> {
+    if from == to {
+        return Ok(document);
+    }
+    let mut json: Value = serde_json::from_str(&document).map_err(Failure::internal)?;
+    json["identifier"] = Value::String(to.to_owned());
+    let text = json.to_string();
+    *hash = hex::encode(Sha256::digest(text.as_bytes()));
+    Ok(text)
+}
+
+type Verdict = (Box<Harvested>, Result<Judged, Vec<Finding>>);
+
+/// Validates items on every core, in their order.
+async fn judge_all(items: Vec<Box<Harvested>>) -> Result<Vec<Verdict>, Failure> {
+    if items.is_empty() {
+        return Ok(Vec::new());
+    }
+    let items = Arc::new(items);
+    let judged = tokio::task::spawn_blocking(move || {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = items.len().div_ceil(cores).max(1);
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = items
+                .chunks(share)
+                .map(|items| scope.spawn(move || items.iter().map(|item| judge(item.clone())).collect::<Vec<_>>()))
+                .collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect::<Vec<_>>()
+        })
+    });
+    Ok(judged.await?)
+}
+
+fn judge(item: Box<Harvested>) -> Verdict {
+    let validation = validate(item.manifest.to_string().as_bytes(), &Options::harvested());
+    let mut findings = validation.report.findings;
+    let Some(record) = validation.record.filter(|record| record.kind() == item.kind) else {
+        findings.retain(|finding| finding.severity == Severity::Error);
+        if findings.is_empty() {
+            findings.push(Finding::error("type.unknown", "the document is not of the type that it comes as"));
+        }
+        return (item, Err(findings));
+    };
+    findings.retain(|finding| finding.severity != Severity::Hint);
+    let document = record.document().to_string();
+    let name = record.text("name", "en").or_else(|| record.text("title", "en")).unwrap_or_default();
+    let judged = Judged {
+        content_hash: hex::encode(Sha256::digest(document.as_bytes())),
+        version: version(record.version()),
+        name: name.chars().take(200).collect(),
+        document,
+        findings,
+        item: item.clone(),
+    };
+    (item, Ok(judged))
+}
+
+/// Returns the version as the ledger takes it; what other catalogues call a version may be anything.
+fn version(given: Option<&str>) -> String {
+    let given = given.unwrap_or(FIRST_VERSION);
+    if given.parse::<catalog_schemas::id::Version>().is_ok() {
+        return given.to_owned();
+    }
+    let digest = hex::encode(Sha256::digest(given.as_bytes()));
+    format!("v-{}", &digest[..12])
+}
+
+fn finding_of(fault: Fault) -> Finding {
+    let mut finding = Finding::error(&fault.code, fault.message);
+    finding.file = Some(fault.place.file).filter(|file| !file.is_empty());
+    finding.line = fault.place.line.and_then(|line| u32::try_from(line).ok());
+    finding.column = fault.place.column.and_then(|column| u32::try_from(column).ok());
+    if let Some(pointer) = fault.place.pointer {
+        finding = finding.pointer(pointer);
+    }
+    finding
+}
+
+/// Makes one finding of all errors of a record, at its place in the source.
+fn at(findings: Vec<Finding>, item: &Harvested) -> Finding {
+    let others = findings.len().saturating_sub(1);
+    let mut first =
+        findings.into_iter().next().unwrap_or_else(|| Finding::error("record.invalid", "the record is not valid"));
+    if others > 0 {
+        first.message = format!("{} (and {others} more)", first.message);
+    }
+    placed(first, item)
+}
+
+fn placed(mut finding: Finding, item: &Harvested) -> Finding {
+    if finding.file.is_none() {
+        finding.file = Some(item.place.file.clone());
+        // Lines of the manifest that was made are nobody's; those of the source are where a person looks.
+        finding.line = item.place.line.and_then(|line| u32::try_from(line).ok());
+        finding.column = item.place.column.and_then(|column| u32::try_from(column).ok());
+    }
+    finding
+}
+
+/// Compares two documents field by field.
+fn fields(before: &str, after: &str) -> Vec<FieldChange> {
+    let parse = |text: &str| serde_json::from_str::<serde_json::Map<String, Value>>(text).unwrap_or_default();
+    let (before, after) = (parse(before), parse(after));
+    let keys = before.keys().chain(after.keys().filter(|key| !before.contains_key(*key)));
+    let cut = |value: &Value| {
+        let text = value.to_string();
+        if text.len() <= VALUE {
+            value.clone()
+        } else {
+            Value::String(text.chars().take(VALUE).collect::<String>() + "…")
+        }
+    };
+    keys.filter(|key| before.get(*key) != after.get(*key))
+        .map(|key| FieldChange { key: key.clone(), before: before.get(key).map(cut), after: after.get(key).map(cut) })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences_name_every_field_that_differs() {
+        let changes = fields(r#"{"a":1,"b":2,"c":3}"#, r#"{"a":1,"b":4,"d":5}"#);
+        let seen: Vec<_> = changes.iter().map(|change| (change.key.as_str(), &change.before, &change.after)).collect();
+        let (two, three, four, five) = (Value::from(2), Value::from(3), Value::from(4), Value::from(5));
+        assert_eq!(seen, [("b", &Some(two), &Some(four)), ("c", &Some(three), &None), ("d", &None, &Some(five))]);
+    }
+
+    #[test]
+    fn versions_of_others_become_versions_of_ours() {
+        assert_eq!(version(None), "1");
+        assert_eq!(version(Some("2.1")), "2.1");
+        assert!(version(Some("3. ed. (2004)")).starts_with("v-"));
+    }
+}

@@ -1,0 +1,52 @@
+//! Harvest sources and their runs.
+
+use axum::body::Bytes;
+use axum::extract::Path;
+use axum::response::Response;
+
+use super::visit::{Visit, see};
+use crate::link::segment;
+use crate::{field, page, words};
+
+pub(super) async fn sources(visit: Visit) -> Response {
+    match visit.client.sources().await {
+        Ok(all) => visit.page(page::sources::sources(&all, &words::now())),
+        Err(error) => visit.failed(error),
+    }
+}
+
+pub(super) async fn source(visit: Visit, Path(id): Path<String>) -> Response {
+    match (visit.client.source(&id).await, visit.client.runs(&id).await) {
+        (Ok(source), Ok(runs)) => visit.page(page::sources::source(&source, &runs.runs, &words::now())),
+        (Err(error), _) | (_, Err(error)) => visit.failed(error),
+    }
+}
+
+pub(super) async fn run(visit: Visit, Path((id, number)): Path<(String, u64)>) -> Response {
+    match visit.client.run(&id, number).await {
+        Ok(run) => visit.page(page::sources::run(&run, &words::now())),
+        Err(error) => visit.failed(error),
+    }
+}
+
+pub(super) async fn start(visit: Visit, Path(id): Path<String>, body: Bytes) -> Response {
+    let dry = field::text(&field::pairs(&body), "dry") == Some("1");
+    match visit.client.run_start(&id, dry).await {
+        Ok(run) => see(&format!("/sources/{}/runs/{}", segment(&id), run.number)),
+        Err(error) => visit.failed(error),
+    }
+}
+
+pub(super) async fn approve(visit: Visit, Path((id, number)): Path<(String, u64)>) -> Response {
+    match visit.client.run_approve(&id, number).await {
+        Ok(_) => see(&format!("/sources/{}/runs/{number}", segment(&id))),
+        Err(error) => visit.failed(error),
+    }
+}
+
+pub(super) async fn decide(visit: Visit, Path(number): Path<u64>) -> Response {
+    match visit.client.review_decide(number).await {
+        Ok(()) => see("/sources"),
+        Err(error) => visit.failed(error),
+    }
+}

@@ -483,9 +483,11 @@ impl Operation for End {
         view.ended = Some(now_text(writing)?);
         save(writing, &view, None).await?;
         clear(writing, &view.source, view.number).await?;
-        sqlx::query("UPDATE source SET failures = failures + 1, next_run = $2 WHERE id = $1")
+        // A dry run that fails is nobody's failure but its asker's.
+        sqlx::query("UPDATE source SET failures = failures + $3, next_run = COALESCE($2, next_run) WHERE id = $1")
             .bind(view.source.as_str())
             .bind(self.next)
+            .bind(i64::from(!view.dry_run))
             .execute(writing.connection().await?)
             .await?;
         Ok(())

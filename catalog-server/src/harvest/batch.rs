@@ -21,6 +21,8 @@ const FINDINGS: usize = 1_000;
 const DIFFERENCES: usize = 200;
 /// Words kept that no scheme has.
 const WORDS: usize = 5_000;
+/// Files that could not be read and are remembered; a source with more is not read completely.
+const UNREADABLE: usize = 5_000;
 /// Identities of one run that somebody is asked to decide.
 const REVIEWS: usize = 500;
 /// The longest value shown in a difference.
@@ -44,6 +46,8 @@ pub(super) struct Reading {
     rows: u64,
     fresh: u64,
     changes: u64,
+    /// Files and pages that could not be read.
+    unreadable: std::collections::BTreeSet<String>,
     /// Records that this run joins, so that two keys do not become one record.
     joined: HashSet<i64>,
 }
@@ -80,6 +84,7 @@ impl Reading {
             rows: 0,
             fresh: 0,
             changes: 0,
+            unreadable: std::collections::BTreeSet::new(),
             joined: HashSet::new(),
         }
     }
@@ -98,9 +103,18 @@ impl Reading {
         (findings, words)
     }
 
+    /// Returns the files and pages that could not be read; nothing when there were too many to remember.
+    pub(super) fn unreadable(&mut self) -> Option<Vec<String>> {
+        let all = std::mem::take(&mut self.unreadable);
+        (all.len() < UNREADABLE).then(|| all.into_iter().collect())
+    }
+
     /// Notes something that is no record; what the source said of it before stays.
     pub(super) fn fault(&mut self, fault: Fault) -> Option<Staged> {
         let kept = fault.key.clone().map(|key| row(What::Kept, key, String::new()));
+        if kept.is_none() && self.unreadable.len() < UNREADABLE {
+            self.unreadable.insert(fault.place.file.clone());
+        }
         self.set_aside(fault.key.clone(), finding_of(fault));
         kept
     }

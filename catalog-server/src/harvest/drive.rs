@@ -174,8 +174,10 @@ async fn end(
         }
         Coverage::Complete => {}
     }
+    let unreadable = reading.unreadable();
     let finished = Finished {
-        removes: outcome.coverage.says_what_is_gone(),
+        removes: outcome.coverage.says_what_is_gone() && unreadable.is_some(),
+        unreadable: unreadable.unwrap_or_default(),
         fraction: source.settings.max_delete_fraction.unwrap_or(200),
         cursor: match outcome.coverage {
             Coverage::Partial(_) => None,

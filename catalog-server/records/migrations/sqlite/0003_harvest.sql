@@ -71,6 +71,7 @@ CREATE TABLE said (
     UNIQUE (source, key, kind)
 ) STRICT;
 CREATE INDEX said_record ON said (record);
+CREATE INDEX said_part ON said (source, part);
 
 -- Identifiers that mean the same everywhere, such as a DOI, with the record for which a source gave them.
 CREATE TABLE global_identifier (

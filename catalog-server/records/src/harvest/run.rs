@@ -63,6 +63,8 @@ pub struct Finished {
     pub fraction: u32,
     /// Where an incremental source stands now.
     pub cursor: Option<String>,
+    /// Files and pages that could not be read: what they said before stays.
+    pub unreadable: Vec<String>,
 }
 
 /// What became of a run whose reading ended.
@@ -286,7 +288,7 @@ impl Operation for Finish {
 
     async fn run(self, writing: &mut Writing) -> Result<RunOutcome, Error> {
         let before = held(writing, &self.lease).await?;
-        let Finished { mut report, removes, fraction, cursor } = self.finished;
+        let Finished { mut report, removes, fraction, cursor, unreadable } = self.finished;
         report.started = before.started;
         let (source, run) = (self.lease.source.as_str(), stored(self.lease.run));
         keep_findings(writing, source, run, &self.findings, &self.unmatched).await?;
@@ -297,6 +299,9 @@ impl Operation for Finish {
             .bind(cursor)
             .execute(writing.connection().await?)
             .await?;
+        if removes {
+            protect(writing, source, run, &unreadable).await?;
+        }
         let counts = count(writing, source, run, removes).await?;
         report.removed = counts.removed;
         report.unmatched = self.unmatched.len() as u64;
@@ -337,6 +342,25 @@ impl Operation for Finish {
         save(writing, &report, Some(&self.lease.token)).await?;
         Ok(RunOutcome::Ready(report))
     }
+}
+
+/// Keeps what stood in files and pages that could not be read: an error never deletes.
+async fn protect(writing: &mut Writing, source: &str, run: i64, unreadable: &[String]) -> Result<(), Error> {
+    for part in unreadable {
+        sqlx::query(
+            "INSERT INTO staged (source, run, number, what, key, kind) \
+             SELECT s.source, $2, b.number + ROW_NUMBER() OVER (ORDER BY s.id), 'kept', s.key, s.kind FROM said s, \
+             (SELECT COALESCE(MAX(number), 0) AS number FROM staged WHERE source = $1 AND run = $2) b \
+             WHERE s.source = $1 AND s.part = $3 AND s.gone IS NULL AND NOT EXISTS (SELECT 1 FROM staged t \
+             WHERE t.source = s.source AND t.run = $2 AND t.key = s.key AND t.kind = s.kind)",
+        )
+        .bind(source)
+        .bind(run)
+        .bind(part.as_str())
+        .execute(writing.connection().await?)
+        .await?;
+    }
+    Ok(())
 }
 
 /// Ends older runs that wait for approval: a newer one has read the source since.
@@ -410,7 +434,7 @@ async fn count(writing: &mut Writing, source: &str, run: i64, removes: bool) -> 
              'the source does not list it any more' FROM said s, \
              (SELECT COALESCE(MAX(number), 0) AS number, COALESCE(MAX(change), 0) AS change FROM staged WHERE source = $1 AND run = $2) b \
              WHERE s.source = $1 AND s.gone IS NULL AND NOT EXISTS (SELECT 1 FROM staged t \
-             WHERE t.source = s.source AND t.run = $2 AND t.key = s.key AND t.kind = s.kind)",
+             WHERE t.source = s.source AND t.run = $2 AND t.key = s.key AND (t.kind = s.kind OR t.kind = ''))",
         )
         .bind(source)
         .bind(run)

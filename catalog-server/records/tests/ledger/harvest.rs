@@ -89,7 +89,7 @@ fn catalog_hash(_document: &str, hash: &str) -> String {
 }
 
 async fn finish(ledger: &Ledger, lease: &Lease, report: RunView) -> RunOutcome {
-    let finished = Finished { report, removes: true, fraction: 200, cursor: None };
+    let finished = Finished { report, removes: true, fraction: 200, ..Finished::default() };
     ledger.run_finish(lease, finished, Vec::new(), Vec::new()).await.unwrap()
 }
 
@@ -207,10 +207,26 @@ async fn a_run_whose_driver_is_silent_is_interrupted_and_leaves_nothing() {
     let interrupted = ledger.runs_interrupt("2100-01-01T00:00:00Z".parse().unwrap()).await.unwrap();
     assert_eq!(interrupted, ["aws"]);
     assert_eq!(ledger.run("aws", lease.run).await.unwrap().unwrap().state, "interrupted");
-    let finished = Finished { report: view, removes: true, fraction: 200, cursor: None };
+    let finished = Finished { report: view, removes: true, fraction: 200, ..Finished::default() };
     assert!(ledger.run_finish(&lease, finished, Vec::new(), Vec::new()).await.is_err());
     assert!(ledger.run_apply(&lease, false, None).await.is_err());
     assert_eq!((ledger.last_seq(), ledger.count().await.unwrap()), (seq, 1));
+}
+
+#[tokio::test]
+async fn what_stood_in_a_file_that_cannot_be_read_stays() {
+    let ledger = Ledger::temporary().await.unwrap();
+    source(&ledger, "aws", 0).await;
+    harvest(&ledger, "aws", &[("a", "A", &[]), ("b", "B", &[])]).await;
+    let (lease, view) = stage(&ledger, "aws", &[("c", "C", &[])]).await;
+    let unreadable = vec!["all".to_owned()];
+    let finished = Finished { report: view, removes: true, fraction: 200, unreadable, ..Finished::default() };
+    let RunOutcome::Ready(view) = ledger.run_finish(&lease, finished, Vec::new(), Vec::new()).await.unwrap() else {
+        panic!("it was held")
+    };
+    assert_eq!(view.removed, 0);
+    ledger.run_apply(&lease, false, None).await.unwrap();
+    assert_eq!(ledger.count().await.unwrap(), 3);
 }
 
 #[tokio::test]

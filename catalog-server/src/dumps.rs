@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use catalog_document::vocabulary;
 use catalog_document::void::Statistics;
-use catalog_graph::Triple;
+use catalog_graph::{Change, Triple};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
@@ -118,10 +118,11 @@ async fn write(app: &Arc<App>, folder: &Path, source: Option<&str>) -> Result<Du
         let Some(last) = records.last() else { break };
         after = last.id;
         let projection = Arc::clone(&app.projection);
+        let said = crate::projector::said_of(&app.ledger, &records).await.map_err(Failure::internal)?;
         writing = blocking(move || {
             for record in &records {
-                if let Some(change) = projection.change(record) {
-                    writing.record(change.iri.as_str(), change.graph.as_str(), &change.triples)?;
+                if let Some(change) = projection.change(record, said.get(&record.id)) {
+                    writing.record(&change)?;
                 }
             }
             Ok(writing)
@@ -180,19 +181,27 @@ impl Writing {
         Ok(writing)
     }
 
-    fn record(&mut self, iri: &str, graph: &str, triples: &[Triple]) -> std::io::Result<()> {
-        self.count(iri, triples);
-        self.lines(graph, triples)
+    fn record(&mut self, change: &Change) -> std::io::Result<()> {
+        self.count(change.iri.as_str(), &change.triples);
+        self.merged(&change.triples)?;
+        for (graph, triples) in &change.said {
+            self.said(graph.as_str(), triples.as_ref().unwrap_or(&change.triples))?;
+        }
+        Ok(())
     }
 
     fn lines(&mut self, graph: &str, triples: &[Triple]) -> std::io::Result<()> {
-        for triple in triples {
-            if self.whole {
-                writeln!(self.out, "{triple} .")?;
-            }
-            writeln!(self.out, "{triple} <{graph}> .")?;
-        }
-        Ok(())
+        self.merged(triples)?;
+        self.said(graph, triples)
+    }
+
+    fn merged(&mut self, triples: &[Triple]) -> std::io::Result<()> {
+        let merged = if self.whole { triples } else { &[] };
+        merged.iter().try_for_each(|triple| writeln!(self.out, "{triple} ."))
+    }
+
+    fn said(&mut self, graph: &str, triples: &[Triple]) -> std::io::Result<()> {
+        triples.iter().try_for_each(|triple| writeln!(self.out, "{triple} <{graph}> ."))
     }
 
     fn count(&mut self, iri: &str, triples: &[Triple]) {

@@ -255,7 +255,7 @@ async fn fill_graph(app: &Arc<App>, cause: &str) -> Result<(), Error> {
 }
 
 /// Gathers what each source says, of the few records of which more than one speaks.
-async fn said_of(ledger: &Ledger, records: &[StoredRecord]) -> Result<HashMap<i64, StoredSayings>, Error> {
+pub(crate) async fn said_of(ledger: &Ledger, records: &[StoredRecord]) -> Result<HashMap<i64, StoredSayings>, Error> {
     let mut said = HashMap::new();
     for record in records.iter().filter(|record| record.overlaid && record.state.is_public()) {
         said.insert(record.id, ledger.sayings(&record.zone, &record.identifier).await?);

@@ -191,7 +191,7 @@ async fn look(app: &Arc<App>, slots: &Arc<Semaphore>) -> Result<(), Failure> {
     let now = Timestamp::now();
     let long_ago = now.checked_sub(LEASE).unwrap_or(Timestamp::MIN);
     app.ledger.runs_interrupt(long_ago).await?;
-    for source in app.ledger.sources().await? {
+    for source in app.ledger.harvest_sources().await? {
         let id = &source.settings.id;
         match source.next_run {
             None if source.settings.schedule.is_some() && source.last_success.is_none() && source.failures == 0 => {

@@ -64,7 +64,7 @@ async fn sources(app: &App, text: &mut String) -> Result<(), Failure> {
         ("source_quarantined", "What the last run of a source set aside", String::new()),
         ("source_held", "Whether a run of a source waits for approval", String::new()),
     ];
-    for source in app.ledger.sources().await? {
+    for source in app.ledger.harvest_sources().await? {
         let view = crate::harvest::view(app, source).await?;
         let last = view.last_success.as_ref().and_then(|at| at.parse::<jiff::Timestamp>().ok());
         let values = [

@@ -26,7 +26,7 @@ const REVIEWS: u32 = 200;
 pub async fn sources(State(app): State<Arc<App>>, viewer: Viewer) -> Result<Json<Sources>, Failure> {
     viewer.may(Permission::Moderate)?;
     let mut sources = Vec::new();
-    for source in app.ledger.sources().await? {
+    for source in app.ledger.harvest_sources().await? {
         sources.push(harvest::view(&app, source).await?);
     }
     Ok(Json(Sources { sources, reviews: app.ledger.reviews(REVIEWS).await? }))

@@ -265,7 +265,7 @@ impl Ledger {
     }
 
     /// Lists the sources that are not retired, by id.
-    pub async fn sources(&self) -> Result<Vec<StoredSource>, Error> {
+    pub async fn harvest_sources(&self) -> Result<Vec<StoredSource>, Error> {
         let rows = sqlx::query("SELECT * FROM source WHERE retired = 0 ORDER BY id").fetch_all(self.readers()).await?;
         rows.iter().map(stored_source).collect()
     }

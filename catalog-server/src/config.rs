@@ -30,6 +30,9 @@ pub const EXPLAINED: &[(&str, &str)] = &[
     ("sparql.memoryMiB", "memory that a query may use (512)"),
     ("sparql.budgetSeconds", "seconds of evaluation that each client may use a minute (60)"),
     ("quota.sessions, quota.gpus", "launches and GPUs a user may have at once (2, 1)"),
+    ("launches.lifetimeHours", "how long a lab lives unless it is renewed (12)"),
+    ("launches.renewableDays", "how long it can live with renewals (7)"),
+    ("launches.idleMinutes", "after how long without use a lab with an interface is stopped; 0 is never (360)"),
     ("datazone[]", "where launches can go: id, name, backend, endpoint, cpu, memoryMiB, gpu[], volume[], …"),
     (
         "source[]",
@@ -95,10 +98,30 @@ pub struct Config {
     pub quota: Quota,
     /// What queries may use.
     pub sparql: Sparql,
+    /// How long labs live.
+    pub launches: Lifetimes,
     /// Where launches can go.
     pub datazone: Vec<ZoneConfig>,
     /// What is harvested.
     pub source: Vec<SourceSettings>,
+}
+
+/// How long labs live.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
+pub struct Lifetimes {
+    /// Hours until a lab is stopped, from its request or its last renewal.
+    pub lifetime_hours: u32,
+    /// Days after its request beyond which it cannot be renewed.
+    pub renewable_days: u32,
+    /// Minutes without use after which a lab with an interface is stopped; 0 is never.
+    pub idle_minutes: u32,
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        Self { lifetime_hours: 12, renewable_days: 7, idle_minutes: 360 }
+    }
 }
 
 /// This server's zone.
@@ -175,6 +198,7 @@ impl Default for Config {
             zone: Zone { id: "go-esa".parse().expect("`go-esa` is a zone id"), name: "GO.ESA".to_owned() },
             quota: Quota::default(),
             sparql: Sparql::default(),
+            launches: Lifetimes::default(),
             datazone: Vec::new(),
             source: Vec::new(),
         }
@@ -274,6 +298,10 @@ impl Config {
             || sparql.budget_seconds == 0
         {
             let message = "sparql needs 1 to 64 workers, a second at least, and 64 MiB at least".to_owned();
+            return Err(ConfigError::Invalid { path: PathBuf::from("alidade.toml"), message });
+        }
+        if self.launches.lifetime_hours == 0 || self.launches.renewable_days == 0 {
+            let message = "`launches.lifetimeHours` and `launches.renewableDays` are at least 1".to_owned();
             return Err(ConfigError::Invalid { path: PathBuf::from("alidade.toml"), message });
         }
         let mut seen = std::collections::HashSet::new();

@@ -45,6 +45,8 @@ pub fn router(client: Client) -> Router {
         .route("/launches", get(run::launches))
         .route("/launches/{id}", get(run::running))
         .route("/launches/{id}/stop", post(run::stop))
+        .route("/launches/{id}/renew", post(run::renew))
+        .route("/launches/{id}/again", post(run::again))
         .route("/volumes", get(run::volumes))
         .route("/volumes/{key}/add", post(run::volume_add))
         .route("/volumes/{key}/remove", post(run::volume_remove))

@@ -229,7 +229,7 @@ fn a_record_page_says_what_decides() {
     assert!(
         page("failed").contains("image.not_found")
             && page("failed").contains("Ask the publisher")
-            && page("failed").contains("Launch again")
+            && page("failed").contains("Launch the same again")
     );
     assert!(page("running").contains("content=\"2;url=/launches/l") && !page("ready").contains("http-equiv"));
     assert!(page("datazones").contains("free capacity unknown"));

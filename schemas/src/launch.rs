@@ -14,6 +14,11 @@ pub enum LaunchRequest {
         /// Its id.
         offer: String,
     },
+    /// The same again: what an earlier launch of the same owner was asked for, with the image that it really ran.
+    Again {
+        /// The earlier launch's id.
+        launch: String,
+    },
     /// Plan now and take the best offer.
     Plan(Box<PlanRequest>),
 }
@@ -119,6 +124,9 @@ pub struct Launch {
     pub demo: bool,
     /// `web`, `desktop`, `vm`, `terminal` or `headless`.
     pub interface_type: String,
+    /// What the image's name stood for when it was first pulled, `sha256:…`; what is run when it is launched again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     /// Where it is in its life.
     pub state: LaunchState,
     /// More about the state in words: `pull 62 %`.
@@ -155,6 +163,12 @@ pub struct Launch {
     /// When it will be stopped unless renewed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,
+    /// When it was last used through this server, RFC 3339, to the minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used: Option<String>,
+    /// After how many minutes without use it is stopped; never when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_minutes: Option<u32>,
     /// A hint for who starts it, such as a default login; never logged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,

@@ -242,6 +242,13 @@ impl Client {
         decode(self.transport.send(request).await?)
     }
 
+    /// Lets a launch live on for another lifetime.
+    pub async fn launch_renew(&self, id: &str) -> Result<Launch, ClientError> {
+        let path = format!("/api/v1/launches/{}/renew", segment(id));
+        let request = self.request(Method::POST, &path, Bytes::new())?;
+        decode(self.transport.send(request).await?)
+    }
+
     /// Lists the data volumes.
     pub async fn volumes(&self) -> Result<Volumes, ClientError> {
         self.get("/api/v1/volumes").await

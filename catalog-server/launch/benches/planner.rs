@@ -24,6 +24,7 @@ fn main() {
             mode: "ro".to_owned(),
             byte_size: Some(number << 30),
             allowed_groups: Vec::new(),
+            allowed_accounts: Vec::new(),
         })
         .collect();
     let held: BTreeMap<String, HeldVolume> = volumes

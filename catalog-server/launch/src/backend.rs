@@ -7,6 +7,7 @@ use catalog_schemas::datazone::{Capability, Capacity};
 use catalog_schemas::id::LaunchId;
 use catalog_schemas::launch::Failure;
 use catalog_schemas::plan::Resources;
+use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
@@ -57,6 +58,12 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
 
     /// Lists everything that carries this server's label, running or not.
     fn list(&self) -> BoxFuture<'_, Result<Vec<Listed>, BackendError>>;
+
+    /// Tells whose launch has changed, so that nobody has to ask again and again; ends when the backend cannot tell any
+    /// more, and is then asked for anew. What is missed is only seen later.
+    fn changes(&self) -> BoxStream<'static, LaunchId> {
+        futures::stream::pending().boxed()
+    }
 }
 
 /// A log as it comes.
@@ -89,6 +96,8 @@ pub enum Progress {
     Pull(u8),
     /// The volumes are looked for.
     Mount,
+    /// What the backend says about it.
+    Said(String),
 }
 
 impl std::fmt::Display for Progress {
@@ -96,6 +105,7 @@ impl std::fmt::Display for Progress {
         match self {
             Self::Pull(percent) => write!(f, "pull {percent} %"),
             Self::Mount => f.write_str("mount"),
+            Self::Said(words) => f.write_str(words),
         }
     }
 }
@@ -121,6 +131,8 @@ pub struct Started {
 pub enum Observed {
     /// Nothing.
     Absent,
+    /// The backend itself still prepares it: it pulls the image, looks for a machine.
+    Pending,
     /// It was created and not started.
     Created,
     /// It runs.
@@ -134,6 +146,8 @@ pub enum Observed {
         /// What the backend says about it.
         message: String,
     },
+    /// The backend says why it will never run, or does not any more.
+    Failed(BackendError),
     /// The backend does not answer, and why.
     Unreachable(String),
 }
@@ -270,6 +284,8 @@ failure_codes! {
     ReadyTimeout = "ready.timeout", "read the end of its log; it may listen on another port or path than its manifest says";
     /// It did not stop in time.
     StopTimeout = "stop.timeout", "tell the datazone's operator; it is removed as soon as the datazone answers";
+    /// The datazone put it out.
+    Evicted = "container.evicted", "launch it again; the datazone needed its place";
     /// It vanished.
     ContainerLost = "container.lost", "launch it again; somebody removed it, or the datazone was restored";
     /// Its manifest asks for something that is never allowed.

@@ -13,6 +13,7 @@ use crate::backend::Backend;
 use crate::demo::{DemoBackend, Faults};
 use crate::docker::DockerBackend;
 use crate::error::Error;
+use crate::kubernetes::KubernetesBackend;
 use crate::planner::{HeldVolume, ImagePolicy, Policy};
 
 /// A `[[datazone]]` of the configuration.
@@ -74,6 +75,15 @@ pub struct ZoneConfig {
     /// How containers are made.
     #[serde(default)]
     pub container: ContainerPolicy,
+    /// The context of the kubeconfig, for kubernetes; the current one, or the cluster that this server runs in, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    /// The namespace of the labs, for kubernetes; the context's own when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// How a cluster names what is its own choice.
+    #[serde(default)]
+    pub kubernetes: ClusterPolicy,
     /// How a demonstration behaves.
     #[serde(default)]
     pub demo: Faults,
@@ -139,6 +149,9 @@ pub struct VolumeConfig {
     /// Where it lies on the engine's machine; a demonstration needs none.
     #[serde(default)]
     pub path: PathBuf,
+    /// The persistent volume claim that holds it, for kubernetes; `path` is then the folder within it, the root when empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<String>,
     /// Whether it may be written to.
     #[serde(default)]
     pub mode: VolumeMode,
@@ -203,6 +216,40 @@ impl Default for ContainerPolicy {
     }
 }
 
+/// How a cluster names what is its own choice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ClusterPolicy {
+    /// The resource that counts GPUs.
+    pub gpu_resource: String,
+    /// The nodes' label that names the model of their GPUs; its value is compared with `model` of a `[[datazone.gpu]]`.
+    pub gpu_model_label: String,
+    /// The runtime class of labs with GPUs, when the cluster needs one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu_runtime_class: Option<String>,
+    /// The service account of the labs, whose token they are not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<String>,
+    /// The secret with which images are pulled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pull_secret: Option<String>,
+    /// How long the scheduler may look for a node.
+    pub schedule_seconds: i64,
+}
+
+impl Default for ClusterPolicy {
+    fn default() -> Self {
+        Self {
+            gpu_resource: "nvidia.com/gpu".to_owned(),
+            gpu_model_label: "nvidia.com/gpu.product".to_owned(),
+            gpu_runtime_class: None,
+            service_account: None,
+            pull_secret: None,
+            schedule_seconds: 60,
+        }
+    }
+}
+
 /// The user and group of a lab's processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -244,9 +291,8 @@ pub fn open(config: &ZoneConfig) -> Result<Arc<dyn Backend>, Error> {
     match config.backend {
         BackendKind::Demo => Ok(Arc::new(DemoBackend::new(config))),
         BackendKind::Docker => Ok(Arc::new(DockerBackend::new(config)?)),
-        kind @ (BackendKind::Kubernetes | BackendKind::Remote) => {
-            Err(Error::BackendNotBuilt { zone: config.id.to_string(), kind: kind.as_str() })
-        }
+        BackendKind::Kubernetes => Ok(Arc::new(KubernetesBackend::new(config)?)),
+        kind @ BackendKind::Remote => Err(Error::BackendNotBuilt { zone: config.id.to_string(), kind: kind.as_str() }),
     }
 }
 
@@ -273,6 +319,9 @@ impl ZoneConfig {
             capacity_seconds: default_capacity_seconds(),
             instance: None,
             container: ContainerPolicy::default(),
+            context: None,
+            namespace: None,
+            kubernetes: ClusterPolicy::default(),
             demo: Faults::default(),
         }
     }
@@ -341,6 +390,18 @@ impl ZoneConfig {
         keys.sort_unstable();
         if let Some(pair) = keys.windows(2).find(|pair| pair[0] == pair[1]) {
             return fail(format!("`volume` names `{}` twice", pair[0]));
+        }
+        if self.backend == BackendKind::Kubernetes {
+            for volume in &self.volume {
+                if volume.claim.is_none() {
+                    let name = &volume.volume;
+                    return fail(format!("the volume `{name}` names no `claim`, which is where a cluster holds it"));
+                }
+                if volume.path.components().any(|part| !matches!(part, Component::Normal(_))) {
+                    let name = &volume.volume;
+                    return fail(format!("`path` of the volume `{name}` is a folder of its claim, such as `gaia/dr3`"));
+                }
+            }
         }
         if self.backend == BackendKind::Docker {
             let elsewhere = |endpoint: &String| {
@@ -450,8 +511,8 @@ mod tests {
         assert!(parse("id='a'\nname='A'\nbackend='docker'\ncontainer.network='host'").is_err());
         let refused = |text: &str| open(&parse(text).unwrap()).unwrap_err().to_string();
         assert_eq!(
-            refused("id='k'\nname='K'\nbackend='kubernetes'"),
-            "datazone `k`: this build has no `kubernetes` backend; it has `docker` and `demo`"
+            refused("id='k'\nname='K'\nbackend='kubernetes'\n[[volume]]\nvolume='v'\npath='/srv/v'"),
+            "datazone `k`: the volume `v` names no `claim`, which is where a cluster holds it"
         );
         assert_eq!(
             refused("id='d'\nname='D'\nbackend='docker'\n[[volume]]\nvolume='v'\npath='/srv/../etc'"),

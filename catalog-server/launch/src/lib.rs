@@ -1,7 +1,8 @@
 //! Plans where a datalab can run, starts it there, and says the truth about it while it lives.
 //!
 //! The planner and the reconcile step are pure functions: no clock, no SQL, no network. What touches a machine stands
-//! behind [`Backend`]: a real engine through [`docker`], an in-process demonstration through [`demo`].
+//! behind [`Backend`]: a real engine through [`docker`], a cluster through
+//! [`kubernetes`], an in-process demonstration through [`demo`].
 //! This crate never stores anything, never decides who a viewer is, and never asks a backend for more than
 //! the closed [`LaunchSpec`] can say. The server owns the rows; it persists what [`reconcile::drive`] answers.
 
@@ -10,6 +11,8 @@ pub mod config;
 pub mod demo;
 pub mod docker;
 pub mod error;
+pub mod kubernetes;
+mod labels;
 pub mod observe;
 pub mod planner;
 mod probe;

@@ -15,7 +15,7 @@ use crate::backend::{
     Backend, BackendError, FailureCode, Listed, LogLine, LogQuery, Observed, Progress, Stage, check_granted,
 };
 use crate::probe::{Answer, answers};
-use crate::spec::LaunchSpec;
+use crate::spec::{Image, LaunchSpec};
 
 /// How long a launch may stay in a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Deadlines {
     pub stop: SignedDuration,
     /// For an engine that does not answer, while a launch is on its way.
     pub unreachable: SignedDuration,
+    /// How long a lab may go unused.
+    pub idle: Option<SignedDuration>,
     /// How long what ended is kept at the backend, unless it is removed when finished.
     pub keep_ended: SignedDuration,
 }
@@ -39,6 +41,7 @@ impl Default for Deadlines {
             start: SignedDuration::from_mins(2),
             stop: SignedDuration::from_mins(2),
             unreachable: SignedDuration::from_mins(2),
+            idle: None,
             keep_ended: SignedDuration::from_hours(24),
         }
     }
@@ -102,12 +105,19 @@ pub fn step(sight: &Sight<'_>, deadlines: &Deadlines) -> Step {
     if let Observed::Unreachable(cause) = observed {
         return step_unreachable(sight, cause, deadlines);
     }
+    if let Observed::Failed(error) = observed
+        && !launch.state.is_final()
+        && launch.state != LaunchState::Stopping
+    {
+        let remove = launch.granted.is_none() || launch.remove_when_finished;
+        return fail(error.stage, error.code, &error.cause, remove.then_some(Action::Remove));
+    }
     match launch.state {
         LaunchState::Requested => to(LaunchState::Planned, None),
         LaunchState::Planned => to(LaunchState::Preparing, None),
         LaunchState::Preparing => step_preparing(sight, deadlines),
         LaunchState::Starting => step_starting(sight, deadlines),
-        LaunchState::Ready | LaunchState::Running => step_running(sight),
+        LaunchState::Ready | LaunchState::Running => step_running(sight, deadlines),
         LaunchState::Stopping => step_stopping(sight, deadlines),
         LaunchState::Completed | LaunchState::Cancelled | LaunchState::Failed => step_final(sight, deadlines),
     }
@@ -143,8 +153,6 @@ pub struct Update {
     pub changed: bool,
     /// The step in words, for the launch's events; absent when nothing is worth telling.
     pub message: Option<String>,
-    /// What the image's name stands for, to be recorded; only after the preparation.
-    pub digest: Option<String>,
     /// The end of its log, to be kept; only after it was removed.
     pub log: Option<Vec<LogLine>>,
     /// Whether to call again at once instead of after a pause.
@@ -162,6 +170,16 @@ pub async fn drive(
     deadlines: &Deadlines,
     progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Update {
+    let pinned;
+    let spec = match (&launch.digest, &spec.image) {
+        (Some(digest), Some(image)) if image.pinned().is_none() => {
+            // What was pulled is what is started, whatever the tag says by now.
+            let image = Image { digest: Some(digest.clone()), ..image.clone() };
+            pinned = LaunchSpec { image: Some(image), ..spec.clone() };
+            &pinned
+        }
+        _ => spec,
+    };
     let mut observed = match backend.status(&spec.launch).await {
         Ok(observed) => observed,
         Err(error) => Observed::Unreachable(error.cause),
@@ -187,7 +205,6 @@ pub async fn drive(
         launch: launch.clone(),
         changed: false,
         message: None,
-        digest: None,
         log: None,
         again: transition.as_ref().is_some_and(|transition| !transition.state.is_final()),
     };
@@ -240,6 +257,13 @@ impl Sight<'_> {
         let expires = self.launch.expires.as_ref().and_then(|expires| expires.parse::<Timestamp>().ok());
         expires.is_some_and(|expires| self.now >= expires)
     }
+
+    /// Says whether a lab that is used through its interface was not used for too long.
+    fn is_idle(&self, deadlines: &Deadlines) -> bool {
+        let Some(limit) = deadlines.idle.filter(|_| self.has_interface) else { return false };
+        let used = self.launch.last_used.as_ref().or(self.launch.ready.as_ref());
+        used.and_then(|used| used.parse::<Timestamp>().ok()).is_some_and(|used| self.now.duration_since(used) > limit)
+    }
 }
 
 fn step_unreachable(sight: &Sight<'_>, cause: &str, deadlines: &Deadlines) -> Step {
@@ -266,11 +290,12 @@ fn step_unreachable(sight: &Sight<'_>, cause: &str, deadlines: &Deadlines) -> St
 
 fn step_preparing(sight: &Sight<'_>, deadlines: &Deadlines) -> Step {
     match sight.observed {
-        Observed::Absent if sight.is_over(deadlines.prepare) => {
+        Observed::Absent | Observed::Pending if sight.is_over(deadlines.prepare) => {
             let cause = format!("the image was not there within {} s", deadlines.prepare.as_secs());
-            fail(Stage::Prepare, FailureCode::PrepareTimeout, cause, None)
+            let remove = (*sight.observed == Observed::Pending).then_some(Action::Remove);
+            fail(Stage::Prepare, FailureCode::PrepareTimeout, cause, remove)
         }
-        Observed::Absent => only(Action::Prepare),
+        Observed::Absent | Observed::Pending => only(Action::Prepare),
         // It was started before the server that did so could write it down.
         _ => to(LaunchState::Starting, None),
     }
@@ -280,10 +305,10 @@ fn step_starting(sight: &Sight<'_>, deadlines: &Deadlines) -> Step {
     let was_started = sight.launch.granted.is_some();
     match sight.observed {
         Observed::Absent if was_started => lost(),
-        Observed::Absent | Observed::Created if sight.is_over(deadlines.start) => {
+        Observed::Absent | Observed::Created | Observed::Pending if sight.is_over(deadlines.start) => {
             fail(Stage::Start, FailureCode::StartTimeout, "the container did not start in time", Some(Action::Remove))
         }
-        Observed::Absent | Observed::Created => only(Action::Start),
+        Observed::Absent | Observed::Created | Observed::Pending => only(Action::Start),
         // Starting what runs only reads back what was granted.
         Observed::Running if !was_started => only(Action::Start),
         Observed::Running if !sight.has_interface => to(LaunchState::Running, None),
@@ -296,24 +321,25 @@ fn step_starting(sight: &Sight<'_>, deadlines: &Deadlines) -> Step {
             fail(Stage::Ready, FailureCode::ExitEarly, "it ended before its interface answered", None)
         }
         Observed::Exited { .. } => exited(sight, Stage::Start),
-        Observed::Unreachable(_) => Step::default(),
+        Observed::Failed(_) | Observed::Unreachable(_) => Step::default(),
     }
 }
 
-fn step_running(sight: &Sight<'_>) -> Step {
+/// Ends what still runs, and says why.
+fn end(why: &str) -> Step {
+    let stage = Some(why.to_owned());
+    let transition = Transition { state: LaunchState::Stopping, stage, failure: None };
+    Step { transition: Some(transition), action: Some(Action::Stop) }
+}
+
+fn step_running(sight: &Sight<'_>, deadlines: &Deadlines) -> Step {
     match sight.observed {
         Observed::Absent => lost(),
         Observed::Exited { .. } => exited(sight, Stage::Run),
         // An engine that was restarted may show a container as created for a moment; it is looked at again.
-        Observed::Created | Observed::Unreachable(_) => Step::default(),
-        Observed::Running if sight.is_expired() => Step {
-            transition: Some(Transition {
-                state: LaunchState::Stopping,
-                stage: Some("its time is over".to_owned()),
-                failure: None,
-            }),
-            action: Some(Action::Stop),
-        },
+        Observed::Created | Observed::Pending | Observed::Failed(_) | Observed::Unreachable(_) => Step::default(),
+        Observed::Running if sight.is_expired() => end("its time is over"),
+        Observed::Running if sight.is_idle(deadlines) => end("nobody used it for too long"),
         Observed::Running => Step::default(),
     }
 }
@@ -321,8 +347,8 @@ fn step_running(sight: &Sight<'_>) -> Step {
 fn step_stopping(sight: &Sight<'_>, deadlines: &Deadlines) -> Step {
     match sight.observed {
         Observed::Absent => to(LaunchState::Cancelled, None),
-        Observed::Exited { .. } => to(LaunchState::Cancelled, Some(Action::Remove)),
-        Observed::Created => only(Action::Remove),
+        Observed::Exited { .. } | Observed::Failed(_) => to(LaunchState::Cancelled, Some(Action::Remove)),
+        Observed::Created | Observed::Pending => only(Action::Remove),
         Observed::Running if sight.is_over(deadlines.stop) => {
             fail(Stage::Stop, FailureCode::StopTimeout, "it did not stop in time", Some(Action::Remove))
         }
@@ -338,9 +364,11 @@ fn step_final(sight: &Sight<'_>, deadlines: &Deadlines) -> Step {
     match sight.observed {
         Observed::Absent | Observed::Unreachable(_) => Step::default(),
         Observed::Running => only(Action::Stop),
-        Observed::Created => only(Action::Remove),
-        Observed::Exited { .. } if at_once || sight.is_over(deadlines.keep_ended) => only(Action::Remove),
-        Observed::Exited { .. } => Step::default(),
+        Observed::Created | Observed::Pending => only(Action::Remove),
+        Observed::Exited { .. } | Observed::Failed(_) if at_once || sight.is_over(deadlines.keep_ended) => {
+            only(Action::Remove)
+        }
+        Observed::Exited { .. } | Observed::Failed(_) => Step::default(),
     }
 }
 
@@ -450,7 +478,9 @@ async fn prepare(
 ) {
     match backend.prepare(spec, progress).await {
         Ok(prepared) => {
-            update.digest = prepared.digest;
+            if let Some(digest) = prepared.digest {
+                update.launch.digest.get_or_insert(digest);
+            }
             enter(update, backend, spec, Transition { state: LaunchState::Starting, stage: None, failure: None }).await;
             update.again = true;
         }
@@ -526,6 +556,7 @@ mod tests {
             datazone: "sci-cloud".to_owned(),
             demo: false,
             interface_type: "web".to_owned(),
+            digest: None,
             state,
             stage: None,
             failure: None,
@@ -539,6 +570,8 @@ mod tests {
             ready: None,
             ended: None,
             expires: None,
+            last_used: None,
+            idle_minutes: None,
             hint: None,
         }
     }
@@ -563,7 +596,8 @@ mod tests {
     #[test]
     fn every_state_and_sight_has_its_step() {
         use LaunchState::*;
-        use Observed::{Absent, Created, Running as Runs};
+        use Observed::{Absent, Created, Pending, Running as Runs};
+        let put_out = || Observed::Failed(BackendError::new(Stage::Run, FailureCode::Evicted, "no memory left"));
         let gone = || Observed::Unreachable("gone".to_owned());
         let oom = || Observed::Exited { code: 137, out_of_memory: true, message: String::new() };
         // State, whether it was started, what is seen, seconds in the state, the step.
@@ -577,6 +611,14 @@ mod tests {
             (Preparing, false, Created, 0, "starting>-"),
             (Preparing, false, Runs, 0, "starting>-"),
             (Preparing, false, gone(), 121, "failed:engine.unreachable>-"),
+            (Preparing, false, Pending, 60, "->prepare"),
+            (Preparing, false, Pending, 1801, "failed:prepare.timeout>remove"),
+            (Preparing, false, put_out(), 0, "failed:container.evicted>remove"),
+            (Starting, false, Pending, 0, "->start"),
+            (Running, true, put_out(), 0, "failed:container.evicted>-"),
+            (Stopping, false, Pending, 0, "->remove"),
+            (Stopping, true, put_out(), 0, "cancelled>remove"),
+            (Failed, true, put_out(), 0, "->-"),
             (Starting, false, Absent, 0, "->start"),
             (Starting, false, Created, 0, "->start"),
             (Starting, false, Created, 121, "failed:start.timeout>remove"),
@@ -643,6 +685,23 @@ mod tests {
         assert_eq!(written_for(&launch, &Observed::Running), "stopping>stop");
         launch.expires = Some("2026-11-22T12:00:01Z".to_owned());
         assert_eq!(written_for(&launch, &Observed::Running), "->-");
+    }
+
+    #[test]
+    fn a_lab_that_nobody_uses_is_stopped_and_a_computation_is_not() {
+        let now: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
+        let deadlines = Deadlines { idle: Some(SignedDuration::from_hours(1)), ..Deadlines::default() };
+        let mut launch = launch(LaunchState::Running, true);
+        launch.ready = Some("2026-11-22T10:00:00Z".to_owned());
+        let step_of = |launch: &Launch, has_interface| {
+            let ready_within = SignedDuration::from_secs(1);
+            let sight = Sight { launch, since: now, observed: &Observed::Running, has_interface, ready_within, now };
+            written(&step(&sight, &deadlines))
+        };
+        assert_eq!(step_of(&launch, true), "stopping>stop");
+        assert_eq!(step_of(&launch, false), "->-");
+        launch.last_used = Some("2026-11-22T11:00:00Z".to_owned());
+        assert_eq!(step_of(&launch, true), "->-");
     }
 
     #[test]

@@ -222,6 +222,15 @@ impl LaunchSpec {
     }
 }
 
+/// Checks that the operator allows the image's registry.
+pub(crate) fn check_registry(image: &Image, allowed: &[String]) -> Result<(), BackendError> {
+    if allowed.is_empty() || allowed.iter().any(|prefix| image.reference.starts_with(prefix.as_str())) {
+        return Ok(());
+    }
+    let cause = format!("images of `{}` may not be run there", image.repository());
+    Err(BackendError::new(Stage::Prepare, FailureCode::ImageRegistryRefused, cause))
+}
+
 /// Says whether a manifest may set an environment variable.
 ///
 /// Names are upper-case words. Refused are those by which the loader, the container runtime, a GPU runtime or a
@@ -336,5 +345,14 @@ pub(crate) mod tests {
         assert!(spec.keeps_base_path());
         assert_eq!(spec.probe_path(), format!("/lab/{}/lab/tree", spec.launch));
         assert_eq!(spec.filled(&spec.args[1]), "--port=8888");
+    }
+
+    #[test]
+    fn only_allowed_registries_are_asked() {
+        let image = Image { reference: "quay.io/jupyter/base-notebook:2025".to_owned(), digest: None };
+        assert!(check_registry(&image, &[]).is_ok());
+        assert!(check_registry(&image, &["quay.io/jupyter/".to_owned()]).is_ok());
+        let error = check_registry(&image, &["ghcr.io/".to_owned()]).unwrap_err();
+        assert_eq!(error.code, FailureCode::ImageRegistryRefused);
     }
 }

@@ -74,6 +74,7 @@ fn row(spec: &LaunchSpec) -> Launch {
         datazone: "demo".to_owned(),
         demo: true,
         interface_type: spec.interface_type.clone(),
+        digest: None,
         state: LaunchState::Requested,
         stage: None,
         failure: None,
@@ -87,6 +88,8 @@ fn row(spec: &LaunchSpec) -> Launch {
         ready: None,
         ended: None,
         expires: None,
+        last_used: None,
+        idle_minutes: None,
         hint: None,
     }
 }

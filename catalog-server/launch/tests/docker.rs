@@ -68,6 +68,7 @@ fn row(spec: &LaunchSpec) -> Launch {
         datazone: "sci-cloud".to_owned(),
         demo: false,
         interface_type: spec.interface_type.clone(),
+        digest: None,
         state: LaunchState::Requested,
         stage: None,
         failure: None,
@@ -81,6 +82,8 @@ fn row(spec: &LaunchSpec) -> Launch {
         ready: None,
         ended: None,
         expires: None,
+        last_used: None,
+        idle_minutes: None,
         hint: None,
     }
 }

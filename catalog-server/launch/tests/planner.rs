@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use catalog_launch::planner::{
-    Health, HeldVolume, ImagePolicy, KnownVolume, Need, OFFER_LIFETIME, Policy, Running, Viewer, ZoneSnapshot,
+    Health, HeldVolume, ImagePolicy, KnownVolume, Need, OFFER_LIFETIME, Policy, REASON_CODES, Running, Viewer,
+    ZoneSnapshot,
 };
 use catalog_launch::{Error, Image, Question, plan};
 use catalog_schemas::datazone::{Capability, Capacity, FreeGpu, Gpu};
@@ -71,6 +72,7 @@ fn gaia() -> KnownVolume {
         mode: "ro".to_owned(),
         byte_size: Some(4_100_000_000_000),
         allowed_groups: Vec::new(),
+        allowed_accounts: Vec::new(),
     }
 }
 
@@ -143,7 +145,7 @@ fn data_comes_before_free_capacity_and_the_answer_says_so() {
                 "mounts": [{"volume": "gaia-dr3", "mountPath": "/data/user/gaia_dr3", "mode": "ro"}],
                 "score": 1565,
                 "explanation": [
-                    "the 4.1 TB volume Gaia DR3 is here, so nothing is copied",
+                    "the 4.1 TB volume Gaia DR3 is at NEAR, so nothing is copied",
                     "14 of 64 CPUs free", "128 of 256 GiB memory free",
                 ],
             },
@@ -338,6 +340,26 @@ fn volumes_are_forbidden_and_conflict_in_words() {
 }
 
 #[test]
+fn a_volume_of_a_team_is_for_its_members_and_for_who_is_named() {
+    let mut it = zone("z", 8, 8192);
+    it.volumes.insert("gaia-dr3".to_owned(), HeldVolume::default());
+    let mut case = Case::new(vec![it]);
+    case.request.volumes.push(VolumeRequest { volume: "gaia-dr3".to_owned(), ..VolumeRequest::default() });
+    case.volumes[0].allowed_accounts = vec!["bert".to_owned()];
+    assert_eq!(case.reasons(), ["volume.forbidden: only the accounts that its owner named may mount Gaia DR3"]);
+    case.volumes[0].allowed_groups = vec!["gaia".to_owned()];
+    assert_eq!(case.reasons(), ["volume.forbidden: only members of gaia may mount Gaia DR3"]);
+    case.viewer.groups = vec!["gaia".to_owned()];
+    assert_eq!(case.plan().unwrap().answer, PlanAnswer::Yes);
+    case.viewer.groups.clear();
+    case.volumes[0].allowed_accounts.push("anna".to_owned());
+    assert_eq!(case.plan().unwrap().answer, PlanAnswer::Yes);
+    // The same holds for the record itself.
+    case.need.allowed_accounts = vec!["bert".to_owned()];
+    assert_eq!(case.reasons(), ["access.denied: only the accounts that its owner named may launch it"]);
+}
+
+#[test]
 fn a_demonstration_comes_last_and_a_chosen_zone_alone() {
     let mut demo = zone("demo", 64, 262_144);
     demo.demo = true;
@@ -497,7 +519,9 @@ proptest! {
         prop_assert_eq!(plan.answer == PlanAnswer::Yes, !plan.offers.is_empty());
         for refusal in &plan.refusals {
             prop_assert!(!refusal.reasons.is_empty());
-            prop_assert!(refusal.reasons.iter().all(|reason| !reason.code.is_empty() && !reason.message.is_empty()));
+            prop_assert!(refusal.reasons.iter().all(|reason| !reason.message.is_empty()));
+            let is_known = |code: &str| REASON_CODES.iter().any(|(known, _)| *known == code);
+            prop_assert!(refusal.reasons.iter().all(|reason| is_known(&reason.code)), "{:?}", refusal);
         }
         prop_assert!(plan.offers.is_sorted_by_key(|offer| (offer.score, offer.datazone.clone())));
         for offer in &plan.offers {

@@ -167,6 +167,17 @@ pub enum Error {
         /// Launches allowed at once.
         allowed: u32,
     },
+    /// The account holds as many GPUs as it may.
+    #[error("{held} GPUs are held and {allowed} are allowed")]
+    GpuQuotaExceeded {
+        /// GPUs of live launches.
+        held: u32,
+        /// GPUs allowed at once.
+        allowed: u32,
+    },
+    /// The offer expired, was taken, or was made to somebody else.
+    #[error("the offer expired, was taken, or was made to somebody else")]
+    OfferGone,
     /// The same idempotency key came with another request.
     #[error("the idempotency key `{0}` was used for another request")]
     IdempotencyMismatch(String),

@@ -105,6 +105,25 @@ impl Ledger {
         Ok(Some(StoredAnswer { status, body: column::<Option<String>>(&row, "body")?.unwrap_or_default() }))
     }
 
+    /// Finds what an account's request with this key was claimed for within the last day, answered or not.
+    pub async fn idempotent_subject(
+        &self,
+        account: &AccountName,
+        key: &IdempotencyKey,
+    ) -> Result<Option<String>, Error> {
+        let row = sqlx::query("SELECT request, subject FROM idempotency WHERE account = $1 AND key = $2 AND at > $3")
+            .bind(account.as_str())
+            .bind(key.key.as_str())
+            .bind(self.now() - KEPT)
+            .fetch_optional(self.readers())
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        if column::<&str>(&row, "request")? != key.request {
+            return Err(Error::IdempotencyMismatch(key.key.clone()));
+        }
+        column(&row, "subject").map(Some)
+    }
+
     /// Keeps an answer for a day; the first one stays.
     pub async fn keep_answer(
         &self,

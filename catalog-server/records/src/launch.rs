@@ -1,4 +1,4 @@
-//! Launches: the intent, its state, its events, and the offers that it may come from.
+//! Launches: the intent, its state and its events.
 
 use catalog_schemas::launch::{Launch, LaunchEvent, LaunchState};
 use jiff::Timestamp;
@@ -9,6 +9,7 @@ use crate::account::Actor;
 use crate::error::Error;
 use crate::idempotency::{self, IdempotencyKey};
 use crate::names::AccountName;
+use crate::offer::{self, LaunchQuota};
 use crate::open::Ledger;
 use crate::row::{Connection, Database, column, counted, optional_time, sha256, stored, time, unsigned, word};
 use crate::writer::{Operation, Writing};
@@ -20,8 +21,12 @@ pub struct NewLaunch {
     pub launch: Launch,
     /// What the backend is told, as JSON; never shown.
     pub spec: String,
-    /// How many live launches the owner may have, this one included.
-    pub quota: u32,
+    /// What was asked for and which offer answered it, as JSON; what it can be repeated from.
+    pub asked: Option<String>,
+    /// The offer that it takes; gone afterwards, with the others of its plan.
+    pub offer: Option<String>,
+    /// What the owner may have, this launch included.
+    pub quota: LaunchQuota,
     /// The request's key, when its sender gave one.
     pub idempotency: Option<IdempotencyKey>,
     /// Who asks.
@@ -64,6 +69,8 @@ pub struct StoredLaunch {
     pub launch: Launch,
     /// What the backend is told, as JSON; never shown.
     pub spec: String,
+    /// What was asked for and which offer answered it, as JSON.
+    pub asked: Option<String>,
     /// What the backend calls it.
     pub handle: Option<String>,
     /// When it was recorded.
@@ -89,25 +96,13 @@ pub struct LaunchFilter {
     pub limit: u32,
 }
 
-/// An offer that was made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredOffer {
-    /// Its id.
-    pub id: String,
-    /// To whom it was made.
-    pub owner: String,
-    /// The plan's body and the offer, as JSON of the caller's.
-    pub body: String,
-    /// Until when it holds.
-    pub expires: Timestamp,
-}
-
 fn launch(row: &SqliteRow) -> Result<StoredLaunch, Error> {
     let document: &str = column(row, "document")?;
     Ok(StoredLaunch {
         launch: serde_json::from_str(document)
             .map_err(|error| Error::Invalid { column: "launch", detail: error.to_string() })?,
         spec: column(row, "spec")?,
+        asked: column(row, "asked")?,
         handle: column(row, "handle")?,
         created: time(row, "created")?,
         updated: time(row, "updated")?,
@@ -159,19 +154,18 @@ impl Operation for NewLaunch {
         {
             return found(writing.connection().await?, &before).await.map(LaunchCreated::Existing);
         }
+        if let Some(offer) = &self.offer {
+            offer::take(writing, offer, owner).await?;
+        }
         // Counted where it is written: two at once are one after the other here.
-        let running: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM launch WHERE live = 1 AND owner = $1")
-            .bind(owner.as_str())
-            .fetch_one(writing.connection().await?)
-            .await?;
-        let running = u32::try_from(running).unwrap_or(u32::MAX);
-        if !state.is_final() && running >= self.quota {
-            return Err(Error::QuotaExceeded { running, allowed: self.quota });
+        if !state.is_final() {
+            let gpus = self.launch.requested.gpu.as_ref().map_or(0, |gpu| gpu.count);
+            offer::make_room(writing, owner, datazone, gpus, &self.quota).await?;
         }
         let now = writing.now;
         sqlx::query(
-            "INSERT INTO launch (id, owner, datazone, state, live, spec, document, created, updated, entered, expires) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $8, $9)",
+            "INSERT INTO launch (id, owner, datazone, state, live, spec, document, created, updated, entered, expires, asked) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $8, $9, $10)",
         )
         .bind(id.as_str())
         .bind(owner.as_str())
@@ -182,6 +176,7 @@ impl Operation for NewLaunch {
         .bind(document(&self.launch)?)
         .bind(now)
         .bind(expires(&self.launch)?)
+        .bind(self.asked.as_deref())
         .execute(writing.connection().await?)
         .await?;
         event(writing, id, *state, "the launch is recorded").await?;
@@ -207,35 +202,89 @@ impl Operation for LaunchUpdate {
         if self.launch.id != self.id || self.launch.owner != before.launch.owner {
             return Err(Error::Refused(format!("the launch `{}` cannot become another or another's", self.id)));
         }
-        let now = writing.now;
-        sqlx::query(
-            "UPDATE launch SET state = $2, live = $3, document = $4, handle = COALESCE($5, handle), updated = $6, \
-             expires = $7, datazone = $8, entered = $9 WHERE id = $1",
-        )
-        .bind(self.id.as_str())
-        .bind(self.launch.state.as_str())
-        .bind(i64::from(!self.launch.state.is_final()))
-        .bind(document(&self.launch)?)
-        .bind(self.handle)
-        .bind(now)
-        .bind(expires(&self.launch)?)
-        .bind(self.launch.datazone.as_str())
-        .bind(if self.launch.state == state { before.entered.as_millisecond() } else { now })
-        .execute(writing.connection().await?)
-        .await?;
+        let mut launch = self.launch;
+        if self.by.is_none() {
+            // These are not the reconcile loop's: what was renewed or used while it looked elsewhere stays so.
+            launch.expires.clone_from(&before.launch.expires);
+            launch.last_used.clone_from(&before.launch.last_used);
+        }
+        write(writing, &before, &launch, self.handle).await?;
         if let Some(message) = &self.message {
-            event(writing, &self.id, self.launch.state, message).await?;
+            event(writing, &self.id, launch.state, message).await?;
         }
         if let Some((actor, request)) = &self.by {
-            let action = if self.launch.state == state { "launch.change" } else { "launch.state" };
-            let hash = |launch| document(launch).map(|text| sha256(text.as_bytes()));
-            let (before, after) = (hash(&before.launch)?, hash(&self.launch)?);
-            writing.audit(actor.account.as_str(), action, &self.id, (Some(&before), Some(&after)), request);
+            audit(writing, actor, request, &before.launch, &launch)?;
         }
         found(writing.connection().await?, &self.id).await
     }
 }
 
+/// Writes a launch's row.
+async fn write(
+    writing: &mut Writing,
+    before: &StoredLaunch,
+    launch: &Launch,
+    handle: Option<String>,
+) -> Result<(), Error> {
+    let now = writing.now;
+    let entered = if launch.state == before.launch.state { before.entered.as_millisecond() } else { now };
+    sqlx::query(
+        "UPDATE launch SET state = $2, live = $3, document = $4, handle = COALESCE($5, handle), updated = $6, \
+         expires = $7, datazone = $8, entered = $9 WHERE id = $1",
+    )
+    .bind(launch.id.as_str())
+    .bind(launch.state.as_str())
+    .bind(i64::from(!launch.state.is_final()))
+    .bind(document(launch)?)
+    .bind(handle)
+    .bind(now)
+    .bind(expires(launch)?)
+    .bind(launch.datazone.as_str())
+    .bind(entered)
+    .execute(writing.connection().await?)
+    .await?;
+    Ok(())
+}
+
+fn audit(writing: &mut Writing, actor: &Actor, request: &str, before: &Launch, after: &Launch) -> Result<(), Error> {
+    let action = if before.state == after.state { "launch.change" } else { "launch.state" };
+    let hash = |launch| document(launch).map(|text| sha256(text.as_bytes()));
+    let (hash_before, hash_after) = (hash(before)?, hash(after)?);
+    writing.audit(actor.account.as_str(), action, &after.id, (Some(&hash_before), Some(&hash_after)), request);
+    Ok(())
+}
+
+/// A change of a few fields, made to the row as it is when it is written.
+struct PatchLaunch<F> {
+    id: String,
+    patch: F,
+    message: Option<String>,
+    by: Option<(Actor, String)>,
+}
+
+impl<F> Operation for PatchLaunch<F>
+where
+    F: FnOnce(&mut Launch) -> bool + Send + 'static,
+{
+    type Answer = StoredLaunch;
+
+    async fn run(self, writing: &mut Writing) -> Result<StoredLaunch, Error> {
+        let before = found(writing.connection().await?, &self.id).await?;
+        let mut launch = before.launch.clone();
+        if !(self.patch)(&mut launch) {
+            return Err(Error::LaunchState { id: self.id, found: before.launch.state });
+        }
+        write(writing, &before, &launch, None).await?;
+        let message = self.message.filter(|_| self.by.is_some() || launch.state != before.launch.state);
+        if let Some(message) = &message {
+            event(writing, &self.id, launch.state, message).await?;
+        }
+        if let Some((actor, request)) = &self.by {
+            audit(writing, actor, request, &before.launch, &launch)?;
+        }
+        found(writing.connection().await?, &self.id).await
+    }
+}
 struct KeepLog {
     id: String,
     lines: String,
@@ -260,55 +309,6 @@ impl Operation for KeepLog {
     }
 }
 
-struct PutOffer(StoredOffer);
-
-impl Operation for PutOffer {
-    type Answer = ();
-
-    async fn run(self, writing: &mut Writing) -> Result<(), Error> {
-        let now = writing.now;
-        sqlx::query("DELETE FROM offer WHERE expires <= $1").bind(now).execute(writing.connection().await?).await?;
-        sqlx::query("INSERT INTO offer (id, owner, body, expires) VALUES ($1, $2, $3, $4)")
-            .bind(self.0.id)
-            .bind(self.0.owner)
-            .bind(self.0.body)
-            .bind(self.0.expires.as_millisecond())
-            .execute(writing.connection().await?)
-            .await?;
-        Ok(())
-    }
-}
-
-struct TakeOffer {
-    id: String,
-    owner: String,
-}
-
-impl Operation for TakeOffer {
-    type Answer = Option<StoredOffer>;
-
-    async fn run(self, writing: &mut Writing) -> Result<Option<StoredOffer>, Error> {
-        let now = writing.now;
-        let row = sqlx::query(
-            "DELETE FROM offer WHERE id = $1 AND owner = $2 AND expires > $3 RETURNING id, owner, body, expires",
-        )
-        .bind(self.id)
-        .bind(self.owner)
-        .bind(now)
-        .fetch_optional(writing.connection().await?)
-        .await?;
-        row.map(|row| {
-            Ok(StoredOffer {
-                id: column(&row, "id")?,
-                owner: column(&row, "owner")?,
-                body: column(&row, "body")?,
-                expires: time(&row, "expires")?,
-            })
-        })
-        .transpose()
-    }
-}
-
 impl Ledger {
     /// Records a launch, unless its owner has as many live ones as allowed.
     pub async fn launch_create(&self, new: NewLaunch) -> Result<LaunchCreated, Error> {
@@ -318,6 +318,18 @@ impl Ledger {
     /// Changes a launch if it is in a state that the change expects; returns it as it is then.
     pub async fn launch_update(&self, update: LaunchUpdate) -> Result<StoredLaunch, Error> {
         self.write(update).await
+    }
+
+    /// Changes a few fields of a launch as it is when the change is written; the patch says no to a state that does not
+    /// allow it. The message becomes an event when somebody asked for the change or the state is another.
+    pub async fn launch_patch(
+        &self,
+        id: &str,
+        patch: impl FnOnce(&mut Launch) -> bool + Send + 'static,
+        message: Option<String>,
+        by: Option<(Actor, String)>,
+    ) -> Result<StoredLaunch, Error> {
+        self.write(PatchLaunch { id: id.to_owned(), patch, message, by }).await
     }
 
     /// Keeps the end of a launch's log; the newest kept is what counts.
@@ -395,15 +407,5 @@ impl Ledger {
                 })
             })
             .collect()
-    }
-
-    /// Keeps an offer until it expires.
-    pub async fn offer_put(&self, offer: StoredOffer) -> Result<(), Error> {
-        self.write(PutOffer(offer)).await
-    }
-
-    /// Takes an offer: the first of its owner's requests gets it, nobody after it expired.
-    pub async fn offer_take(&self, id: &str, owner: &AccountName) -> Result<Option<StoredOffer>, Error> {
-        self.write(TakeOffer { id: id.to_owned(), owner: owner.to_string() }).await
     }
 }

@@ -19,6 +19,7 @@ mod launch;
 pub mod merge;
 mod migrate;
 mod names;
+mod offer;
 mod open;
 mod order;
 mod publish;
@@ -43,8 +44,9 @@ pub use harvest::{
 };
 pub use idempotency::{IdempotencyKey, StoredAnswer};
 pub use import::Imported;
-pub use launch::{LaunchCreated, LaunchFilter, LaunchUpdate, NewLaunch, StoredLaunch, StoredOffer};
+pub use launch::{LaunchCreated, LaunchFilter, LaunchUpdate, NewLaunch, StoredLaunch};
 pub use names::{AccountName, InvalidAccountName, State};
+pub use offer::{LaunchQuota, StoredOffer};
 pub use open::{Clock, Ledger, Settings};
 pub use order::compare_versions;
 pub use publish::{Package, Publication, PublishOutcome};

@@ -66,9 +66,7 @@ async fn proxy(app: Arc<App>, viewer: Viewer, id: LaunchId, mut request: Request
         let detail = format!("the launch is {}; see /launches/{id}", stored.launch.state.as_str());
         return Err(Failure::new(StatusCode::CONFLICT, "launch.not_ready", "the lab cannot be opened", detail));
     }
-    if stored.launch.state == LaunchState::Ready {
-        app.launcher.note_first_use(&stored.launch).await;
-    }
+    app.launcher.note_use(id.as_str()).await;
     let spec = app.launcher.spec(&stored)?;
     let endpoint = app.launcher.endpoint(&stored.launch.datazone, &id).await?;
     let base = spec.base_path();

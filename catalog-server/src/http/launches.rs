@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use catalog_launch::LogQuery;
-use catalog_records::{IdempotencyKey, LaunchFilter, StoredLaunch};
+use catalog_records::{Actor, IdempotencyKey, LaunchFilter, StoredLaunch};
 use catalog_schemas::datazone::{Datazone, Datazones};
 use catalog_schemas::id::{Identifier, LaunchId, Version, ZoneId};
 use catalog_schemas::launch::{Launch, LaunchEvent, LaunchRequest, Launches};
@@ -24,6 +24,7 @@ use crate::http::accept::negotiate;
 use crate::http::extract::{Json, Path};
 use crate::http::problem::{Failure, request_id};
 use crate::http::viewer::{Permission, Viewer};
+use crate::launcher::Asked;
 use crate::view::Candidate;
 
 /// Lines of a log that are given when it is not followed.
@@ -72,34 +73,50 @@ pub async fn launch(
     let idempotency =
         key.map(|key| IdempotencyKey { key: key.to_owned(), request: hex::encode(Sha256::digest(&body)) });
     if let Some(key) = &idempotency
-        && let Some(answer) = app.ledger.idempotent_answer(&actor.account, key).await?
+        && let Some(id) = app.ledger.idempotent_subject(&actor.account, key).await?
     {
-        let stored =
-            app.ledger.launch(&answer.body).await?.ok_or_else(|| Failure::not_found("launch", &answer.body))?;
+        let stored = app.ledger.launch(&id).await?.ok_or_else(|| Failure::not_found("launch", &id))?;
         return Ok((StatusCode::OK, Json(stored.launch)).into_response());
     }
-    let (candidate, asked) = match request {
-        LaunchRequest::Plan(request) => {
-            let candidate = candidate_for(&app, &request).await?;
-            let asked = app.launcher.choose(&candidate, *request, actor).await?;
-            (candidate, asked)
-        }
-        LaunchRequest::Offer { offer } => {
-            let asked = app.launcher.take_offer(&offer, actor).await?.ok_or_else(|| {
-                let detail = "the offer expired, was taken, or was made to somebody else; plan again";
-                Failure::new(StatusCode::GONE, "offer.gone", "the offer is gone", detail)
-            })?;
-            (candidate_for(&app, &asked.request).await?, asked)
-        }
-    };
-    let (stored, is_new) = app.launcher.begin(&candidate, asked, actor, idempotency.clone(), request_id()).await?;
-    if let Some(key) = &idempotency {
-        let answer = catalog_records::StoredAnswer { status: 202, body: stored.launch.id.clone() };
-        app.ledger.keep_answer(&actor.account, key, answer).await?;
-    }
+    let is_held = matches!(request, LaunchRequest::Offer { .. });
+    let (candidate, asked) = chosen(&app, &viewer, actor, request).await?;
+    let (stored, is_new) = app.launcher.begin(&candidate, asked, is_held, actor, idempotency, request_id()).await?;
     let place = HeaderValue::from_str(&format!("/api/v1/launches/{}", stored.launch.id)).map_err(Failure::internal)?;
     let status = if is_new { StatusCode::ACCEPTED } else { StatusCode::OK };
     Ok((status, [(header::LOCATION, place)], Json(stored.launch)).into_response())
+}
+
+/// Finds what is to be launched and where: by an offer, as an earlier launch, or by the best offer of a new plan.
+async fn chosen(
+    app: &App,
+    viewer: &Viewer,
+    actor: &Actor,
+    request: LaunchRequest,
+) -> Result<(Candidate, Asked), Failure> {
+    match request {
+        LaunchRequest::Plan(request) => {
+            let candidate = candidate_for(app, &request).await?;
+            let asked = app.launcher.choose(&candidate, *request, actor).await?;
+            Ok((candidate, asked))
+        }
+        LaunchRequest::Offer { offer } => {
+            let asked = app.launcher.find_offer(&offer, actor).await?;
+            let asked = asked.ok_or_else(|| Failure::from(catalog_records::Error::OfferGone))?;
+            Ok((candidate_for(app, &asked.request).await?, asked))
+        }
+        LaunchRequest::Again { launch } => {
+            let before = own(app, viewer, &launch.parse::<LaunchId>()?).await?;
+            let mut request = app.launcher.asked_before(&before)?.request;
+            request.version = Some(before.launch.version.clone());
+            let mut candidate = candidate_for(app, &request).await?;
+            if let (Some(image), Some(digest)) = (&mut candidate.need.image, before.launch.digest) {
+                // What ran is what runs again, whatever its tag says by now.
+                image.digest = Some(digest);
+            }
+            let asked = app.launcher.choose(&candidate, request, actor).await?;
+            Ok((candidate, asked))
+        }
+    }
 }
 
 /// Finds what is to be launched: by IRI, by `zone/identifier`, or by identifier in this zone.
@@ -161,6 +178,18 @@ pub async fn stop(
 ) -> Result<Json<Launch>, Failure> {
     let stored = own(&app, &viewer, &id).await?;
     Ok(Json(app.launcher.stop(stored, viewer.may(Permission::Launch)?).await?.launch))
+}
+
+/// Lets a launch live on for another lifetime.
+#[utoipa::path(post, path = "/api/v1/launches/{id}/renew", tag = "run", params(("id" = String, Path, description = "The launch's id")),
+    responses((status = 200, description = "It lives on; `expires` says until when", body = Launch), (status = 404, description = "No such launch of the viewer's", body = Problem), (status = 409, description = "It is over, or cannot live longer", body = Problem)))]
+pub async fn renew(
+    State(app): State<Arc<App>>,
+    viewer: Viewer,
+    Path(id): Path<LaunchId>,
+) -> Result<Json<Launch>, Failure> {
+    let stored = own(&app, &viewer, &id).await?;
+    Ok(Json(app.launcher.renew(stored, viewer.may(Permission::Launch)?).await?.launch))
 }
 
 /// Gives what happened to a launch; follows it as server-sent events when asked for `text/event-stream`.

@@ -100,6 +100,7 @@ fn api() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
         .routes(routes!(launches::plan))
         .routes(routes!(launches::launches, launches::launch))
         .routes(routes!(launches::launch_get, launches::stop))
+        .routes(routes!(launches::renew))
         .routes(routes!(launches::events))
         .routes(routes!(launches::logs))
         .routes(routes!(launches::volumes))

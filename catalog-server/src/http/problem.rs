@@ -150,6 +150,10 @@ impl From<catalog_records::Error> for Failure {
             E::LeaseLost { .. } => Self::new(StatusCode::CONFLICT, "lease_lost", "somebody else does this", text),
             E::Changed { .. } => Self::new(StatusCode::PRECONDITION_FAILED, "changed", "somebody was faster", text),
             E::QuotaExceeded { .. } => Self::new(StatusCode::CONFLICT, "quota.sessions", "your quota is used up", text),
+            E::GpuQuotaExceeded { .. } => Self::new(StatusCode::CONFLICT, "quota.gpu", "your quota is used up", text),
+            E::OfferGone => {
+                Self::new(StatusCode::GONE, "offer.gone", "the offer is gone", format!("{text}; plan again"))
+            }
             E::IdempotencyMismatch(_) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_mismatch", "the key was used before", text)
             }

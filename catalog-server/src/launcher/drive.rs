@@ -108,7 +108,8 @@ async fn advance(launcher: &Launcher, stored: &StoredLaunch) -> Option<Update> {
     let progress = move |progress| {
         tell.send_replace(Some(progress));
     };
-    let deadlines = Deadlines::default();
+    let idle = stored.launch.idle_minutes.map(|minutes| SignedDuration::from_mins(minutes.into()));
+    let deadlines = Deadlines { idle, ..Deadlines::default() };
     let step = drive(backend.as_ref(), &spec, &stored.launch, stored.entered, &deadlines, &progress);
     tokio::pin!(step);
     loop {
@@ -143,7 +144,8 @@ async fn persist(launcher: &Launcher, stored: &StoredLaunch, update: Update) -> 
     if !update.changed && update.message.is_none() {
         return true;
     }
-    let message = match (update.message, update.digest) {
+    let digest = update.launch.digest.as_ref().filter(|_| stored.launch.digest.is_none());
+    let message = match (update.message, digest) {
         (Some(message), Some(digest)) => Some(format!("{message}; the image is {digest}")),
         (None, Some(digest)) => Some(format!("the image is {digest}")),
         (message, None) => message,

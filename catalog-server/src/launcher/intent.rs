@@ -14,9 +14,6 @@ use super::{Launcher, drive};
 use crate::http::problem::Failure;
 use crate::view::Candidate;
 
-/// How long a lab lives unless it is renewed.
-const LIFETIME: SignedDuration = SignedDuration::from_hours(12);
-
 /// What was asked for, and the offer that answered it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Asked {
@@ -27,14 +24,27 @@ pub struct Asked {
 }
 
 impl Launcher {
-    /// Takes an offer that was made to an account; nothing when it expired or was taken.
+    /// Finds an offer that was made to an account and still holds; the launch made from it takes it.
     ///
     /// # Errors
     ///
     /// Whatever the ledger says.
-    pub async fn take_offer(&self, offer: &str, actor: &Actor) -> Result<Option<Asked>, Failure> {
-        let stored = self.shared.ledger.offer_take(offer, &actor.account).await?;
+    pub async fn find_offer(&self, offer: &str, actor: &Actor) -> Result<Option<Asked>, Failure> {
+        let stored = self.shared.ledger.offer(offer, &actor.account).await?;
         stored.map(|stored| serde_json::from_str(&stored.body).map_err(Failure::internal)).transpose()
+    }
+
+    /// Returns what an earlier launch was asked for.
+    ///
+    /// # Errors
+    ///
+    /// 409 for a launch of a release that did not keep it.
+    pub fn asked_before(&self, stored: &StoredLaunch) -> Result<Asked, Failure> {
+        let asked = stored.asked.as_deref().ok_or_else(|| {
+            let detail = "an older release recorded this launch without its plan; launch the datalab instead";
+            Failure::new(StatusCode::CONFLICT, "launch.not_repeatable", "it cannot be launched again", detail)
+        })?;
+        serde_json::from_str(asked).map_err(Failure::internal)
     }
 
     /// Plans and chooses the best offer.
@@ -43,7 +53,8 @@ impl Launcher {
     ///
     /// 409 with every datazone's reasons when none can run it.
     pub async fn choose(&self, candidate: &Candidate, request: PlanRequest, actor: &Actor) -> Result<Asked, Failure> {
-        let plan = self.plan(candidate, &request, Some(actor)).await?;
+        // The offers of this plan are not kept: the best is taken at once, in the transaction that records the launch.
+        let plan = self.plan_only(candidate, &request, Some(actor)).await?;
         match (plan.answer, plan.offers.into_iter().next()) {
             (PlanAnswer::Yes, Some(offer)) => Ok(Asked { request, offer }),
             _ => {
@@ -64,7 +75,8 @@ impl Launcher {
         }
     }
 
-    /// Records the intent to launch, within the quota, once for a key; then drives it.
+    /// Records the intent to launch, within the quota, once for a key; then drives it. An offer that is held is taken in
+    /// the same transaction.
     ///
     /// # Errors
     ///
@@ -73,16 +85,22 @@ impl Launcher {
         &self,
         candidate: &Candidate,
         asked: Asked,
+        is_held: bool,
         actor: &Actor,
         idempotency: Option<IdempotencyKey>,
         request_id: String,
     ) -> Result<(StoredLaunch, bool), Failure> {
+        let kept = serde_json::to_string(&asked).map_err(Failure::internal)?;
         let Asked { request, offer } = asked;
         let id = LaunchId::from_bytes(*uuid::Uuid::now_v7().as_bytes());
         let now = Timestamp::now();
         let name = request.name.as_deref().map(str::trim).filter(|name| !name.is_empty());
         let name: String = name.unwrap_or(&candidate.short_name).chars().take(100).collect();
         let spec = spec(&id, &name, candidate, &offer, actor);
+        let lifetimes = self.shared.lifetimes;
+        let lifetime = SignedDuration::from_hours(lifetimes.lifetime_hours.into());
+        let quota = self.quota(&offer.datazone);
+        let taken = is_held.then(|| offer.id.clone());
         let launch = Launch {
             id: id.to_string(),
             name,
@@ -93,6 +111,7 @@ impl Launcher {
             demo: self.shared.zones.is_demo(&offer.datazone),
             datazone: offer.datazone,
             interface_type: spec.interface_type.clone(),
+            digest: spec.image.as_ref().and_then(|image| image.pinned().map(str::to_owned)),
             state: LaunchState::Requested,
             stage: None,
             failure: None,
@@ -105,13 +124,17 @@ impl Launcher {
             created: now.to_string(),
             ready: None,
             ended: None,
-            expires: now.checked_add(LIFETIME).ok().map(|expires| expires.to_string()),
+            expires: now.checked_add(lifetime).ok().map(|expires| expires.to_string()),
+            last_used: None,
+            idle_minutes: Some(lifetimes.idle_minutes).filter(|minutes| *minutes > 0 && spec.has_interface()),
             hint: candidate.hint.clone(),
         };
         let new = NewLaunch {
             launch,
             spec: serde_json::to_string(&spec).map_err(Failure::internal)?,
-            quota: self.shared.quota.sessions,
+            asked: Some(kept),
+            offer: taken,
+            quota,
             idempotency,
             actor: actor.clone(),
             request: request_id,

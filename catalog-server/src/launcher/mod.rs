@@ -3,6 +3,7 @@
 mod capacity;
 mod drive;
 mod intent;
+mod life;
 mod zones;
 
 use std::collections::BTreeMap;
@@ -10,16 +11,18 @@ use std::sync::Arc;
 
 use catalog_launch::planner::{Question, Running, Viewer};
 use catalog_launch::{Endpoint, LaunchSpec, plan};
-use catalog_records::{AccountName, Actor, LaunchFilter, Ledger, StoredLaunch, StoredOffer};
+use catalog_records::{AccountName, Actor, LaunchFilter, LaunchQuota, Ledger, StoredLaunch, StoredOffer};
 use catalog_schemas::datazone::Datazone;
 use catalog_schemas::id::LaunchId;
-use catalog_schemas::launch::{Launch, LaunchState};
-use catalog_schemas::plan::{Plan, PlanRequest};
+use catalog_schemas::launch::LaunchState;
+use catalog_schemas::plan::{Plan, PlanAnswer, PlanRequest, Reason, Refusal};
 use jiff::Timestamp;
 
-use crate::config::{Config, Quota};
+use crate::config::{Config, Lifetimes, Quota};
 use crate::http::problem::Failure;
 use crate::view::{Candidate, volumes::VolumeShelf};
+
+use life::Uses;
 
 pub use intent::Asked;
 pub use zones::Zones;
@@ -34,7 +37,9 @@ struct Shared {
     ledger: Ledger,
     zones: Zones,
     quota: Quota,
+    lifetimes: Lifetimes,
     volumes: VolumeShelf,
+    uses: Uses,
     drivers: drive::Drivers,
 }
 
@@ -46,7 +51,15 @@ impl Launcher {
     /// Says which datazone's configuration cannot be used.
     pub fn open(config: &Config, ledger: Ledger, volumes: VolumeShelf) -> Result<Self, catalog_launch::Error> {
         let zones = Zones::open(&config.datazone)?;
-        let shared = Shared { ledger, zones, quota: config.quota, volumes, drivers: drive::Drivers::default() };
+        let shared = Shared {
+            ledger,
+            zones,
+            quota: config.quota,
+            lifetimes: config.launches,
+            volumes,
+            uses: Uses::default(),
+            drivers: drive::Drivers::default(),
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -86,6 +99,20 @@ impl Launcher {
         request: &PlanRequest,
         actor: Option<&Actor>,
     ) -> Result<Plan, Failure> {
+        let plan = self.plan_only(candidate, request, actor).await?;
+        match actor {
+            Some(actor) if !plan.offers.is_empty() => self.hold(plan, request, actor).await,
+            _ => Ok(plan),
+        }
+    }
+
+    /// Plans and keeps nothing.
+    async fn plan_only(
+        &self,
+        candidate: &Candidate,
+        request: &PlanRequest,
+        actor: Option<&Actor>,
+    ) -> Result<Plan, Failure> {
         self.shared.zones.look_again_in_time().await;
         let viewer = self.viewer(actor).await?;
         let (zones, volumes) = (self.shared.zones.snapshots(), self.shared.volumes.known().await?);
@@ -98,17 +125,45 @@ impl Launcher {
             now: Timestamp::now(),
             offer_lifetime: catalog_launch::planner::OFFER_LIFETIME,
         };
-        let plan = plan(&question, |_| format!("o{}", uuid::Uuid::new_v4().simple())).map_err(invalid_request)?;
-        if let Some(actor) = actor {
-            for offer in &plan.offers {
-                let asked = Asked { request: request.clone(), offer: offer.clone() };
-                let expires = offer.expires_at.parse().map_err(Failure::internal)?;
-                let body = serde_json::to_string(&asked).map_err(Failure::internal)?;
-                let owner = actor.account.to_string();
-                self.shared.ledger.offer_put(StoredOffer { id: offer.id.clone(), owner, body, expires }).await?;
-            }
+        plan(&question, |_| format!("o{}", uuid::Uuid::new_v4().simple())).map_err(invalid_request)
+    }
+
+    /// Keeps a plan's offers and the place in the quota that they hold; a plan that has none any more says so.
+    async fn hold(&self, mut plan: Plan, request: &PlanRequest, actor: &Actor) -> Result<Plan, Failure> {
+        let id = uuid::Uuid::now_v7().simple().to_string();
+        let mut offers = Vec::with_capacity(plan.offers.len());
+        for offer in &plan.offers {
+            let asked = Asked { request: request.clone(), offer: offer.clone() };
+            offers.push(StoredOffer {
+                id: offer.id.clone(),
+                plan: id.clone(),
+                owner: actor.account.to_string(),
+                body: serde_json::to_string(&asked).map_err(Failure::internal)?,
+                gpus: offer.offered.gpu.as_ref().map_or(0, |gpu| gpu.count),
+                expires: offer.expires_at.parse().map_err(Failure::internal)?,
+            });
+        }
+        if !self.shared.ledger.offers_put(offers, self.quota("")).await? {
+            let message = "your last place was taken while this was planned".to_owned();
+            let reason = Reason { code: "quota.sessions".to_owned(), message };
+            let refused =
+                plan.offers.drain(..).map(|offer| Refusal { datazone: offer.datazone, reasons: vec![reason.clone()] });
+            plan.refusals.extend(refused);
+            plan.refusals.sort_by(|one, other| one.datazone.cmp(&other.datazone));
+            plan.answer = PlanAnswer::No;
         }
         Ok(plan)
+    }
+
+    /// Returns what an account may have, in a datazone when one is named.
+    fn quota(&self, zone: &str) -> LaunchQuota {
+        let policy = self.shared.zones.config(zone).map(catalog_launch::ZoneConfig::policy).unwrap_or_default();
+        LaunchQuota {
+            sessions: self.shared.quota.sessions,
+            gpus: self.shared.quota.gpus,
+            zone_sessions: policy.sessions_per_account,
+            zone_gpus: policy.gpus_per_account,
+        }
     }
 
     async fn viewer(&self, actor: Option<&Actor>) -> Result<Viewer, Failure> {
@@ -170,22 +225,6 @@ impl Launcher {
         let backend = self.shared.zones.backend(&stored.launch.datazone);
         let backend = backend.ok_or_else(|| Failure::not_found("datazone", &stored.launch.datazone))?;
         Ok(backend.logs(&id, query))
-    }
-
-    /// Notes that somebody opened a lab: from then on it is in use, not only ready.
-    pub async fn note_first_use(&self, launch: &Launch) {
-        let mut running = launch.clone();
-        running.state = LaunchState::Running;
-        let update = catalog_records::LaunchUpdate {
-            id: launch.id.clone(),
-            expected: vec![LaunchState::Ready],
-            launch: running,
-            handle: None,
-            message: Some("it was opened".to_owned()),
-            by: None,
-        };
-        // Two first requests at once: the second finds it running already, which is as good.
-        let _ = self.shared.ledger.launch_update(update).await;
     }
 
     /// Asks for a launch to be stopped; asking again changes nothing.

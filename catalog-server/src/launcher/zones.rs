@@ -47,6 +47,11 @@ impl Zones {
         self.zones.iter().map(|zone| zone.config.id.as_str())
     }
 
+    /// Returns the configuration of a zone.
+    pub(super) fn config(&self, id: &str) -> Option<&ZoneConfig> {
+        self.zones.iter().map(|zone| &zone.config).find(|config| config.id.as_str() == id)
+    }
+
     pub(super) fn is_demo(&self, id: &str) -> bool {
         self.zones.iter().any(|zone| zone.config.id.as_str() == id && zone.config.is_demo())
     }

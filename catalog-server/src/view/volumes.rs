@@ -19,7 +19,14 @@ pub struct VolumeShelf {
 }
 
 /// The volumes as they were at a sequence.
-type Kept = (u64, Arc<Vec<Volume>>);
+type Kept = (u64, Arc<Shelved>);
+
+/// The volumes by name, as anybody may see them and as the planner knows them.
+#[derive(Default)]
+struct Shelved {
+    shown: Arc<Vec<Volume>>,
+    known: Arc<Vec<KnownVolume>>,
+}
 
 impl VolumeShelf {
     /// Makes an empty shelf.
@@ -33,31 +40,46 @@ impl VolumeShelf {
     ///
     /// Whatever the ledger says.
     pub async fn volumes(&self, base: &str) -> Result<Arc<Vec<Volume>>, Failure> {
-        let seq = self.ledger.last_seq();
-        if let Some((kept_seq, volumes)) = &*self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-            && *kept_seq == seq
-        {
-            return Ok(Arc::clone(volumes));
-        }
-        let stored = self.ledger.by_kind("DataVolume").await?;
-        let mut volumes: Vec<Volume> = stored
-            .iter()
-            .filter(|stored| stored.state.is_public())
-            .filter_map(|stored| Some(volume(&self.projection.record(stored)?, stored, base)))
-            .collect();
-        volumes.sort_by_key(|volume| volume.name.to_lowercase());
-        let volumes = Arc::new(volumes);
-        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some((seq, Arc::clone(&volumes)));
-        Ok(volumes)
+        Ok(Arc::clone(&self.shelved(base).await?.shown))
     }
 
-    /// Returns the volumes as the planner knows them.
+    /// Returns the volumes as the planner knows them: also who may mount them, which is private.
     ///
     /// # Errors
     ///
     /// Whatever the ledger says.
-    pub async fn known(&self) -> Result<Vec<KnownVolume>, Failure> {
-        Ok(self.volumes(self.projection.base()).await?.iter().map(KnownVolume::from).collect())
+    pub async fn known(&self) -> Result<Arc<Vec<KnownVolume>>, Failure> {
+        Ok(Arc::clone(&self.shelved(self.projection.base()).await?.known))
+    }
+
+    async fn shelved(&self, base: &str) -> Result<Arc<Shelved>, Failure> {
+        let seq = self.ledger.last_seq();
+        if let Some((kept_seq, shelved)) = &*self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+            && *kept_seq == seq
+        {
+            return Ok(Arc::clone(shelved));
+        }
+        let stored = self.ledger.by_kind("DataVolume").await?;
+        let mut volumes: Vec<(Volume, KnownVolume)> = stored
+            .iter()
+            .filter(|stored| stored.state.is_public())
+            .filter_map(|stored| {
+                let record = self.projection.record(stored)?;
+                let shown = volume(&record, stored, base);
+                let strings = |key: &str| record.strings(key).into_iter().map(str::to_owned).collect();
+                let known = KnownVolume {
+                    allowed_groups: strings("allowedGroup"),
+                    allowed_accounts: strings("allowedUser"),
+                    ..KnownVolume::from(&shown)
+                };
+                Some((shown, known))
+            })
+            .collect();
+        volumes.sort_by_key(|(volume, _)| volume.name.to_lowercase());
+        let (shown, known) = volumes.into_iter().unzip();
+        let shelved = Arc::new(Shelved { shown: Arc::new(shown), known: Arc::new(known) });
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some((seq, Arc::clone(&shelved)));
+        Ok(shelved)
     }
 }
 

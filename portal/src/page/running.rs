@@ -78,7 +78,12 @@ pub(crate) fn actions(launch: &Launch) -> AnyView {
         let stopping = launch.state == LaunchState::Stopping;
         view! { <form method="post" action=action><button disabled=stopping aria-label=name>"Stop"</button></form> }
     });
-    view! { {open}{stop} }.into_any()
+    let renew = (answers(launch) && launch.expires.is_some()).then(|| {
+        let action = format!("/launches/{}/renew", segment(launch.id.as_str()));
+        let name = format!("Keep {} for longer", launch.name);
+        view! { <form method="post" action=action><button aria-label=name>"Keep longer"</button></form> }
+    });
+    view! { {open}{renew}{stop} }.into_any()
 }
 
 /// Says whether the lab's interface answers.
@@ -90,7 +95,16 @@ pub(crate) fn answers(launch: &Launch) -> bool {
 fn again(launch: &Launch) -> Option<AnyView> {
     let (_, name) = launch.datalab.split_once("/id/").filter(|_| launch.state.is_final())?;
     let path = with_query("/launch", [("datalab", name)]);
-    Some(view! { <a class="button" rel="nofollow" href=path>"Launch again"</a> }.into_any())
+    let action = format!("/launches/{}/again", segment(launch.id.as_str()));
+    // One key a page: pressed twice it launches once; a page that is loaded again may launch again.
+    let key = uuid::Uuid::new_v4().to_string();
+    Some(
+        view! {
+            <form method="post" action=action><input type="hidden" name="key" value=key/><button>"Launch the same again"</button></form>
+            <a class="button" rel="nofollow" href=path>"Change and launch"</a>
+        }
+        .into_any(),
+    )
 }
 
 fn ready(launch: &Launch) -> Option<AnyView> {
@@ -165,6 +179,11 @@ fn facts(launch: &Launch) -> AnyView {
     };
     let created = Some(launch.created.clone());
     let expires = launch.expires.clone().filter(|_| !launch.state.is_final());
+    let digest = launch.digest.clone().map(|digest| view! { <dt>"Image"</dt><dd class="mono digest">{digest}</dd> });
+    let idle = launch.idle_minutes.filter(|_| !launch.state.is_final()).map(|minutes| {
+        let limit = if minutes.is_multiple_of(60) { format!("{} h", minutes / 60) } else { format!("{minutes} min") };
+        view! { <p class="small quiet">{format!("It is stopped when nobody uses it for {limit}.")}</p> }
+    });
     let removal = launch
         .remove_when_finished
         .then(|| view! { <p class="small quiet">"It is removed when it finishes; its log is kept."</p> });
@@ -175,9 +194,9 @@ fn facts(launch: &Launch) -> AnyView {
                 <dt>"Asked for"</dt><dd>{words::resources(&launch.requested)}</dd>
                 {granted}{mounts}
                 {moment("Started", &created)}{moment("Ready", &launch.ready)}{moment("Ended", &launch.ended)}{moment("Stops at", &expires)}
-                <dt>"Launch"</dt><dd class="mono">{launch.id.to_string()}</dd>
+                {digest}<dt>"Launch"</dt><dd class="mono">{launch.id.to_string()}</dd>
             </dl>
-            {removal}
+            {idle}{removal}
         </section>
     }
     .into_any()

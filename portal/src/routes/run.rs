@@ -160,6 +160,20 @@ pub(super) async fn stop(visit: Visit, Path(id): Path<String>) -> Response {
     }
 }
 
+pub(super) async fn renew(visit: Visit, Path(id): Path<String>) -> Response {
+    match visit.client.launch_renew(&id).await {
+        Ok(_) => see(&format!("/launches/{}", segment(&id))),
+        Err(error) => visit.failed(error),
+    }
+}
+
+pub(super) async fn again(visit: Visit, Path(id): Path<String>, body: Bytes) -> Response {
+    match visit.client.launch(&LaunchRequest::Again { launch: id }, &key(&field::pairs(&body))).await {
+        Ok(launch) => see(&format!("/launches/{}", segment(launch.id.as_str()))),
+        Err(error) => visit.failed(error),
+    }
+}
+
 pub(super) async fn volumes(visit: Visit) -> Response {
     volumes_page(&visit, None).await
 }

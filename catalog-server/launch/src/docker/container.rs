@@ -10,27 +10,8 @@ use bollard::models::{
 use super::image::Found;
 use super::mounts::Source;
 use crate::config::{ContainerPolicy, Network, Reach, ZoneConfig};
+use crate::labels;
 use crate::spec::LaunchSpec;
-
-/// The labels of a lab's container.
-pub(super) mod labels {
-    /// The launch.
-    pub(crate) const LAUNCH: &str = "alidade.launch";
-    /// The datazone.
-    pub(crate) const ZONE: &str = "alidade.zone";
-    /// The server that made it.
-    pub(crate) const INSTANCE: &str = "alidade.instance";
-    /// A hash of the owner's account.
-    pub(crate) const OWNER: &str = "alidade.owner-hash";
-    /// Thousandths of processor cores granted.
-    pub(crate) const CPU: &str = "alidade.cpu-milli";
-    /// Memory granted.
-    pub(crate) const MEMORY: &str = "alidade.memory-mib";
-    /// Devices granted, with blanks between them.
-    pub(crate) const DEVICES: &str = "alidade.devices";
-    /// Marks the labs' network.
-    pub(crate) const NETWORK: &str = "alidade.network";
-}
 
 /// What a container is made from besides its launch.
 #[derive(Debug, Clone, Copy)]

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
 
-use super::container::labels;
 use crate::backend::{BackendError, FailureCode, Stage};
 use crate::config::GpuConfig;
+use crate::labels;
 use crate::spec::Gpus;
 
 /// Returns the engine's names of the devices of every model; unnamed ones are numbered through, as the engine does.

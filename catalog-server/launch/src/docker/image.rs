@@ -29,15 +29,6 @@ pub(super) fn named(spec: &LaunchSpec, stage: Stage) -> Result<&Image, BackendEr
     spec.image.as_ref().ok_or_else(|| BackendError::new(stage, FailureCode::ImageNone, "the record names no image"))
 }
 
-/// Checks that the operator allows the image's registry.
-pub(super) fn check_registry(image: &Image, allowed: &[String]) -> Result<(), BackendError> {
-    if allowed.is_empty() || allowed.iter().any(|prefix| image.reference.starts_with(prefix.as_str())) {
-        return Ok(());
-    }
-    let cause = format!("images of `{}` may not be run there", image.repository());
-    Err(BackendError::new(Stage::Prepare, FailureCode::ImageRegistryRefused, cause))
-}
-
 /// Looks for an image at the engine.
 pub(super) async fn find(client: &Docker, image: &Image, stage: Stage) -> Result<Option<Found>, BackendError> {
     let inspected = match client.inspect_image(&image.name()).await {
@@ -142,14 +133,5 @@ mod tests {
             told.push(layers.percent());
         }
         assert_eq!(told, [0, 0, 0, 37, 62, 62, 100]);
-    }
-
-    #[test]
-    fn only_allowed_registries_are_asked() {
-        let image = Image { reference: "quay.io/jupyter/base-notebook:2025".to_owned(), digest: None };
-        assert!(check_registry(&image, &[]).is_ok());
-        assert!(check_registry(&image, &["quay.io/jupyter/".to_owned()]).is_ok());
-        let error = check_registry(&image, &["ghcr.io/".to_owned()]).unwrap_err();
-        assert_eq!(error.code, FailureCode::ImageRegistryRefused);
     }
 }

@@ -31,8 +31,9 @@ use crate::backend::{
 };
 use crate::config::{BackendKind, Network, Reach, ZoneConfig};
 use crate::error::Error;
+use crate::labels;
 use crate::spec::LaunchSpec;
-use container::{Surroundings, labels};
+use container::Surroundings;
 use errors::{failure, is_absent, is_conflict};
 
 /// The engine of a machine that says nothing else.
@@ -178,7 +179,7 @@ impl DockerBackend {
         spec.check()?;
         let client = self.client(Stage::Prepare).await?;
         let image = image::named(spec, Stage::Prepare)?;
-        image::check_registry(image, &self.config.registries)?;
+        crate::spec::check_registry(image, &self.config.registries)?;
         // What fails for the cheap reason is said before gigabytes are pulled.
         mounts::resolve(spec, &self.config, Stage::Prepare).await?;
         let found = match image::find(&client, image, Stage::Prepare).await? {

@@ -167,8 +167,14 @@ fn judge_mounts(wanted: &Wanted<'_>, zone: &ZoneSnapshot, question: &Question<'_
     for it in &wanted.mounts {
         let (volume, writes) = (it.volume, it.mount.mode == "rw");
         let name = &volume.name;
-        if !volume.allowed_groups.is_empty() && !is_member(&volume.allowed_groups, question) {
-            let message = format!("only members of {} may mount {name}", list(&volume.allowed_groups));
+        let limited = !volume.allowed_groups.is_empty() || !volume.allowed_accounts.is_empty();
+        let named = question.viewer.account.as_ref().is_some_and(|it| volume.allowed_accounts.contains(it));
+        if limited && !named && !is_member(&volume.allowed_groups, question) {
+            let message = if volume.allowed_groups.is_empty() {
+                format!("only the accounts that its owner named may mount {name}")
+            } else {
+                format!("only members of {} may mount {name}", list(&volume.allowed_groups))
+            };
             reasons.push("volume.forbidden", message);
         }
         match zone.volumes.get(&volume.key) {
@@ -384,16 +390,18 @@ fn explain_volumes(wanted: &Wanted<'_>, zone: &ZoneSnapshot, bytes_to_move: u64)
     match here.as_slice() {
         [] => None,
         [one] => Some(size_of(&one.volume.key).or(one.volume.byte_size).map_or_else(
-            || format!("the volume {} is here, so nothing is copied", one.volume.name),
-            |size| format!("the {} volume {} is here, so nothing is copied", bytes(size), one.volume.name),
+            || format!("the volume {} is at {}, so nothing is copied", one.volume.name, zone.name),
+            |size| format!("the {} volume {} is at {}, so nothing is copied", bytes(size), one.volume.name, zone.name),
         )),
         many => {
             let sizes: Option<Vec<u64>> =
                 many.iter().map(|it| size_of(&it.volume.key).or(it.volume.byte_size)).collect();
             let total = sizes.map(|sizes| sizes.into_iter().fold(0, u64::saturating_add));
             Some(total.map_or_else(
-                || format!("all {} volumes are here, so nothing is copied", many.len()),
-                |total| format!("all {} volumes ({}) are here, so nothing is copied", many.len(), bytes(total)),
+                || format!("all {} volumes are at {}, so nothing is copied", many.len(), zone.name),
+                |total| {
+                    format!("all {} volumes ({}) are at {}, so nothing is copied", many.len(), bytes(total), zone.name)
+                },
             ))
         }
     }

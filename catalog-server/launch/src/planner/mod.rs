@@ -25,6 +25,31 @@ pub const DEFAULT_MEMORY_MIB: u64 = 2048;
 /// How long an offer holds unless the caller decides otherwise.
 pub const OFFER_LIFETIME: SignedDuration = SignedDuration::from_mins(5);
 
+/// Every code of a refusal, with its meaning; codes never change their meaning.
+pub const REASON_CODES: &[(&str, &str)] = &[
+    ("access.denied", "the record or the datazone admits only others"),
+    ("capacity.full", "what is asked for fits, but not beside what runs now"),
+    ("capacity.unknown", "what is free was not seen lately"),
+    ("cpu.insufficient", "the datazone never has that many processor cores"),
+    ("gpu.cuda", "its driver does not run the CUDA asked for"),
+    ("gpu.insufficient", "it has fewer GPUs of a fitting model"),
+    ("gpu.memory", "its GPUs have less memory"),
+    ("gpu.model", "it has other GPUs"),
+    ("gpu.none", "it has no GPU"),
+    ("image.arch", "the image is made for another architecture"),
+    ("image.none", "the record names no image"),
+    ("image.unpinned", "only images named by digest run there"),
+    ("interface.unsupported", "it does not run labs of that kind"),
+    ("memory.insufficient", "the datazone never has that much memory"),
+    ("mount.conflict", "two volumes would hide one another"),
+    ("quota.gpu", "the viewer holds as many GPUs as allowed"),
+    ("quota.sessions", "the viewer has as many labs as allowed"),
+    ("volume.absent", "it does not hold the volume"),
+    ("volume.forbidden", "the viewer may not mount the volume, or not so"),
+    ("zone.down", "it does not answer"),
+    ("zone.not_chosen", "another datazone was chosen"),
+];
+
 /// What the record says that it needs.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Need {
@@ -62,8 +87,10 @@ pub struct KnownVolume {
     pub mode: String,
     /// Its size, when any replica knows it.
     pub byte_size: Option<u64>,
-    /// Only members of these groups may mount it; everybody when empty.
+    /// Only members of these groups may mount it; everybody when this and the accounts are empty.
     pub allowed_groups: Vec<String>,
+    /// Only these accounts may mount it.
+    pub allowed_accounts: Vec<String>,
 }
 
 impl From<&Volume> for KnownVolume {
@@ -79,6 +106,7 @@ impl From<&Volume> for KnownVolume {
             mode: volume.mode.clone(),
             byte_size: volume.replicas.iter().filter_map(|replica| replica.byte_size).max(),
             allowed_groups: Vec::new(),
+            allowed_accounts: Vec::new(),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Launches and their quota.
 
 use catalog_records::{
-    Actor, Error, IdempotencyKey, LaunchCreated, LaunchFilter, LaunchUpdate, Ledger, NewLaunch, StoredOffer,
+    Actor, Error, IdempotencyKey, LaunchCreated, LaunchFilter, LaunchQuota, LaunchUpdate, Ledger, NewLaunch,
+    StoredOffer,
 };
 use catalog_schemas::account::Role;
 use catalog_schemas::id::LaunchId;
@@ -22,7 +23,9 @@ fn new(number: u8, owner: &Actor, quota: u32, key: Option<&str>) -> NewLaunch {
     NewLaunch {
         launch: launch(number, owner),
         spec: "{}".into(),
-        quota,
+        asked: None,
+        offer: None,
+        quota: LaunchQuota::of_sessions(quota),
         idempotency: key.map(|key| IdempotencyKey { key: key.into(), request: "same".into() }),
         actor: owner.clone(),
         request: "r".into(),
@@ -129,19 +132,76 @@ async fn a_change_expects_a_state() {
     assert_eq!(ledger.launch("none").await.unwrap(), None);
 }
 
+fn offers(plan: &str, owner: &str, gpus: u32, seconds: i64) -> Vec<StoredOffer> {
+    let expires = jiff::Timestamp::from_millisecond(jiff::Timestamp::now().as_millisecond() + seconds * 1000).unwrap();
+    let one = |zone: &str| StoredOffer {
+        id: format!("{plan}-{zone}"),
+        plan: plan.into(),
+        owner: owner.into(),
+        body: "{}".into(),
+        gpus,
+        expires,
+    };
+    vec![one("a"), one("b")]
+}
+
+fn taking(number: u8, owner: &Actor, quota: u32, offer: &str) -> NewLaunch {
+    NewLaunch { offer: Some(offer.into()), ..new(number, owner, quota, None) }
+}
+
 #[tokio::test]
-async fn an_offer_is_taken_once_by_its_owner() {
+async fn an_offer_is_taken_once_by_its_owner_with_all_of_its_plan() {
     let ledger = Ledger::temporary().await.unwrap();
-    let (ann, bob) = ("ann".parse().unwrap(), "bob".parse().unwrap());
-    let expires = jiff::Timestamp::from_millisecond(jiff::Timestamp::now().as_millisecond() + 60_000).unwrap();
-    let offer = StoredOffer { id: "o1".into(), owner: "ann".into(), body: "{}".into(), expires };
-    ledger.offer_put(offer.clone()).await.unwrap();
-    ledger
-        .offer_put(StoredOffer { id: "o2".into(), expires: jiff::Timestamp::UNIX_EPOCH, ..offer.clone() })
-        .await
-        .unwrap();
-    assert_eq!(ledger.offer_take("o1", &bob).await.unwrap(), None);
-    assert_eq!(ledger.offer_take("o1", &ann).await.unwrap(), Some(offer));
-    assert_eq!(ledger.offer_take("o1", &ann).await.unwrap(), None);
-    assert_eq!(ledger.offer_take("o2", &ann).await.unwrap(), None);
+    let (ann, bob) = (account(&ledger, "ann", Role::User).await, account(&ledger, "bob", Role::User).await);
+    let quota = LaunchQuota::of_sessions(3);
+    assert!(ledger.offers_put(offers("p", "ann", 0, 60), quota).await.unwrap());
+    assert!(ledger.offers_put(offers("late", "ann", 0, -1), quota).await.unwrap());
+    assert_eq!(ledger.offer("p-a", &bob.account).await.unwrap(), None);
+    assert_eq!(ledger.offer("p-a", &ann.account).await.unwrap().unwrap().plan, "p");
+    assert_eq!(ledger.offer("late-a", &ann.account).await.unwrap(), None);
+    let refused = ledger.launch_create(taking(1, &bob, 3, "p-a")).await;
+    assert!(matches!(refused, Err(Error::OfferGone)), "{refused:?}");
+    ledger.launch_create(taking(2, &ann, 3, "p-a")).await.unwrap();
+    for gone in ["p-a", "p-b", "late-a"] {
+        let refused = ledger.launch_create(taking(3, &ann, 3, gone)).await;
+        assert!(matches!(refused, Err(Error::OfferGone)), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_offer_holds_a_place_until_a_newer_wish_of_its_owner_needs_it() {
+    let ledger = Ledger::temporary().await.unwrap();
+    let ann = account(&ledger, "ann", Role::User).await;
+    let quota = LaunchQuota::of_sessions(2);
+    for plan in ["one", "two", "three"] {
+        assert!(ledger.offers_put(offers(plan, "ann", 0, 60), quota).await.unwrap());
+    }
+    assert_eq!(ledger.plans_held(&ann.account).await.unwrap(), 2, "never more than the quota");
+    assert_eq!(ledger.offer("one-a", &ann.account).await.unwrap(), None, "the oldest made room");
+    // A launch without an offer needs a place too; the offer that is left can then be taken without fail.
+    ledger.launch_create(new(1, &ann, 2, None)).await.unwrap();
+    assert_eq!(ledger.offer("two-a", &ann.account).await.unwrap(), None);
+    ledger.launch_create(taking(2, &ann, 2, "three-b")).await.unwrap();
+    assert!(!ledger.offers_put(offers("four", "ann", 0, 60), quota).await.unwrap(), "nothing is left to hold");
+    assert_eq!(ledger.plans_held(&ann.account).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn gpus_and_places_of_a_datazone_are_counted_in_the_same_transaction() {
+    let ledger = Ledger::temporary().await.unwrap();
+    let ann = account(&ledger, "ann", Role::User).await;
+    let with = |number: u8, gpus: u32, quota: LaunchQuota| {
+        let mut new = NewLaunch { quota, ..new(number, &ann, 9, None) };
+        new.launch.requested.gpu =
+            (gpus > 0).then(|| serde_json::from_value(serde_json::json!({"count": gpus})).unwrap());
+        new
+    };
+    let quota = LaunchQuota { sessions: 9, gpus: 2, zone_sessions: Some(3), zone_gpus: Some(2) };
+    ledger.launch_create(with(1, 1, quota)).await.unwrap();
+    let refused = ledger.launch_create(with(2, 2, quota)).await;
+    assert!(matches!(refused, Err(Error::GpuQuotaExceeded { held: 1, allowed: 2 })), "{refused:?}");
+    ledger.launch_create(with(3, 1, quota)).await.unwrap();
+    ledger.launch_create(with(4, 0, quota)).await.unwrap();
+    let refused = ledger.launch_create(with(5, 0, quota)).await;
+    assert!(matches!(refused, Err(Error::QuotaExceeded { running: 3, allowed: 3 })), "{refused:?}");
 }

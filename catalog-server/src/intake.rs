@@ -32,6 +32,16 @@ pub fn check(bytes: &[u8], writer: Writer) -> Checked {
 
 fn judge_package(package: &Package, writer: Writer) -> Checked {
     let mut checked = judge(package.manifest(), Some(package), writer);
+    if let Some(record) = &mut checked.record {
+        let found = crate::workflow::complete(record, package);
+        if !found.is_empty() {
+            let Report { identifier, version, findings, .. } = std::mem::take(&mut checked.report);
+            checked.report = Report { identifier, version, ..Report::new(findings.into_iter().chain(found).collect()) };
+        }
+        if !checked.report.valid {
+            checked.record = None;
+        }
+    }
     // What the archive's reader noticed stands before what the manifest's reader did.
     let report = &mut checked.report;
     let findings = package.findings.iter().cloned().chain(std::mem::take(&mut report.findings)).collect();

@@ -126,6 +126,35 @@ pub async fn download(
     Ok((headers, blob).into_response())
 }
 
+/// Draws the workflow of a pipeline's package.
+#[utoipa::path(get, path = "/api/v1/packages/{identifier}/{version}/workflow.svg", tag = "find",
+    params(("identifier" = String, Path, description = "namespace.name"), ("version" = String, Path, description = "Such as 0.3.1")),
+    responses((status = 200, description = "The workflow as SVG", body = String, content_type = "image/svg+xml"),
+        (status = 404, description = "No such package, or no pipeline", body = Problem), (status = 410, description = "Withdrawn", body = Problem)))]
+pub async fn workflow(
+    State(app): State<Arc<App>>,
+    Path((identifier, version)): Path<(Identifier, Version)>,
+) -> Result<Response, Failure> {
+    let name = format!("{identifier} {version}");
+    let missing = || Failure::not_found("workflow", &name);
+    let stored = app.ledger.version(&app.config.zone.id, &identifier, &version).await?.ok_or_else(missing)?;
+    if !stored.state.is_public() {
+        let reason = stored.reason.unwrap_or_else(|| "no reason was given".to_owned());
+        return Err(Failure::new(StatusCode::GONE, "withdrawn", "this version was withdrawn", reason));
+    }
+    let blob = app.ledger.blob(stored.digest.as_deref().ok_or_else(missing)?).await?.ok_or_else(missing)?;
+    let drawn = tokio::task::spawn_blocking(move || {
+        let package = catalog_archive::open(&blob, &catalog_archive::Budget::default()).ok()?;
+        let document: serde_json::Value = serde_json::from_str(&stored.document).ok()?;
+        let record = catalog_ontology::record::Record::from_document(&document).ok()?;
+        Some(catalog_cwl::svg(&crate::workflow::of(&record, &package)?.facts?))
+    });
+    let drawn = drawn.await?.ok_or_else(missing)?;
+    // What a version holds never changes.
+    let headers = [(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "public, max-age=3600")];
+    Ok((headers, drawn).into_response())
+}
+
 /// Withdraws a version: it is found no more, its tombstone stays, its number stays taken.
 #[utoipa::path(delete, path = "/api/v1/packages/{identifier}/{version}", tag = "publish", request_body = Withdrawal,
     params(("identifier" = String, Path, description = "namespace.name"), ("version" = String, Path, description = "Such as 0.3.1")),

@@ -22,6 +22,10 @@ pub(super) fn complete(stored: &StoredRecord, zone_name: &str) -> Option<Record>
     set(&mut record, "state", json!(stored.state.as_str()));
     set(&mut record, "owner", json!(stored.publisher));
     set(&mut record, "conformsTo", json!([PROFILE]));
+    if record.string("cwlVersion").is_some() {
+        // What is published was valid then; by which reader is told, as another may know more.
+        set(&mut record, "validation", json!({ "valid": true, "at": created, "tool": "alidade" }));
+    }
     if record.values("publisher").is_empty() {
         set(&mut record, "publisher", json!({ "name": zone_name }));
     }

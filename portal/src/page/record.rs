@@ -74,6 +74,8 @@ pub struct Shown<'a> {
     pub provenance: Option<&'a Provenance>,
     /// The datazones.
     pub zones: &'a [Datazone],
+    /// The drawing of its workflow, for a pipeline; made by the server, which escapes every word in it.
+    pub workflow: Option<&'a str>,
     /// Whether it has been published by this very viewer a moment ago.
     pub just_published: bool,
     /// What schema.org says of it, for the page's head.
@@ -253,7 +255,10 @@ fn overview(shown: Shown<'_>) -> AnyView {
     let volumes: Vec<_> = record.volumes.iter().map(|need| view! { <li>{volume_need(need)}</li> }).collect();
     let volumes =
         (!volumes.is_empty()).then(|| view! { <dt>"Uses data"</dt><dd><ul class="lines">{volumes}</ul></dd> });
-    view! { {summary}{description}<dl class="terms">{rows}{needs}{volumes}</dl> }.into_any()
+    let workflow = shown.workflow.map(|drawing| {
+        view! { <figure class="drawing" tabindex="0" role="region" aria-label="Workflow" inner_html=drawing.to_owned()></figure> }
+    });
+    view! { {summary}{workflow}{description}<dl class="terms">{rows}{needs}{volumes}</dl> }.into_any()
 }
 
 fn volume_need(need: &catalog_schemas::record::VolumeNeed) -> AnyView {

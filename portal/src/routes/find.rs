@@ -105,6 +105,13 @@ async fn show(visit: Visit, zone: &str, identifier: &str, version: Option<&str>)
     let provenance = provenance.ok();
     let just_published = visit.parameter("published").is_some() && visit.viewer.signed_in();
     let (schema_org, links) = documents(&visit.client, &record, version, tab).await;
+    let workflow = match record.kind.as_str() {
+        "Pipeline" if tab == Tab::Overview => {
+            let version = record.version.as_deref().unwrap_or_default();
+            visit.client.workflow(&record.identifier, version).await.ok()
+        }
+        _ => None,
+    };
     let shown = Shown {
         record: &record,
         pinned: version.is_some(),
@@ -112,6 +119,7 @@ async fn show(visit: Visit, zone: &str, identifier: &str, version: Option<&str>)
         plan: plan.as_ref(),
         provenance: provenance.as_ref(),
         zones: &zones,
+workflow: workflow.as_deref(),
         just_published,
         schema_org: schema_org.as_ref(),
     };

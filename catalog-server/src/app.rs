@@ -62,6 +62,10 @@ pub struct App {
     pub upload_slots: Arc<Semaphore>,
     /// The OpenAPI document.
     pub openapi: serde_json::Value,
+    /// Numbers of signed requests of other zones.
+    pub seen: crate::http::delegation::Seen,
+    /// The door to the labs' own origin.
+    pub door: crate::http::door::Door,
     warm: AtomicBool,
     indexed: watch::Sender<u64>,
     awaited: watch::Sender<u64>,
@@ -110,6 +114,8 @@ impl App {
             queries,
             upload_slots: Arc::new(Semaphore::new(UPLOAD_SLOTS)),
             openapi,
+            seen: crate::http::delegation::Seen::default(),
+            door: crate::http::door::Door::default(),
             warm: AtomicBool::new(false),
             indexed: watch::Sender::new(0),
             awaited: watch::Sender::new(0),

@@ -17,6 +17,7 @@ const EMBEDDED: &str = include_str!("../sample/alidade.toml");
 pub const EXPLAINED: &[(&str, &str)] = &[
     ("listen", "address to listen on (ALIDADE_LISTEN; 127.0.0.1:8080)"),
     ("baseUrl", "public base URL; identifiers are minted below it (ALIDADE_BASE_URL; http://LISTEN)"),
+    ("labOrigin", "an origin of their own for labs, such as https://labs.example.org, on the same server (none)"),
     ("dataDir", "folder for everything that is kept (ALIDADE_DATA_DIR; ./data)"),
     ("sample", "whether an empty catalogue is filled with the sample (ALIDADE_SAMPLE=0|1; true)"),
     ("zone.id, zone.name", "this server's zone (ALIDADE_ZONE for the id; go-esa)"),
@@ -33,6 +34,10 @@ pub const EXPLAINED: &[(&str, &str)] = &[
     ("launches.lifetimeHours", "how long a lab lives unless it is renewed (12)"),
     ("launches.renewableDays", "how long it can live with renewals (7)"),
     ("launches.idleMinutes", "after how long without use a lab with an interface is stopped; 0 is never (360)"),
+    (
+        "peer[].zone, peer[].key",
+        "zones whose users may launch here, with the public key that `alidade doctor` shows there",
+    ),
     ("datazone[]", "where launches can go: id, name, backend, endpoint, cpu, memoryMiB, gpu[], volume[], …"),
     (
         "source[]",
@@ -83,6 +88,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The public base URL, without a trailing slash; identifiers are minted below it. From `listen` when absent.
     pub base_url: Option<String>,
+    /// An origin of their own for labs, such as `https://labs.example.org`; they are below the base URL when absent.
+    pub lab_origin: Option<String>,
     /// The folder for everything that is kept.
     pub data_dir: PathBuf,
     /// Whether an empty catalogue is filled with the sample.
@@ -98,12 +105,24 @@ pub struct Config {
     pub quota: Quota,
     /// What queries may use.
     pub sparql: Sparql,
+    /// Other zones whose users may plan and launch here.
+    pub peer: Vec<Peer>,
     /// How long labs live.
     pub launches: Lifetimes,
     /// Where launches can go.
     pub datazone: Vec<ZoneConfig>,
     /// What is harvested.
     pub source: Vec<SourceSettings>,
+}
+
+/// Another zone whose server may ask here in its users' names.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Peer {
+    /// The zone.
+    pub zone: ZoneId,
+    /// Its public key, as its `alidade doctor` shows it.
+    pub key: String,
 }
 
 /// How long labs live.
@@ -191,6 +210,7 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             base_url: None,
+            lab_origin: None,
             data_dir: PathBuf::from("data"),
             sample: true,
             admin_token: None,
@@ -198,6 +218,7 @@ impl Default for Config {
             zone: Zone { id: "go-esa".parse().expect("`go-esa` is a zone id"), name: "GO.ESA".to_owned() },
             quota: Quota::default(),
             sparql: Sparql::default(),
+            peer: Vec::new(),
             launches: Lifetimes::default(),
             datazone: Vec::new(),
             source: Vec::new(),
@@ -284,6 +305,15 @@ impl Config {
                 return Err(ConfigError::Variable { name: "ALIDADE_BASE_URL", given: base.clone(), expected });
             }
             *base = trimmed;
+        }
+        if let Some(origin) = &mut self.lab_origin {
+            *origin = origin.trim_end_matches('/').to_owned();
+            let is_origin = url::Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == *origin);
+            if !is_origin || self.base_url.as_deref().is_none_or(|base| base.starts_with(origin.as_str())) {
+                let message =
+                    "`labOrigin` is an origin such as https://labs.example.org, another than that of `baseUrl`";
+                return Err(ConfigError::Invalid { path: PathBuf::from("alidade.toml"), message: message.to_owned() });
+            }
         }
         if let Some(token) = &self.admin_token
             && !(16..=200).contains(&token.len())

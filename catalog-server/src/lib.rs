@@ -21,3 +21,4 @@ pub mod projector;
 pub mod sample;
 pub mod sparql;
 pub mod view;
+pub mod workflow;

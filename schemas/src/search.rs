@@ -39,11 +39,14 @@ pub struct SearchQuery {
     pub page: usize,
     /// Hits a page, 0 to [`MAX_SIZE`].
     pub size: usize,
+    /// Only what some datazone could start at this moment.
+    #[serde(default)]
+    pub can_start_now: bool,
 }
 
 impl Default for SearchQuery {
     fn default() -> Self {
-        Self { q: String::new(), facets: Vec::new(), sort: Sort::Relevance, page: 1, size: 20 }
+        Self { q: String::new(), facets: Vec::new(), sort: Sort::Relevance, page: 1, size: 20, can_start_now: false }
     }
 }
 
@@ -51,8 +54,16 @@ impl Default for SearchQuery {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSearch {
     /// A parameter that is neither a facet nor one of `q`, `sort`, `page`, `size`.
-    #[error("unknown parameter or facet `{0}`; known are q, sort, page, size and the facets {known}", known = FACETS.join(", "))]
+    #[error("unknown parameter or facet `{0}`; known are q, sort, page, size, canStartNow and the facets {known}", known = FACETS.join(", "))]
     UnknownFacet(String),
+    /// A choice that is neither made nor left.
+    #[error("`{name}` must be true or false, not `{given}`")]
+    Flag {
+        /// The parameter.
+        name: &'static str,
+        /// What was given.
+        given: String,
+    },
     /// A sort that does not exist.
     #[error("unknown sort `{0}`; known are relevance, newest, name")]
     UnknownSort(String),
@@ -92,6 +103,16 @@ impl SearchQuery {
                 "sort" => query.sort = value.parse()?,
                 "page" => query.page = number("page", value, 1, MAX_DEPTH)?,
                 "size" => query.size = number("size", value, 0, MAX_SIZE)?,
+                "canStartNow" => match value {
+                    "" | "false" => {}
+                    "true" => query.can_start_now = true,
+                    _ => {
+                        return Err(InvalidSearch::Flag {
+                            name: "canStartNow",
+                            given: value.chars().take(40).collect(),
+                        });
+                    }
+                },
                 // An empty value comes from a form field that was left alone.
                 facet if FACETS.contains(&facet) => {
                     if !value.is_empty() && !query.has(facet, value) {
@@ -125,6 +146,9 @@ impl SearchQuery {
         }
         if self.size != 20 {
             pairs.push(("size".to_owned(), self.size.to_string()));
+        }
+        if self.can_start_now {
+            pairs.push(("canStartNow".to_owned(), "true".to_owned()));
         }
         pairs
     }

@@ -163,6 +163,13 @@ impl Client {
         decode(response).map(SparqlAnswer::Results)
     }
 
+    /// Reads the drawing of a pipeline's workflow, as SVG.
+    pub async fn workflow(&self, identifier: &str, version: &str) -> Result<String, ClientError> {
+        let path = format!("/api/v1/packages/{}/{}/workflow.svg", segment(identifier), segment(version));
+        let response = succeed(self.transport.send(self.asking(&path, "image/svg+xml")?).await?)?;
+        Ok(String::from_utf8_lossy(response.body()).into_owned())
+    }
+
     /// Validates a package or a bare manifest; an invalid one is a report too, not an error.
     pub async fn validate(&self, body: Bytes) -> Result<Report, ClientError> {
         let request = self.request(Method::POST, "/api/v1/validate", body)?;

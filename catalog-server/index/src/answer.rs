@@ -18,10 +18,18 @@ use crate::values::{Facet, Labels};
 use crate::view::{self, Bits, View};
 
 /// Answers a search.
-pub(crate) fn search(view: &View, query: &SearchQuery, labels: &dyn Labels) -> tantivy::Result<SearchAnswer> {
+pub(crate) fn search(
+    view: &View,
+    query: &SearchQuery,
+    labels: &dyn Labels,
+    within: Option<&[String]>,
+) -> tantivy::Result<SearchAnswer> {
     let started = Instant::now();
     let asked = grammar::parse(&query.q);
-    let matched = matching::find(view, &asked)?;
+    let mut matched = matching::find(view, &asked)?;
+    if let Some(keys) = within {
+        matching::restrict(view, &mut matched, keys)?;
+    }
     let chosen = chosen(view, query, labels);
     let counted = count(view, &matched, &chosen);
     let total = counted.total;

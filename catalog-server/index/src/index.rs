@@ -208,7 +208,18 @@ impl Index {
     /// Answers a search. It blocks for as long as it computes.
     pub fn search(&self, query: &SearchQuery, labels: &dyn Labels) -> Result<SearchAnswer, Error> {
         let view = self.view();
-        guarded(&self.place, || answer::search(&view, query, labels))
+        guarded(&self.place, || answer::search(&view, query, labels, None))
+    }
+
+    /// Answers a search among the records of these keys only; everything is counted among them. It blocks too.
+    pub fn search_within(
+        &self,
+        query: &SearchQuery,
+        labels: &dyn Labels,
+        keys: &[String],
+    ) -> Result<SearchAnswer, Error> {
+        let view = self.view();
+        guarded(&self.place, || answer::search(&view, query, labels, Some(keys)))
     }
 
     /// Completes what is being typed. It blocks for as long as it computes.

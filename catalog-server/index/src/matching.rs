@@ -112,6 +112,31 @@ pub(crate) fn find(view: &View, asked: &Asked) -> tantivy::Result<Matched> {
     Ok(Matched { bits: Some(found), steps, as_spelt })
 }
 
+/// Leaves only the records of these keys among those that match.
+pub(crate) fn restrict(view: &View, matched: &mut Matched, keys: &[String]) -> tantivy::Result<()> {
+    let mut allowed: Vec<Bits> = Vec::with_capacity(view.segments.len());
+    for (at, (segment, reader)) in view.segments().enumerate() {
+        let mut bits = vec![0; view::words(reader.max_doc())];
+        let inverted = reader.inverted_index(view.fields.key)?;
+        for key in keys {
+            let Some(mut found) = inverted.read_postings(&view.fields.key_term(key), IndexRecordOption::Basic)? else {
+                continue;
+            };
+            let mut document = found.doc();
+            while document != TERMINATED {
+                view::set(&mut bits, document);
+                document = found.advance();
+            }
+        }
+        // What was replaced has its key too, and what does not match the words is out as well.
+        let passing = matched.bits.as_ref().map_or_else(|| view::all(segment, reader), |bits| bits[at].clone());
+        bits.iter_mut().zip(&passing).for_each(|(bit, passing)| *bit &= passing);
+        allowed.push(bits);
+    }
+    matched.bits = Some(allowed);
+    Ok(())
+}
+
 /// Returns the forms of the wanted terms, without looking for records.
 pub(crate) fn forms(view: &View, asked: &Asked) -> tantivy::Result<Vec<Clause>> {
     asked.wanted.iter().map(|term| clause(view, term)).collect()

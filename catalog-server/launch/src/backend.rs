@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use catalog_schemas::datazone::{Capability, Capacity};
 use catalog_schemas::id::LaunchId;
 use catalog_schemas::launch::Failure;
-use catalog_schemas::plan::Resources;
+use catalog_schemas::plan::{Reason, Resources};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
@@ -30,6 +30,11 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
 
     /// Returns what is free now.
     fn capacity(&self) -> BoxFuture<'_, Result<Capacity, BackendError>>;
+
+    /// Says why the datazone itself would not run this, beside what can be seen of it from here; nothing when it would.
+    fn refusals<'a>(&'a self, _spec: &'a LaunchSpec) -> BoxFuture<'a, Result<Vec<Reason>, BackendError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
 
     /// Gets the image and checks the mounts; tells how far it is.
     fn prepare<'a>(
@@ -201,6 +206,12 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// Returns the stage of a word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        use Stage::{Inquire, Prepare, Ready, Run, Start, Stop};
+        [Inquire, Prepare, Start, Ready, Run, Stop].into_iter().find(|stage| stage.as_str() == word)
+    }
+
     /// Returns its word.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -229,6 +240,11 @@ macro_rules! failure_codes {
             /// Returns the stable word.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $word,)* }
+            }
+
+            /// Returns the code of a stable word.
+            pub fn from_word(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|code| code.as_str() == word)
             }
 
             /// Says what to do next.

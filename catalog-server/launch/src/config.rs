@@ -15,6 +15,8 @@ use crate::docker::DockerBackend;
 use crate::error::Error;
 use crate::kubernetes::KubernetesBackend;
 use crate::planner::{HeldVolume, ImagePolicy, Policy};
+use crate::remote::RemoteBackend;
+use crate::remote::signing::Identity;
 
 /// A `[[datazone]]` of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +83,12 @@ pub struct ZoneConfig {
     /// The namespace of the labs, for kubernetes; the context's own when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
+    /// The base URL of the other server, for remote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The datazone's id at the other server; the same as here when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_zone: Option<String>,
     /// How a cluster names what is its own choice.
     #[serde(default)]
     pub kubernetes: ClusterPolicy,
@@ -281,18 +289,24 @@ pub enum Reach {
     Address,
 }
 
-/// Opens a zone. The engine need not answer yet.
+/// Opens a zone. The engine need not answer yet. Only a remote zone needs the identity of this server.
 ///
 /// # Errors
 ///
 /// Says what in the configuration cannot be, and that a kind of backend is not part of this build.
-pub fn open(config: &ZoneConfig) -> Result<Arc<dyn Backend>, Error> {
+pub fn open(config: &ZoneConfig, identity: Option<&Identity>) -> Result<Arc<dyn Backend>, Error> {
     config.check()?;
     match config.backend {
         BackendKind::Demo => Ok(Arc::new(DemoBackend::new(config))),
         BackendKind::Docker => Ok(Arc::new(DockerBackend::new(config)?)),
         BackendKind::Kubernetes => Ok(Arc::new(KubernetesBackend::new(config)?)),
-        kind @ BackendKind::Remote => Err(Error::BackendNotBuilt { zone: config.id.to_string(), kind: kind.as_str() }),
+        BackendKind::Remote => match identity {
+            Some(identity) => Ok(Arc::new(RemoteBackend::new(config, identity)?)),
+            None => Err(Error::Configuration {
+                zone: config.id.to_string(),
+                problem: "a remote datazone needs this server's own key, and none is given".to_owned(),
+            }),
+        },
     }
 }
 
@@ -320,6 +334,8 @@ impl ZoneConfig {
             instance: None,
             container: ContainerPolicy::default(),
             context: None,
+            url: None,
+            remote_zone: None,
             namespace: None,
             kubernetes: ClusterPolicy::default(),
             demo: Faults::default(),
@@ -498,7 +514,7 @@ mod tests {
         assert_eq!(config.policy().images, ImagePolicy::Any);
         assert_eq!(config.container.network, Network::Bridge("labs".to_owned()));
         assert_eq!(config.container.user, ContainerUser { uid: 1000, gid: 100 });
-        assert!(open(&config).is_ok(), "the engine need not answer yet");
+        assert!(open(&config, None).is_ok(), "the engine need not answer yet");
     }
 
     #[test]
@@ -509,7 +525,7 @@ mod tests {
         assert!(parse("id='a'\nname='A'\nbackend='podman'").unwrap_err().contains("unknown variant"));
         assert!(parse("id='A B'\nname='A'\nbackend='demo'").unwrap_err().contains("not a zone id"));
         assert!(parse("id='a'\nname='A'\nbackend='docker'\ncontainer.network='host'").is_err());
-        let refused = |text: &str| open(&parse(text).unwrap()).unwrap_err().to_string();
+        let refused = |text: &str| open(&parse(text).unwrap(), None).unwrap_err().to_string();
         assert_eq!(
             refused("id='k'\nname='K'\nbackend='kubernetes'\n[[volume]]\nvolume='v'\npath='/srv/v'"),
             "datazone `k`: the volume `v` names no `claim`, which is where a cluster holds it"
@@ -520,7 +536,7 @@ mod tests {
         );
         let elsewhere = "id='d'\nname='D'\nbackend='docker'\nendpoint='tcp://engine.example:2375'";
         assert!(refused(elsewhere).contains("the engine is on another machine"));
-        assert!(open(&parse(&format!("{elsewhere}\ncontainer.reach='address'")).unwrap()).is_ok());
+        assert!(open(&parse(&format!("{elsewhere}\ncontainer.reach='address'")).unwrap(), None).is_ok());
         for path in ["/", "/etc/passwd", "/var/run/docker.sock", "srv/volumes", ""] {
             let text = format!("id='d'\nname='D'\nbackend='docker'\n[[volume]]\nvolume='v'\npath='{path}'");
             assert!(refused(&text).contains("`path` of the volume `v`"), "{path}");

@@ -5,14 +5,6 @@ use catalog_schemas::problem::Finding;
 /// Says why a zone cannot be opened or a request cannot be planned.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The configuration names a kind of backend that this build does not hold.
-    #[error("datazone `{zone}`: this build has no `{kind}` backend; it has `docker` and `demo`")]
-    BackendNotBuilt {
-        /// The datazone.
-        zone: String,
-        /// The word of the configuration.
-        kind: &'static str,
-    },
     /// The configuration says something that cannot be.
     #[error("datazone `{zone}`: {problem}")]
     Configuration {

@@ -2,7 +2,7 @@
 //!
 //! The planner and the reconcile step are pure functions: no clock, no SQL, no network. What touches a machine stands
 //! behind [`Backend`]: a real engine through [`docker`], a cluster through
-//! [`kubernetes`], an in-process demonstration through [`demo`].
+//! [`kubernetes`], another server through [`remote`], an in-process demonstration through [`demo`].
 //! This crate never stores anything, never decides who a viewer is, and never asks a backend for more than
 //! the closed [`LaunchSpec`] can say. The server owns the rows; it persists what [`reconcile::drive`] answers.
 
@@ -17,6 +17,7 @@ pub mod observe;
 pub mod planner;
 mod probe;
 pub mod reconcile;
+pub mod remote;
 pub mod spec;
 mod words;
 
@@ -27,4 +28,5 @@ pub use config::{BackendKind, ZoneConfig, open};
 pub use error::Error;
 pub use planner::{Question, plan};
 pub use probe::{Answer, answers};
+pub use remote::signing::Identity;
 pub use spec::{Gpus, Image, LaunchSpec, Readiness};

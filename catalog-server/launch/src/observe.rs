@@ -6,8 +6,8 @@ use catalog_schemas::datazone::{Capability, Datazone};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::backend::{Backend, BackendError, FailureCode, Stage};
-use crate::config::ZoneConfig;
-use crate::planner::{Health, ZoneSnapshot};
+use crate::config::{BackendKind, ZoneConfig};
+use crate::planner::{Health, HeldVolume, ZoneSnapshot};
 
 /// A datazone that takes longer to say what is free counts as one that does not answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -35,6 +35,14 @@ pub async fn observe(config: &ZoneConfig, backend: &dyn Backend, before: Option<
             (capability, before.and_then(|before| before.capacity.clone()), Health::Down(error.cause))
         }
     };
+    let volumes = match config.backend {
+        // What another server holds is what it says; whether it may be written to is decided there.
+        BackendKind::Remote => {
+            let held = |key: &String| (key.clone(), HeldVolume { byte_size: None, writable: true });
+            capability.volumes.iter().map(held).collect()
+        }
+        _ => config.held_volumes(),
+    };
     ZoneSnapshot {
         id: config.id.to_string(),
         name: config.name.clone(),
@@ -42,7 +50,7 @@ pub async fn observe(config: &ZoneConfig, backend: &dyn Backend, before: Option<
         capability,
         capacity,
         capacity_ttl_seconds: config.capacity_seconds,
-        volumes: config.held_volumes(),
+        volumes,
         health,
         policy: config.policy(),
     }
@@ -84,7 +92,6 @@ fn configured(config: &ZoneConfig) -> Capability {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::BackendKind;
     use crate::demo::{DemoBackend, Faults};
 
     #[tokio::test]

@@ -22,6 +22,18 @@ pub struct LaunchSpec {
     pub name: String,
     /// The datalab's name, for the demonstration's page.
     pub datalab_name: String,
+    /// The datalab's IRI.
+    #[serde(default)]
+    pub datalab: String,
+    /// Its version.
+    #[serde(default)]
+    pub version: String,
+    /// The owner's account, for another server that runs it in their name; no label and no log has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<String>,
+    /// Datasets that its owner chose, by IRI: handed over as links in `ALIDADE_DATASETS`, with blanks between them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub datasets: Vec<String>,
     /// A hash of the owner's account, for the labels; never the account itself.
     pub owner_hash: String,
     /// Its image; only a demonstration runs without one.
@@ -206,6 +218,10 @@ impl LaunchSpec {
         if self.command.iter().chain(&self.args).any(|word| word.len() > 8192 || word.contains('\0')) {
             return refuse("a word of the command is longer than 8192 bytes or holds a NUL".to_owned());
         }
+        if self.datasets.len() > 64 || self.datasets.iter().any(|it| it.len() > 1024 || it.contains([' ', '\0', '\n']))
+        {
+            return refuse("there are more than 64 datasets, or one is no IRI".to_owned());
+        }
         if self.env.len() > 64 {
             return refuse("there are more than 64 environment variables".to_owned());
         }
@@ -254,6 +270,10 @@ pub(crate) mod tests {
             launch: LaunchId::from_bytes([7; 16]),
             name: "my aladin".to_owned(),
             datalab_name: "Aladin Sky Atlas".to_owned(),
+            datalab: String::new(),
+            version: String::new(),
+            on_behalf_of: None,
+            datasets: Vec::new(),
             owner_hash: "5e884898".to_owned(),
             image: Some(Image { reference: "lab:1".to_owned(), digest: None }),
             interface_type: "web".to_owned(),

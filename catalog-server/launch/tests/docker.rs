@@ -41,6 +41,10 @@ fn spec(number: u8, script: &str) -> LaunchSpec {
         launch: LaunchId::from_bytes([number; 16]),
         name: "lab".to_owned(),
         datalab_name: "Lab".to_owned(),
+        datalab: String::new(),
+        version: String::new(),
+        on_behalf_of: None,
+        datasets: Vec::new(),
         owner_hash: "5e88".to_owned(),
         image: Some(Image { reference: "lab:1".to_owned(), digest: None }),
         interface_type: "web".to_owned(),
@@ -125,7 +129,7 @@ fn facts(log: &[String]) -> BTreeMap<String, String> {
 async fn a_lab_runs_with_exactly_what_it_was_granted() {
     let Some(engine) = Engine::start() else { return };
     engine.import_busybox("lab:1", &["WORKDIR /home/lab"]);
-    let zone = open(&zone(&engine)).unwrap();
+    let zone = open(&zone(&engine), None).unwrap();
     let before = zone.capacity().await.unwrap();
 
     let mut spec = spec(
@@ -238,7 +242,7 @@ async fn a_lab_runs_with_exactly_what_it_was_granted() {
     assert_eq!(zone.start(&spec).await.unwrap().granted, spec.resources());
     let mut other = self::zone(&engine);
     other.instance = Some("another".to_owned());
-    let other = open(&other).unwrap();
+    let other = open(&other, None).unwrap();
     assert_eq!((zone.list().await.unwrap().len(), other.list().await.unwrap().len()), (1, 0));
     assert_eq!(other.start(&spec).await.unwrap_err().code, FailureCode::NameTaken);
 
@@ -274,7 +278,7 @@ async fn every_failure_has_its_code_in_seconds() {
         count: 1,
         ..GpuConfig::default()
     });
-    let zone = open(&config).unwrap();
+    let zone = open(&config, None).unwrap();
     let mut cases: Vec<(LaunchSpec, &str)> = Vec::new();
     let mut case = |script: &str, code: &'static str, change: &dyn Fn(&mut LaunchSpec)| {
         let mut spec = spec(u8::try_from(10 + cases.len()).unwrap(), script);
@@ -316,11 +320,14 @@ async fn every_failure_has_its_code_in_seconds() {
         }
         _ = zone.remove(&spec.launch).await.unwrap();
     }
-    let missing: BackendError = open(&{
-        let mut c = config.clone();
-        c.endpoint = Some("unix:///nowhere.sock".to_owned());
-        c
-    })
+    let missing: BackendError = open(
+        &{
+            let mut c = config.clone();
+            c.endpoint = Some("unix:///nowhere.sock".to_owned());
+            c
+        },
+        None,
+    )
     .unwrap()
     .capacity()
     .await
@@ -333,7 +340,7 @@ async fn every_failure_has_its_code_in_seconds() {
 async fn a_killed_engine_comes_back_with_its_labs() {
     let Some(mut engine) = Engine::start() else { return };
     engine.import_busybox("lab:1", &[]);
-    let zone: Arc<dyn Backend> = open(&zone(&engine)).unwrap();
+    let zone: Arc<dyn Backend> = open(&zone(&engine), None).unwrap();
     let mut spec = spec(30, "exec /bin/httpd -f -p 8888 -h /");
     spec.env.clear();
     spec.entry_path = "/etc/passwd".to_owned();
@@ -367,7 +374,7 @@ async fn an_image_is_pulled_once_and_runs_by_its_digest_whatever_the_tag_says_la
     }
     let mut config = zone(&engine);
     config.registries = vec![format!("{}/", registry.name())];
-    let zone = open(&config).unwrap();
+    let zone = open(&config, None).unwrap();
     let mut spec = spec(40, "echo which=$WHICH");
     spec.interface_type = "headless".to_owned();
     let reference = |name: &str| Some(Image { reference: format!("{}/{name}", registry.name()), digest: None });
@@ -403,7 +410,7 @@ async fn an_image_is_pulled_once_and_runs_by_its_digest_whatever_the_tag_says_la
 async fn an_engine_killed_at_any_moment_of_a_start_leaves_one_lab_and_nothing_else() {
     let Some(mut engine) = Engine::start() else { return };
     engine.import_busybox("lab:1", &[]);
-    let zone: Arc<dyn Backend> = open(&zone(&engine)).unwrap();
+    let zone: Arc<dyn Backend> = open(&zone(&engine), None).unwrap();
     for (round, wait) in [0u64, 60, 150, 260, 400].into_iter().enumerate() {
         let mut spec = spec(u8::try_from(50 + round).unwrap(), "exec /bin/httpd -f -p 8888 -h /");
         (spec.entry_path, spec.env) = ("/etc/passwd".to_owned(), Vec::new());

@@ -11,6 +11,7 @@ mod backup;
 mod blob;
 mod browse;
 mod curate;
+mod delegation;
 mod error;
 mod harvest;
 mod idempotency;

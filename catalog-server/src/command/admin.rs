@@ -193,8 +193,10 @@ pub(super) fn doctor(local: &Local) -> anyhow::Result<ExitCode> {
         let _ = std::fs::remove_file(folder.join(".writable"));
         say(format_args!("the data folder `{}` can be written", folder.display()));
     }
+    let identity = super::identity(&config)?;
+    say(format_args!("this server signs with the key {} (for `peer` of other servers)", identity.public_key()));
     for zone in &config.datazone {
-        match catalog_launch::open(zone) {
+        match catalog_launch::open(zone, Some(&identity)) {
             Ok(backend) => {
                 let seen = block_on(async {
                     Ok(tokio::time::timeout(std::time::Duration::from_secs(3), backend.capability()).await)

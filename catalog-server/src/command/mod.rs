@@ -10,6 +10,7 @@ mod suite;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, ConfigError};
@@ -142,4 +143,29 @@ fn block_on<T>(future: impl Future<Output = anyhow::Result<T>>) -> anyhow::Resul
 fn sparql_worker() -> anyhow::Result<ExitCode> {
     catalog_graph::worker::serve(std::io::stdin(), std::io::stdout())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the key that this server signs with, or makes one; it stays in the data folder, for its owner's eyes only.
+fn identity(config: &Config) -> anyhow::Result<catalog_launch::Identity> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    let path = config.data_dir.join("zone.key");
+    let key = match std::fs::read(&path) {
+        Ok(key) => key,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let key = catalog_launch::Identity::generate().map_err(anyhow::Error::msg)?;
+            // Written whole before it has its name, so that half a key is never read.
+            let half = path.with_extension("new");
+            let mut file =
+                std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&half)?;
+            file.write_all(&key)?;
+            file.sync_all()?;
+            std::fs::rename(&half, &path)?;
+            key
+        }
+        Err(error) => return Err(error).with_context(|| format!("cannot read `{}`", path.display())),
+    };
+    catalog_launch::Identity::read(config.zone.id.as_str(), &key)
+        .map_err(|problem| anyhow::anyhow!("`{}` cannot be used: {problem}", path.display()))
 }

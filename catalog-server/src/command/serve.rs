@@ -128,7 +128,8 @@ async fn open(config: Config) -> anyhow::Result<(Arc<App>, Option<String>)> {
     let index = Generations::open(config.data_dir.join("index")).context("cannot open the search index's folder")?;
     let projection = Arc::new(Projection::new(&config));
     let volumes = VolumeShelf::new(ledger.clone(), Arc::clone(&projection));
-    let launcher = Launcher::open(&config, ledger.clone(), volumes.clone())?;
+    let identity = super::identity(&config)?;
+    let launcher = Launcher::open(&config, Some(&identity), ledger.clone(), volumes.clone())?;
     let graph =
         Store::open(&config.data_dir.join("graph"), &projection.stamp()).context("cannot open the RDF store")?;
     let parts = Parts { ledger, graph, index, projection, volumes, launcher, openapi: http::openapi() };

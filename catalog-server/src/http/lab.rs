@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use catalog_launch::Endpoint;
+use catalog_records::StoredLaunch;
 use catalog_schemas::id::LaunchId;
 use catalog_schemas::launch::LaunchState;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
@@ -14,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tower::ServiceExt;
 
 use crate::app::App;
+use crate::http::door;
 use crate::http::extract::Path;
 use crate::http::problem::Failure;
 use crate::http::viewer::{Permission, Viewer, cookie_name};
@@ -54,7 +56,12 @@ pub async fn pass_root(
     proxy(app, viewer, launch, request).await
 }
 
-async fn proxy(app: Arc<App>, viewer: Viewer, id: LaunchId, mut request: Request) -> Result<Response, Failure> {
+async fn proxy(app: Arc<App>, viewer: Viewer, id: LaunchId, request: Request) -> Result<Response, Failure> {
+    if let Some(origin) = &app.config.lab_origin
+        && door::is_at(request.headers(), origin)
+    {
+        return door::within(&app, &id, request).await;
+    }
     if viewer.actor().is_none() && wants_page(request.headers()) {
         return Ok(Redirect::to(&format!("/login?next=/lab/{id}/")).into_response());
     }
@@ -62,15 +69,47 @@ async fn proxy(app: Arc<App>, viewer: Viewer, id: LaunchId, mut request: Request
     let stored = app.ledger.launch(id.as_str()).await?.filter(|stored| stored.launch.owner == actor.account.as_str());
     // Somebody else's launch is answered like none at all: its existence is private.
     let stored = stored.ok_or_else(|| Failure::not_found("launch", id.as_str()))?;
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    if let Some(origin) = &app.config.lab_origin {
+        // The page of a lab never has the portal's origin: its owner is sent there with a ticket (THREATS T33).
+        let ticket = app.door.ticket(&id, actor.account.as_str());
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let place = format!("{origin}{path}{separator}{}={ticket}", door::TICKET);
+        return Ok(([(header::CACHE_CONTROL, "no-store")], Redirect::to(&place)).into_response());
+    }
+    pass_on(&app, &stored, &path, request, From::Browser).await
+}
+
+/// Who asks: a browser through this server's door, or another zone's server for its user's browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// A browser.
+    Browser,
+    /// Another zone's server, which has already said whom the browser asked.
+    Zone,
+}
+
+/// Passes a request on to a lab that whoever asks may use; the path is the one below `/lab/`.
+///
+/// # Errors
+///
+/// 409 when the lab does not run, 502 when it does not answer.
+pub async fn pass_on(
+    app: &App,
+    stored: &StoredLaunch,
+    path: &str,
+    mut request: Request,
+    from: From,
+) -> Result<Response, Failure> {
+    let id: LaunchId = stored.launch.id.parse()?;
     if !matches!(stored.launch.state, LaunchState::Ready | LaunchState::Running) {
         let detail = format!("the launch is {}; see /launches/{id}", stored.launch.state.as_str());
         return Err(Failure::new(StatusCode::CONFLICT, "launch.not_ready", "the lab cannot be opened", detail));
     }
     app.launcher.note_use(id.as_str()).await;
-    let spec = app.launcher.spec(&stored)?;
+    let spec = app.launcher.spec(stored)?;
     let endpoint = app.launcher.endpoint(&stored.launch.datazone, &id).await?;
     let base = spec.base_path();
-    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let inner = if spec.keeps_base_path() {
         path.to_owned()
     } else {
@@ -78,7 +117,7 @@ async fn proxy(app: Arc<App>, viewer: Viewer, id: LaunchId, mut request: Request
     };
     *request.uri_mut() =
         inner.parse::<Uri>().map_err(|error| Failure::bad_request("path.invalid", error.to_string()))?;
-    forward_headers(request.headers_mut(), &app, &base);
+    forward_headers(request.headers_mut(), app, &base, from);
     let mut response = match endpoint {
         Endpoint::Handler(router) => {
             let Ok(response) = router.oneshot(request).await;
@@ -93,7 +132,7 @@ async fn proxy(app: Arc<App>, viewer: Viewer, id: LaunchId, mut request: Request
             exchange(stream, request).await?
         }
     };
-    backward_headers(response.headers_mut(), &app, &base, stored.launch.demo);
+    backward_headers(response.headers_mut(), app, &base, stored.launch.demo);
     Ok(response)
 }
 
@@ -108,7 +147,7 @@ fn unreachable(error: &dyn std::fmt::Display) -> Failure {
 }
 
 /// Makes the request one for the lab: the portal's cookie and credentials stay here (THREATS T33).
-fn forward_headers(headers: &mut HeaderMap, app: &App, base: &str) {
+fn forward_headers(headers: &mut HeaderMap, app: &App, base: &str, from: From) {
     let is_upgrade = headers.contains_key(header::UPGRADE);
     for name in HOP_BY_HOP {
         if !(is_upgrade && name == header::CONNECTION) {
@@ -123,7 +162,7 @@ fn forward_headers(headers: &mut HeaderMap, app: &App, base: &str) {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|line| line.split(';'))
         .map(str::trim)
-        .filter(|pair| pair.split('=').next() != Some(own))
+        .filter(|pair| pair.split('=').next().is_none_or(|name| name != own && name != door::COOKIE))
         .map(str::to_owned)
         .collect();
     headers.remove(header::COOKIE);
@@ -131,6 +170,10 @@ fn forward_headers(headers: &mut HeaderMap, app: &App, base: &str) {
         && !kept.is_empty()
     {
         headers.insert(header::COOKIE, value);
+    }
+    if from == From::Zone {
+        // The other server has written these: they name the address that the browser knows.
+        return;
     }
     let scheme = if app.config.is_secure() { "https" } else { "http" };
     headers.insert("x-forwarded-proto", HeaderValue::from_static(scheme));
@@ -155,7 +198,7 @@ fn backward_headers(headers: &mut HeaderMap, app: &App, base: &str, demo: bool) 
         .get_all(header::SET_COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
-        .filter(|text| text.split('=').next().map(str::trim) != Some(own))
+        .filter(|text| text.split('=').next().map(str::trim).is_none_or(|name| name != own && name != door::COOKIE))
         .map(|text| {
             let parts = text.split(';').map(str::trim).filter(|part| {
                 let name = part.split('=').next().unwrap_or_default();

@@ -21,14 +21,17 @@ use sha2::{Digest, Sha256};
 
 use crate::app::App;
 use crate::http::accept::negotiate;
-use crate::http::extract::{Json, Path};
+use crate::http::extract::{Json, Path, Query};
 use crate::http::problem::{Failure, request_id};
 use crate::http::viewer::{Permission, Viewer};
 use crate::launcher::Asked;
 use crate::view::Candidate;
 
-/// Lines of a log that are given when it is not followed.
+/// Lines of a log that are given unless more are asked for.
 const TAIL: u32 = 1000;
+
+/// The most lines of a log that are given otherwise than as a file.
+const MOST_LINES: u32 = 10_000;
 
 /// Lists the datazones with what is free at each.
 #[utoipa::path(get, path = "/api/v1/datazones", tag = "run", responses((status = 200, description = "Datazones", body = Datazones)))]
@@ -139,12 +142,35 @@ async fn candidate_for(app: &App, request: &PlanRequest) -> Result<Candidate, Fa
         let one = app.ledger.version(&zone, &identifier, &version).await?.filter(|one| one.state.is_public());
         stored.document = one.ok_or_else(|| Failure::not_found("version", version.as_str()))?.document;
     }
+    check_datasets(app, &request.datasets).await?;
     let record = app.projection.record(&stored).ok_or_else(|| Failure::internal("the document cannot be read"))?;
     let iri = app.iri(zone.as_str(), identifier.as_str());
     Candidate::of(&record, iri).ok_or_else(|| {
         let finding = Finding::error("launch.kind", format!("a {} cannot be launched", record.kind()));
         Failure::unprocessable(finding.pointer("/datalab").got(name).expected("a datalab or a pipeline"))
     })
+}
+
+/// Refuses datasets that the catalogue does not have, all of them at once.
+async fn check_datasets(app: &App, datasets: &[String]) -> Result<(), Failure> {
+    let mut findings = Vec::new();
+    for (position, given) in datasets.iter().enumerate() {
+        let path = given.strip_prefix(&format!("{}/id/", app.base)).unwrap_or(given);
+        let parts = path.split_once('/').and_then(|(zone, rest)| {
+            let identifier = rest.split('/').next().unwrap_or(rest);
+            Some((zone.parse::<ZoneId>().ok()?, identifier.parse::<Identifier>().ok()?))
+        });
+        let stored = match parts {
+            Some((zone, identifier)) => app.ledger.record(&zone, &identifier).await?,
+            None => None,
+        };
+        if !stored.is_some_and(|stored| stored.state.is_public() && stored.kind == "Dataset") {
+            let message = format!("there is no dataset `{}`", given.chars().take(120).collect::<String>());
+            findings
+                .push(Finding::error("dataset.unknown", message).pointer(format!("/datasets/{position}")).got(given));
+        }
+    }
+    if findings.is_empty() { Ok(()) } else { Err(Failure::invalid_request(findings)) }
 }
 
 /// Lists the viewer's launches, newest first; who moderates sees all.
@@ -232,23 +258,40 @@ fn follow_events(app: Arc<App>, id: LaunchId, last: u64) -> impl Stream<Item = R
     .flatten()
 }
 
+/// Which part of a log.
+#[derive(serde::Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct LogPart {
+    /// Only lines from then on, RFC 3339.
+    #[param(value_type = Option<String>)]
+    since: Option<jiff::Timestamp>,
+    /// Only this many of the last lines, at most 10000; 1000 unless the log is downloaded.
+    tail: Option<u32>,
+    /// As a file, whole.
+    #[serde(default)]
+    download: bool,
+}
+
 /// Gives the end of a launch's log; follows it as server-sent events when asked for `text/event-stream`.
-#[utoipa::path(get, path = "/api/v1/launches/{id}/logs", tag = "run", params(("id" = String, Path, description = "The launch's id")),
+#[utoipa::path(get, path = "/api/v1/launches/{id}/logs", tag = "run", params(LogPart, ("id" = String, Path, description = "The launch's id")),
     responses((status = 200, description = "Lines", body = Vec<String>), (status = 404, description = "No such launch of the viewer's", body = Problem)))]
 pub async fn logs(
     State(app): State<Arc<App>>,
     viewer: Viewer,
     Path(id): Path<LaunchId>,
+    Query(part): Query<LogPart>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let stored = own(&app, &viewer, &id).await?;
-    let follow = wants_stream(&headers);
+    let follow = wants_stream(&headers) && !part.download;
     // The log of a lab that was removed is kept here.
     let kept = app.ledger.launch_log(id.as_str()).await?;
     if !follow && !kept.is_empty() {
-        return lines_answer(&headers, kept);
+        let from = part.tail.map_or(0, |tail| kept.len().saturating_sub(tail as usize));
+        return lines_answer(&headers, &part, &id, kept[from..].to_vec());
     }
-    let lines = app.launcher.logs(&stored, LogQuery { since: None, tail: Some(TAIL), follow }).await?;
+    let tail = if part.download { part.tail } else { Some(part.tail.unwrap_or(TAIL).min(MOST_LINES)) };
+    let lines = app.launcher.logs(&stored, LogQuery { since: part.since, tail, follow }).await?;
     if follow {
         // A log is text that strangers wrote: each line is one event, control characters are the viewer's to escape.
         let events = lines.filter_map(|line| async move {
@@ -257,10 +300,16 @@ pub async fn logs(
         return Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response());
     }
     let lines = lines.filter_map(|line| async move { line.ok().map(|line| line.text) }).collect().await;
-    lines_answer(&headers, lines)
+    lines_answer(&headers, &part, &id, lines)
 }
 
-fn lines_answer(headers: &HeaderMap, lines: Vec<String>) -> Result<Response, Failure> {
+fn lines_answer(headers: &HeaderMap, part: &LogPart, id: &LaunchId, lines: Vec<String>) -> Result<Response, Failure> {
+    if part.download {
+        let name = HeaderValue::from_str(&format!("attachment; filename=\"{id}.log\"")).map_err(Failure::internal)?;
+        let text = lines.into_iter().map(|line| line + "\n").collect::<String>();
+        let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+        return Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)], text).into_response());
+    }
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     if negotiate(accept, &["application/json", "text/plain"]) == Some(1) {
         let text = lines.into_iter().map(|line| line + "\n").collect::<String>();

@@ -4,7 +4,9 @@ pub mod accept;
 pub mod account;
 pub mod changes;
 pub mod client_address;
+pub mod delegation;
 pub mod documents;
+pub mod door;
 pub mod extract;
 pub mod lab;
 pub mod launches;
@@ -27,7 +29,7 @@ use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use catalog_client::Client;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -175,6 +177,15 @@ pub fn router(app: Arc<App>) -> Router {
             "/ga4gh/trs/v2/tools/{tool}/versions/{version}/{type}/descriptor/{*path}",
             get(documents::trs::descriptor_at),
         )
+        .route("/api/v1/delegations/plans", post(delegation::plan))
+        .route("/api/v1/delegations/launches", get(delegation::list))
+        .route(
+            "/api/v1/delegations/launches/{id}",
+            get(delegation::look).put(delegation::launch).delete(delegation::stop),
+        )
+        .route("/api/v1/delegations/launches/{id}/logs", get(delegation::logs))
+        .route("/api/v1/delegations/lab/{id}/", any(delegation::lab_root))
+        .route("/api/v1/delegations/lab/{id}/{*path}", any(delegation::lab))
         .route("/lab/{launch}", get(lab::root))
         .route("/lab/{launch}/", any(lab::pass_root))
         .route("/lab/{launch}/{*path}", any(lab::pass))
@@ -190,6 +201,7 @@ pub fn router(app: Arc<App>) -> Router {
         .fallback(move |request| nothing(catalog_portal::fallback(portal.clone()), request))
         .layer(middleware::from_fn(documents::fdp::front_door))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), viewer::same_origin))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), door::only_labs))
         .layer(CatchPanicLayer::custom(|_: Box<dyn std::any::Any + Send>| {
             Failure::internal("a handler panicked").into_response()
         }))
@@ -270,7 +282,7 @@ async fn common(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
     headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
     headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("same-origin"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
-    if !path.starts_with("/lab/") {
+    if !path.starts_with("/lab/") && !path.starts_with("/api/v1/delegations/lab/") {
         headers.entry(header::X_FRAME_OPTIONS).or_insert(HeaderValue::from_static("DENY"));
         let nothing = HeaderValue::from_static(
             "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",

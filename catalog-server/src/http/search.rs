@@ -22,6 +22,7 @@ const MIN_SEQ: &str = "alidade-min-seq";
 #[utoipa::path(get, path = "/api/v1/search", tag = "find", params(
         ("q" = Option<String>, Query, description = "Words, \"phrases\", -excluded"),
         ("type" = Option<Vec<String>>, Query, description = "A facet; so are property, domain, mission, instrument, thematicArea, datazone, gpu, interface, fileType, licence, source, year; repeat for any of several values"),
+        ("canStartNow" = Option<bool>, Query, description = "Only what some datazone could start at this moment, whoever asks"),
         ("sort" = Option<String>, Query, description = "relevance, newest or name"),
         ("page" = Option<usize>, Query, description = "From 1"),
         ("size" = Option<usize>, Query, description = "Hits a page, 0 to 100")),
@@ -39,13 +40,17 @@ pub async fn search(
     if let Some(seq) = asked.max(own) {
         app.wait_until_indexed(seq.min(app.ledger.last_seq())).await;
     }
-    let answer = run(app, query).await?;
+    let within = if query.can_start_now { Some(app.launcher.can_start_now().await?) } else { None };
+    let answer = run(app, query, within).await?;
     Ok(([("alidade-seq", answer.applied_seq.to_string())], Json(answer)).into_response())
 }
 
-async fn run(app: Arc<App>, query: SearchQuery) -> Result<SearchAnswer, Failure> {
+async fn run(app: Arc<App>, query: SearchQuery, within: Option<Arc<Vec<String>>>) -> Result<SearchAnswer, Failure> {
     tokio::task::spawn_blocking(move || {
-        let mut answer = searched(&app, |index| index.search(&query, &app.labels))?;
+        let mut answer = searched(&app, |index| match &within {
+            Some(keys) => index.search_within(&query, &app.labels, keys),
+            None => index.search(&query, &app.labels),
+        })?;
         for hit in &mut answer.hits {
             // The index keeps no IRI: the base may have another name after a restart.
             hit.iri = app.iri(&hit.zone, &hit.identifier);

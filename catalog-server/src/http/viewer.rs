@@ -12,6 +12,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, header};
 
 use crate::app::App;
+use crate::http::delegation::is_signed;
 use crate::http::problem::Failure;
 
 /// What a request asks to be allowed.
@@ -95,7 +96,7 @@ impl FromRequestParts<Arc<App>> for Viewer {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Failure> {
-        if let Some(value) = parts.headers.get(header::AUTHORIZATION) {
+        if let Some(value) = parts.headers.get(header::AUTHORIZATION).filter(|_| !is_signed(&parts.headers)) {
             let secret = value.to_str().ok().and_then(|text| text.split_once(' '));
             let Some((_, secret)) = secret.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
                 return Err(Failure::unauthenticated());

@@ -9,6 +9,7 @@ use catalog_launch::{LogLine, Progress};
 use catalog_records::{LaunchUpdate, StoredLaunch};
 use catalog_schemas::id::LaunchId;
 use catalog_schemas::launch::LaunchState;
+use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, watch};
 
@@ -23,11 +24,20 @@ const QUARANTINE: SignedDuration = SignedDuration::from_mins(10);
 /// The launches that have a driver now, and how to wake it.
 #[derive(Default)]
 pub(super) struct Drivers {
-    awake: Mutex<HashMap<String, Arc<Notify>>>,
+    awake: Mutex<HashMap<String, Arc<Driver>>>,
+}
+
+/// How a launch's driver is called.
+#[derive(Default)]
+pub(super) struct Driver {
+    /// Somebody changed the row: what is under way is given up.
+    asked: Notify,
+    /// The backend saw a change: the pause is over.
+    changed: Notify,
 }
 
 impl Drivers {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Notify>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Driver>>> {
         self.awake.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -36,10 +46,10 @@ impl Drivers {
 pub(super) fn wake(launcher: &Launcher, id: &str) {
     let mut drivers = launcher.shared.drivers.lock();
     if let Some(driver) = drivers.get(id) {
-        driver.notify_one();
+        driver.asked.notify_one();
         return;
     }
-    let notify = Arc::new(Notify::new());
+    let notify = Arc::new(Driver::default());
     drivers.insert(id.to_owned(), Arc::clone(&notify));
     let (launcher, id) = (launcher.clone(), id.to_owned());
     tokio::spawn(async move {
@@ -49,7 +59,7 @@ pub(super) fn wake(launcher: &Launcher, id: &str) {
 }
 
 /// Drives one launch until it is over.
-async fn run(launcher: &Launcher, id: &str, notify: &Notify) {
+async fn run(launcher: &Launcher, id: &str, notify: &Driver) {
     loop {
         let stored = match launcher.shared.ledger.launch(id).await {
             Ok(Some(stored)) => stored,
@@ -64,7 +74,7 @@ async fn run(launcher: &Launcher, id: &str, notify: &Notify) {
         // A request to stop interrupts whatever is under way, a long pull for one.
         let update = tokio::select! {
             update = advance(launcher, &stored) => update,
-            () = notify.notified() => continue,
+            () = notify.asked.notified() => continue,
         };
         let Some(update) = update else { return };
         let again = update.again;
@@ -79,7 +89,8 @@ async fn run(launcher: &Launcher, id: &str, notify: &Notify) {
             let pause = pause(state);
             tokio::select! {
                 () = tokio::time::sleep(pause) => (),
-                () = notify.notified() => (),
+                () = notify.asked.notified() => (),
+                () = notify.changed.notified() => (),
             }
         }
     }
@@ -109,7 +120,13 @@ async fn advance(launcher: &Launcher, stored: &StoredLaunch) -> Option<Update> {
         tell.send_replace(Some(progress));
     };
     let idle = stored.launch.idle_minutes.map(|minutes| SignedDuration::from_mins(minutes.into()));
-    let deadlines = Deadlines { idle, ..Deadlines::default() };
+    let mut deadlines = Deadlines { idle, ..Deadlines::default() };
+    if backend.kind() == catalog_launch::BackendKind::Remote {
+        // Whether the other server has begun is unknown until it answers; it is asked by the launch's key, and a launch
+        // that it may be starting is not given up in a hurry (FAULTS R28).
+        deadlines.unreachable = deadlines.prepare;
+        deadlines.start = deadlines.prepare;
+    }
     let step = drive(backend.as_ref(), &spec, &stored.launch, stored.entered, &deadlines, &progress);
     tokio::pin!(step);
     loop {
@@ -182,6 +199,22 @@ pub(super) async fn sweep(launcher: Launcher) {
             clean(&launcher, &zone, first_seen.entry(zone.clone()).or_default()).await;
         }
         tokio::time::sleep(SWEEP_EVERY).await;
+    }
+}
+
+/// Wakes the drivers of launches that a datazone says have changed, so that a lab that ends is seen at once and not when
+/// it is next looked at.
+pub(super) async fn listen(launcher: Launcher, zone: String) {
+    let Some(backend) = launcher.shared.zones.backend(&zone) else { return };
+    loop {
+        let mut changes = backend.changes();
+        while let Some(launch) = changes.next().await {
+            let live = launcher.shared.drivers.lock().get(launch.as_str()).cloned();
+            if let Some(driver) = live {
+                driver.changed.notify_one();
+            }
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
     }
 }
 

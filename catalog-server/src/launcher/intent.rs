@@ -90,13 +90,28 @@ impl Launcher {
         idempotency: Option<IdempotencyKey>,
         request_id: String,
     ) -> Result<(StoredLaunch, bool), Failure> {
+        self.begin_as(new_id(), candidate, asked, is_held, actor, idempotency, request_id).await
+    }
+
+    /// The same, for an id that somebody else chose.
+    #[expect(clippy::too_many_arguments, reason = "each says another thing, and both callers know all of them")]
+    pub(super) async fn begin_as(
+        &self,
+        id: LaunchId,
+        candidate: &Candidate,
+        asked: Asked,
+        is_held: bool,
+        actor: &Actor,
+        idempotency: Option<IdempotencyKey>,
+        request_id: String,
+    ) -> Result<(StoredLaunch, bool), Failure> {
         let kept = serde_json::to_string(&asked).map_err(Failure::internal)?;
         let Asked { request, offer } = asked;
-        let id = LaunchId::from_bytes(*uuid::Uuid::now_v7().as_bytes());
         let now = Timestamp::now();
         let name = request.name.as_deref().map(str::trim).filter(|name| !name.is_empty());
         let name: String = name.unwrap_or(&candidate.short_name).chars().take(100).collect();
-        let spec = spec(&id, &name, candidate, &offer, actor);
+        let mut spec = spec(&id, &name, candidate, &offer, actor);
+        spec.datasets.clone_from(&request.datasets);
         let lifetimes = self.shared.lifetimes;
         let lifetime = SignedDuration::from_hours(lifetimes.lifetime_hours.into());
         let quota = self.quota(&offer.datazone);
@@ -148,14 +163,23 @@ impl Launcher {
     }
 }
 
+/// Returns an id that nothing has.
+pub(super) fn new_id() -> LaunchId {
+    LaunchId::from_bytes(*uuid::Uuid::now_v7().as_bytes())
+}
+
 /// Builds the closed description that a backend is given.
-fn spec(id: &LaunchId, name: &str, candidate: &Candidate, offer: &Offer, actor: &Actor) -> LaunchSpec {
+pub(super) fn spec(id: &LaunchId, name: &str, candidate: &Candidate, offer: &Offer, actor: &Actor) -> LaunchSpec {
     let owner_hash = hex::encode(&Sha256::digest(actor.account.as_str())[..8]);
     let runtime = &candidate.runtime;
     LaunchSpec {
         launch: id.clone(),
         name: name.to_owned(),
         datalab_name: candidate.name.clone(),
+        datalab: candidate.iri.clone(),
+        version: candidate.version.clone(),
+        on_behalf_of: Some(actor.account.to_string()),
+        datasets: Vec::new(),
         owner_hash,
         image: candidate.need.image.clone(),
         interface_type: candidate.need.interface_type.clone(),

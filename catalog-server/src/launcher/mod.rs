@@ -1,9 +1,11 @@
 //! Datazones and launches: keeps sight of every zone, plans, records intents and drives them to what the ledger says.
 
 mod capacity;
+mod delegate;
 mod drive;
 mod intent;
 mod life;
+mod startable;
 mod zones;
 
 use std::collections::BTreeMap;
@@ -40,6 +42,7 @@ struct Shared {
     lifetimes: Lifetimes,
     volumes: VolumeShelf,
     uses: Uses,
+    startable: startable::Startable,
     drivers: drive::Drivers,
 }
 
@@ -49,8 +52,13 @@ impl Launcher {
     /// # Errors
     ///
     /// Says which datazone's configuration cannot be used.
-    pub fn open(config: &Config, ledger: Ledger, volumes: VolumeShelf) -> Result<Self, catalog_launch::Error> {
-        let zones = Zones::open(&config.datazone)?;
+    pub fn open(
+        config: &Config,
+        identity: Option<&catalog_launch::Identity>,
+        ledger: Ledger,
+        volumes: VolumeShelf,
+    ) -> Result<Self, catalog_launch::Error> {
+        let zones = Zones::open(&config.datazone, identity)?;
         let shared = Shared {
             ledger,
             zones,
@@ -58,6 +66,7 @@ impl Launcher {
             lifetimes: config.launches,
             volumes,
             uses: Uses::default(),
+            startable: startable::Startable::default(),
             drivers: drive::Drivers::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -67,6 +76,9 @@ impl Launcher {
     pub fn start(&self) {
         tokio::spawn(zones::keep_watching(self.clone()));
         tokio::spawn(drive::sweep(self.clone()));
+        for zone in self.shared.zones.ids().map(str::to_owned).collect::<Vec<_>>() {
+            tokio::spawn(drive::listen(self.clone(), zone));
+        }
     }
 
     /// Lists the datazones with what is free at each.
@@ -125,7 +137,8 @@ impl Launcher {
             now: Timestamp::now(),
             offer_lifetime: catalog_launch::planner::OFFER_LIFETIME,
         };
-        plan(&question, |_| format!("o{}", uuid::Uuid::new_v4().simple())).map_err(invalid_request)
+        let plan = plan(&question, |_| format!("o{}", uuid::Uuid::new_v4().simple())).map_err(invalid_request)?;
+        Ok(self.ask_remote(candidate, request, plan, actor).await)
     }
 
     /// Keeps a plan's offers and the place in the quota that they hold; a plan that has none any more says so.

@@ -32,9 +32,16 @@ struct Zone {
 }
 
 impl Zones {
-    pub(super) fn open(configs: &[ZoneConfig]) -> Result<Self, catalog_launch::Error> {
+    pub(super) fn open(
+        configs: &[ZoneConfig],
+        identity: Option<&catalog_launch::Identity>,
+    ) -> Result<Self, catalog_launch::Error> {
         let open = |config: &ZoneConfig| {
-            Ok(Zone { backend: catalog_launch::open(config)?, config: config.clone(), seen: RwLock::default() })
+            Ok(Zone {
+                backend: catalog_launch::open(config, identity)?,
+                config: config.clone(),
+                seen: RwLock::default(),
+            })
         };
         Ok(Self { zones: configs.iter().map(open).collect::<Result<_, catalog_launch::Error>>()? })
     }

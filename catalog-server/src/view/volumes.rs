@@ -34,6 +34,11 @@ impl VolumeShelf {
         Self { ledger, projection, kept: Arc::default() }
     }
 
+    /// Returns what makes records of stored documents.
+    pub fn projection(&self) -> Arc<Projection> {
+        Arc::clone(&self.projection)
+    }
+
     /// Returns the volumes by name, as anybody may see them.
     ///
     /// # Errors

@@ -136,7 +136,8 @@ fn lines(launch: &Launch, log: &[String]) -> AnyView {
     let from = log.len().saturating_sub(LINES);
     let earlier = (from > 0).then(|| view! { <p class="quiet small">{format!("The last {LINES} lines.")}</p> });
     let text = log[from..].join("\n");
-    view! { {earlier}<pre class="log" tabindex="0" aria-labelledby="logs">{text}</pre> }.into_any()
+    let download = format!("/api/v1/launches/{}/logs?download=true", segment(launch.id.as_str()));
+    view! { <p class="small"><a href=download>"Download the whole log"</a></p>{earlier}<pre class="log" tabindex="0" aria-labelledby="logs">{text}</pre> }.into_any()
 }
 
 fn happened(events: &[LaunchEvent]) -> Option<AnyView> {

@@ -37,6 +37,9 @@ pub fn search(query: &SearchQuery, answer: &SearchAnswer, zones: &[Datazone], re
         chosen => format!("Filters · {chosen} chosen"),
     };
     let mut kept = query.facets.clone();
+    if query.can_start_now {
+        kept.push(("canStartNow".to_owned(), "true".to_owned()));
+    }
     if query.sort != Sort::Relevance {
         kept.push(("sort".to_owned(), query.sort.as_str().to_owned()));
     }
@@ -51,6 +54,7 @@ pub fn search(query: &SearchQuery, answer: &SearchAnswer, zones: &[Datazone], re
             <div class="line">
                 <h1>{words::counted(answer.total, "result", "results")}</h1>
                 {by_sparql(query)}
+                {can_start(query)}
                 {sorts(query)}
             </div>
             {results}
@@ -58,7 +62,7 @@ pub fn search(query: &SearchQuery, answer: &SearchAnswer, zones: &[Datazone], re
     };
     let title = if query.q.is_empty() { "Search".to_owned() } else { words::clip(&query.q, 60) };
     let mut document = Document::new(title, Place::Find, Layout::Search, main);
-    document.unlisted = !query.facets.is_empty() || query.page > 1;
+    document.unlisted = !query.facets.is_empty() || query.page > 1 || query.can_start_now;
     document
 }
 
@@ -93,6 +97,15 @@ fn by_sparql(query: &SearchQuery) -> Option<AnyView> {
         view! { <span class="small quiet">"the same number by "<a rel="nofollow" href=path>"SPARQL"</a></span> }
             .into_any(),
     )
+}
+
+/// Returns the switch between everything and what can start now.
+fn can_start(query: &SearchQuery) -> AnyView {
+    let path = search_path(&SearchQuery { can_start_now: !query.can_start_now, page: 1, ..query.clone() });
+    let chosen = query.can_start_now.then_some("true");
+    let (class, label) = if query.can_start_now { ("live", "can start now ×") } else { ("live", "can start now") };
+    let name = if query.can_start_now { "Show also what cannot start now" } else { "Show only what can start now" };
+    view! { <a class=format!("chip small {class}") rel="nofollow" href=path aria-current=chosen aria-label=name>{label}</a> }.into_any()
 }
 
 fn sorts(query: &SearchQuery) -> AnyView {

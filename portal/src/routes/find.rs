@@ -119,7 +119,7 @@ async fn show(visit: Visit, zone: &str, identifier: &str, version: Option<&str>)
         plan: plan.as_ref(),
         provenance: provenance.as_ref(),
         zones: &zones,
-workflow: workflow.as_deref(),
+        workflow: workflow.as_deref(),
         just_published,
         schema_org: schema_org.as_ref(),
     };

@@ -168,3 +168,129 @@ async fn an_offer_is_taken_once_and_by_whom_it_was_made_to() {
     assert_eq!(launch.datazone, plan.offers[0].datazone);
     assert_eq!(alice.client.launch(&offer(), "a-2").await.unwrap_err().status(), Some(410));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_at_once_get_the_quota_and_a_double_click_one() {
+    let configuration = "[quota]\nsessions = 3\n[zone]\nid = \"go-esa\"\nname = \"GO.ESA\"\n\
+        [[datazone]]\nid = \"go-esa\"\nname = \"GO.ESA\"\nbackend = \"demo\"\ncpu = 400\nmemoryMiB = 400000\n";
+    let settings = catalog_tests::sandbox::Settings {
+        sample: true,
+        configuration: Some(configuration.to_owned()),
+        ..Default::default()
+    };
+    let sandbox = Sandbox::start(settings).await;
+    let alice = sandbox.account("alice", Role::User, LAUNCHES).await;
+    let asked = (0..50).map(|number| {
+        let client = alice.client.clone();
+        async move { client.launch(&launch_of("go-esa/esa.esdc.aladin"), &format!("key-{number}")).await }
+    });
+    let answers = futures::future::join_all(asked).await;
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 3);
+    let is_quota = |error: &ClientError| matches!(error, ClientError::Problem(it) if it.code() == "quota.sessions");
+    assert!(answers.iter().filter_map(|answer| answer.as_ref().err()).all(is_quota));
+    assert_eq!(alice.client.me().await.unwrap().running, 3);
+    // Twenty presses of one button are one launch.
+    let bob = sandbox.account("bob", Role::User, LAUNCHES).await;
+    let presses = (0..20).map(|_| {
+        let client = bob.client.clone();
+        async move { client.launch(&launch_of("go-esa/esa.esdc.fv"), "button").await.unwrap().id }
+    });
+    let ids: BTreeSet<String> = futures::future::join_all(presses).await.into_iter().collect();
+    assert_eq!((ids.len(), bob.client.launches().await.unwrap().launches.len()), (1, 1));
+
+    // What is full cannot start now, and the search says so; what is renewed lives longer; what ran is repeated.
+    let found = sandbox.search(&[("canStartNow", "true"), ("type", "Datalab")]).await;
+    let all = sandbox.search(&[("type", "Datalab")]).await;
+    assert!(found.total > 0 && found.total < all.total, "a zone without GPU cannot start everything: {}", found.total);
+    assert_eq!(sandbox.get("/api/v1/search?canStartNow=perhaps").await.0, 400);
+    let id = ids.first().unwrap();
+    let ready = wait_for(&bob.client, id, is_ready).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let renewed = bob.client.launch_renew(id).await.unwrap();
+    assert!(renewed.expires > ready.expires, "{:?} {:?}", renewed.expires, ready.expires);
+    assert_eq!(alice.client.launch_renew(id).await.unwrap_err().status(), Some(404));
+    let again = bob.client.launch(&LaunchRequest::Again { launch: id.clone() }, "again").await.unwrap();
+    assert_eq!((again.datalab, again.version, again.requested), (ready.datalab, ready.version, ready.requested));
+    bob.client.launch_stop(id).await.unwrap();
+    wait_for(&bob.client, id, LaunchState::is_final).await;
+    assert_eq!(bob.client.launch_renew(id).await.unwrap_err().status(), Some(409));
+    let (status, text) =
+        read(sandbox.request("GET", &format!("/api/v1/launches/{id}/logs?download=true")).bearer_auth(&bob.token))
+            .await;
+    assert!(status == 200 && text.contains("DEMO"), "{status} {text}");
+    let tail =
+        read(sandbox.request("GET", &format!("/api/v1/launches/{id}/logs?tail=1")).bearer_auth(&bob.token)).await.1;
+    assert_eq!(serde_json::from_str::<Vec<String>>(&tail).unwrap().len(), 1, "{tail}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipelines_workflow_becomes_facts_and_a_drawing() {
+    let sandbox = Sandbox::with_sample().await;
+    let (status, text) = sandbox.get("/api/v1/records/go-esa/esa.jwst.detector1-image2").await;
+    assert_eq!(status, 200);
+    for fact in ["cwlVersion", "v1.2", "pipeline_input", "calibrated_image", "detector1", "image2"] {
+        assert!(text.contains(fact), "{fact} is not in {text}");
+    }
+    let version = serde_json::from_str::<serde_json::Value>(&text).unwrap()["version"].as_str().unwrap().to_owned();
+    let (status, drawing) =
+        sandbox.get(&format!("/api/v1/packages/esa.jwst.detector1-image2/{version}/workflow.svg")).await;
+    assert!(status == 200 && drawing.starts_with("<svg") && drawing.contains("detector1"), "{status} {drawing}");
+    let (_, page) = sandbox.get("/records/go-esa/esa.jwst.detector1-image2").await;
+    assert!(page.contains("<svg") && page.contains("class=\"drawing\""), "the page draws it");
+    assert_eq!(sandbox.get("/api/v1/packages/esa.esdc.aladin/0.3.1/workflow.svg").await.0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lab_on_an_origin_of_its_own_opens_with_a_ticket_and_sees_nothing_of_the_portal() {
+    let mut sandbox = Sandbox::prepare(catalog_tests::sandbox::Settings {
+        sample: true,
+        configuration: Some(String::new()),
+        ..Default::default()
+    });
+    // The same server under another name is another origin to a browser.
+    let origin = sandbox.base().replace("127.0.0.1", "localhost");
+    let configuration = format!(
+        "baseUrl = \"{}\"\nlabOrigin = \"{origin}\"\n[[datazone]]\nid = \"demo\"\nname = \"DEMO\"\nbackend = \"demo\"\ncpu = 8\nmemoryMiB = 16384\n",
+        sandbox.base()
+    );
+    std::fs::write(sandbox.folder().join("alidade.toml"), configuration).unwrap();
+    sandbox.run().await;
+    let alice = sandbox.account("alice", Role::User, LAUNCHES).await;
+    let one = alice.client.launch(&launch_of("go-esa/esa.esdc.aladin"), "one").await.unwrap();
+    let two = alice.client.launch(&launch_of("go-esa/esa.esdc.fv"), "two").await.unwrap();
+    for launch in [&one, &two] {
+        wait_for(&alice.client, &launch.id, is_ready).await;
+    }
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let place = |response: &reqwest::Response| response.headers()["location"].to_str().unwrap().to_owned();
+
+    // The portal sends the owner there with a ticket, which becomes the cookie of this lab alone.
+    let sent = sandbox.request("GET", &format!("/lab/{}/?a=1", one.id)).bearer_auth(&alice.token).send().await.unwrap();
+    assert_eq!(sent.status(), 303);
+    let ticket = place(&sent);
+    assert!(ticket.starts_with(&format!("{origin}/lab/{}/?a=1&alidade-ticket=", one.id)), "{ticket}");
+    let taken = http.get(&ticket).send().await.unwrap();
+    assert_eq!((taken.status().as_u16(), place(&taken)), (303, format!("/lab/{}/?a=1", one.id)));
+    let cookie = taken.headers()["set-cookie"].to_str().unwrap().to_owned();
+    assert!(cookie.contains(&format!("Path=/lab/{}/", one.id)) && cookie.contains("HttpOnly"), "{cookie}");
+    let key = cookie.split(';').next().unwrap();
+    let at = |launch: &str| http.get(format!("{origin}/lab/{launch}/")).header("cookie", key);
+    let page = at(&one.id).send().await.unwrap();
+    assert_eq!(page.status(), 200);
+    assert!(page.text().await.unwrap().contains("DEMO"));
+
+    // A ticket is used up, a key opens one lab, nothing opens none: each leads back to the portal.
+    for response in [
+        http.get(&ticket).send().await.unwrap(),
+        at(&two.id).send().await.unwrap(),
+        http.get(format!("{origin}/lab/{}/", one.id)).send().await.unwrap(),
+    ] {
+        assert_eq!(response.status(), 303);
+        assert!(place(&response).starts_with(&format!("{}/lab/", sandbox.base())), "{}", place(&response));
+    }
+    // There is no portal and no API there, not even with a token.
+    for path in ["/", "/api/v1/me", "/launches", "/openapi.json"] {
+        let asked = http.get(format!("{origin}{path}")).bearer_auth(&alice.token).header("cookie", key);
+        assert_eq!(asked.send().await.unwrap().status(), 404, "{path}");
+    }
+}

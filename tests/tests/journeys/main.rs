@@ -6,6 +6,7 @@
 
 mod clients;
 mod counts;
+mod delegate;
 mod documents;
 mod find;
 mod launch;

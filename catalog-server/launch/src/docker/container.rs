@@ -33,6 +33,9 @@ pub(super) fn body(spec: &LaunchSpec, around: &Surroundings<'_>) -> ContainerCre
         (!filled.is_empty()).then_some(filled)
     };
     let mut env: Vec<String> = vec![format!("HOME={home}"), format!("ALIDADE_BASE_PATH={}", spec.base_path())];
+    if !spec.datasets.is_empty() {
+        env.push(format!("ALIDADE_DATASETS={}", spec.datasets.join(" ")));
+    }
     env.extend(spec.env.iter().map(|(name, value)| format!("{name}={}", spec.filled(value))));
     let mut labels = HashMap::from([
         (labels::LAUNCH, spec.launch.to_string()),
@@ -155,12 +158,22 @@ fn bind(source: &Source) -> Mount {
 
 fn device_requests(spec: &LaunchSpec, devices: &[String]) -> Option<Vec<DeviceRequest>> {
     let gpus = spec.gpus.as_ref().filter(|_| !devices.is_empty())?;
+    if devices.iter().all(|device| is_cdi(device)) {
+        // The engine finds these in its own list of devices; what else they need is written there.
+        let (driver, device_ids) = (Some("cdi".to_owned()), Some(devices.to_vec()));
+        return Some(vec![DeviceRequest { driver, device_ids, ..Default::default() }]);
+    }
     Some(vec![DeviceRequest {
         driver: Some(gpus.vendor.to_ascii_lowercase()),
         device_ids: Some(devices.to_vec()),
         capabilities: Some(vec![vec!["gpu".to_owned()]]),
         ..Default::default()
     }])
+}
+
+/// Says whether a device has a name of the Container Device Interface, such as `nvidia.com/gpu=0`.
+pub(super) fn is_cdi(device: &str) -> bool {
+    device.split_once('=').is_some_and(|(kind, name)| kind.contains('/') && !name.is_empty())
 }
 
 #[cfg(test)]
@@ -207,6 +220,17 @@ mod tests {
         insta::with_settings!({ sort_maps => true, prepend_module_to_snapshot => false }, {
             insta::assert_json_snapshot!("container", body(&spec, &around));
         });
+    }
+
+    #[test]
+    fn a_device_with_a_cdi_name_is_asked_for_by_that_name() {
+        let mut spec = spec();
+        spec.gpus = Some(Gpus { count: 2, vendor: "nvidia".to_owned(), model: "A100".to_owned() });
+        let devices = ["nvidia.com/gpu=0".to_owned(), "nvidia.com/gpu=mig1:0".to_owned()];
+        let request = device_requests(&spec, &devices).unwrap().remove(0);
+        assert_eq!((request.driver.as_deref(), request.device_ids.as_deref()), (Some("cdi"), Some(&devices[..])));
+        assert_eq!((request.count, request.capabilities), (None, None));
+        assert!(!is_cdi("GPU-7f=1") && !is_cdi("0") && !is_cdi("nvidia.com/gpu="));
     }
 
     fn any_policy() -> impl Strategy<Value = ContainerPolicy> {

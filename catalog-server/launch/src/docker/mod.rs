@@ -14,13 +14,15 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use bollard::container::LogOutput;
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, NetworkCreateRequest};
 use bollard::query_parameters::{
-    CreateContainerOptions, ListContainersOptions, LogsOptions, RemoveContainerOptions, StopContainerOptions,
+    CreateContainerOptions, EventsOptions, ListContainersOptions, LogsOptions, RemoveContainerOptions,
+    StopContainerOptions,
 };
 use bollard::{API_DEFAULT_VERSION, Docker};
 use catalog_schemas::datazone::{Capability, Capacity, FreeGpu};
 use catalog_schemas::id::LaunchId;
 use catalog_schemas::plan::{CpuRange, GpuRequest, MilliCpu, Range, Resources};
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use tokio::sync::Mutex;
@@ -71,6 +73,16 @@ impl DockerBackend {
             return Err(Error::Endpoint { zone: config.id.to_string(), endpoint, cause });
         }
         Ok(Self { config: config.clone(), endpoint, client: Mutex::new(None), devices: Mutex::new(()) })
+    }
+
+    /// Makes the same zone with a connection of its own, for what outlives a borrow.
+    fn fresh(&self) -> Self {
+        Self {
+            config: self.config.clone(),
+            endpoint: self.endpoint.clone(),
+            client: Mutex::new(None),
+            devices: Mutex::new(()),
+        }
     }
 
     /// Returns a client that speaks the engine's version of the protocol.
@@ -281,10 +293,15 @@ impl DockerBackend {
         let model = gpus::devices_by_model(&self.config.gpu)
             .into_iter()
             .find(|(_, known)| devices.iter().any(|device| known.contains(*device)));
+        // A device that was asked for by its CDI name says its maker there, and not as the driver.
+        let driver = requests.first().and_then(|request| request.driver.clone()).filter(|driver| driver != "cdi");
+        let of_model =
+            |model: &str| self.config.gpu.iter().find(|gpu| gpu.model == model).map(|gpu| gpu.vendor.clone());
+        let vendor = driver.or_else(|| model.as_ref().and_then(|(model, _)| of_model(model)));
         let gpu = (!devices.is_empty()).then(|| GpuRequest {
             count: u32::try_from(devices.len()).unwrap_or_default(),
             model: model.map(|(model, _)| model),
-            vendor: requests.first().and_then(|request| request.driver.clone()),
+            vendor,
             ..GpuRequest::default()
         });
         Resources {
@@ -415,12 +432,7 @@ impl Backend for DockerBackend {
 
     fn logs(&self, launch: &LaunchId, query: LogQuery) -> LogStream {
         // The stream outlives the borrow, so it connects for itself; a connection is cheap.
-        let connection = Self {
-            config: self.config.clone(),
-            endpoint: self.endpoint.clone(),
-            client: Mutex::new(None),
-            devices: Mutex::new(()),
-        };
+        let connection = self.fresh();
         let launch = launch.clone();
         stream::once(async move {
             let client = connection.client(Stage::Run).await?;
@@ -436,6 +448,25 @@ impl Backend for DockerBackend {
 
     fn remove<'a>(&'a self, launch: &'a LaunchId) -> BoxFuture<'a, Result<Vec<LogLine>, BackendError>> {
         self.do_remove(launch).boxed()
+    }
+
+    fn changes(&self) -> BoxStream<'static, LaunchId> {
+        let connection = self.fresh();
+        let own = format!("{}={}", labels::INSTANCE, self.config.instance_label());
+        stream::once(async move { connection.client(Stage::Inquire).await })
+            .filter_map(async |client| client.ok())
+            .flat_map(move |client| {
+                let filters = HashMap::from([
+                    ("type".to_owned(), vec!["container".to_owned()]),
+                    ("label".to_owned(), vec![own.clone()]),
+                    ("event".to_owned(), ["die", "oom", "destroy"].map(str::to_owned).to_vec()),
+                ]);
+                client.events(Some(EventsOptions { filters: Some(filters), ..Default::default() }))
+            })
+            // An engine that is gone ends the stream, and is listened to anew.
+            .take_while(|event| std::future::ready(event.is_ok()))
+            .filter_map(async |event| event.ok()?.actor?.attributes?.get(labels::LAUNCH)?.parse().ok())
+            .boxed()
     }
 
     fn list(&self) -> BoxFuture<'_, Result<Vec<Listed>, BackendError>> {

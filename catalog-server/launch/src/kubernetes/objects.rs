@@ -140,6 +140,9 @@ fn container(spec: &LaunchSpec, image: &str, mounts: Vec<VolumeMount>, config: &
         value_from: None,
     };
     let mut env = vec![variable("HOME", home), variable("ALIDADE_BASE_PATH", &spec.base_path())];
+    if !spec.datasets.is_empty() {
+        env.push(variable("ALIDADE_DATASETS", &spec.datasets.join(" ")));
+    }
     env.extend(spec.env.iter().map(|(name, value)| variable(name, &spec.filled(value))));
     Container {
         name: CONTAINER.to_owned(),

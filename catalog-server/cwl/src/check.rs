@@ -214,9 +214,10 @@ fn parameters(reader: &mut Reader<'_>, file: &str, node: &Node, field: &str, nam
         };
         let kind = match kind.map(|kind| (kind.at, written(kind))) {
             Some((_, Ok(kind))) => kind,
+            // The name is known all the same, so that what uses it is not called wrong too.
             Some((at, Err(message))) => {
                 reader.fault("cwl.type", file, at, &field, format!("`{id}`: {message}"));
-                continue;
+                "Any?".to_owned()
             }
             None => {
                 reader.fault(
@@ -226,7 +227,7 @@ fn parameters(reader: &mut Reader<'_>, file: &str, node: &Node, field: &str, nam
                     &format!("{field}/type"),
                     format!("`{id}` says its `type`"),
                 );
-                continue;
+                "Any?".to_owned()
             }
         };
         let texts = |name: &str| match value.get(name).map(|node| &node.value) {
@@ -339,11 +340,14 @@ fn tool(reader: &mut Reader<'_>, loaded: &Loaded, file: &str, step: &Node, field
         return process(reader, loaded, Process { file: &loaded.file, field, node: &node }, depth + 1);
     }
     let path = reader.resolve(file, path, run.at, &field)?;
+    if !reader.holds(&path) {
+        reader.fault("cwl.reference_missing", file, run.at, &field, format!("the package holds no `{path}`"));
+        return None;
+    }
     let Some(other) = reader.load(&path) else {
         if path == loaded.file {
             reader.fault("cwl.reference_cycle", file, run.at, &field, format!("`{path}` runs itself"));
         }
-        // Said where the reference stands too: the fault itself may stand in another file.
         return None;
     };
     let (field, node) = chosen(reader, &other, name)?;

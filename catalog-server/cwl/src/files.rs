@@ -71,6 +71,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Says whether the package holds a file.
+    pub(crate) fn holds(&self, path: &str) -> bool {
+        self.package.file(path).is_some()
+    }
+
     /// Reads a file once, and puts what it imports in its place.
     pub(crate) fn load(&mut self, path: &str) -> Option<Loaded> {
         if let Some(known) = self.loaded.get(path) {
@@ -199,6 +204,9 @@ fn path_within(from: &str, target: &str) -> Result<String, &'static str> {
     }
     if target.starts_with('/') || target.contains('\\') || target.contains('\0') {
         return Err("is not relative");
+    }
+    if target.is_empty() {
+        return Err("names no file");
     }
     let folder = from.rsplit_once('/').map_or("", |(folder, _)| folder);
     let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();

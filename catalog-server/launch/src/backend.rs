@@ -20,6 +20,11 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// Returns its kind.
     fn kind(&self) -> BackendKind;
 
+    /// Says whether nothing is really run there, as far as is known.
+    fn demonstrates(&self) -> bool {
+        self.kind() == BackendKind::Demo
+    }
+
     /// Says whether labs go on while the server is down; those of a backend that says no are started anew.
     fn outlives_server(&self) -> bool {
         true

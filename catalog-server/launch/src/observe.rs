@@ -46,7 +46,8 @@ pub async fn observe(config: &ZoneConfig, backend: &dyn Backend, before: Option<
     ZoneSnapshot {
         id: config.id.to_string(),
         name: config.name.clone(),
-        demo: config.is_demo(),
+        // Another server's demonstration is one here too.
+        demo: backend.demonstrates(),
         capability,
         capacity,
         capacity_ttl_seconds: config.capacity_seconds,

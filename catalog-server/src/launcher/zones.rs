@@ -60,7 +60,7 @@ impl Zones {
     }
 
     pub(super) fn is_demo(&self, id: &str) -> bool {
-        self.zones.iter().any(|zone| zone.config.id.as_str() == id && zone.config.is_demo())
+        self.zones.iter().any(|zone| zone.config.id.as_str() == id && zone.backend.demonstrates())
     }
 
     /// Lists the zones that were seen, as everybody may see them.

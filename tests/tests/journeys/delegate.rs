@@ -161,6 +161,7 @@ async fn two_servers_run_labs_for_one_another() {
     let launch = alice.client.launch(&at("zone-b", &lab), "one").await.unwrap();
     let ready = wait_for(&alice.client, &launch.id, is_ready).await;
     assert!(ready.failure.is_none() && ready.granted.is_some(), "{ready:#?}");
+    assert!(ready.demo, "another server's demonstration is marked as one here too");
 
     // Over there it is one launch, of an account of its own.
     let theirs = there.admin().launches().await.unwrap().launches;

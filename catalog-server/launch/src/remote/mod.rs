@@ -6,6 +6,8 @@
 mod passing;
 pub mod signing;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use catalog_schemas::datazone::{Capability, Capacity, Datazone};
@@ -65,6 +67,8 @@ pub struct RemoteBackend {
     datazone: String,
     identity: Identity,
     client: reqwest::Client,
+    /// Whether the datazone said that it only demonstrates.
+    is_demo: Arc<AtomicBool>,
 }
 
 impl RemoteBackend {
@@ -88,7 +92,7 @@ impl RemoteBackend {
             cause: error.to_string(),
         })?;
         let datazone = config.remote_zone.clone().unwrap_or(zone);
-        Ok(Self { url, datazone, identity: identity.clone(), client })
+        Ok(Self { url, datazone, identity: identity.clone(), client, is_demo: Arc::default() })
     }
 
     /// Sends a signed request and returns the answer when it is one of success; a problem becomes our error.
@@ -138,6 +142,7 @@ impl RemoteBackend {
         let path = format!("/api/v1/datazones/{}", self.datazone);
         let response = self.ask(Stage::Inquire, Method::GET, &path, None).await?;
         let zone: Datazone = self.read(Stage::Inquire, response).await?;
+        self.is_demo.store(zone.demo, Ordering::Relaxed);
         if zone.health == "up" {
             return Ok(zone);
         }
@@ -292,6 +297,10 @@ fn line_of(line: &str) -> LogLine {
 impl Backend for RemoteBackend {
     fn kind(&self) -> BackendKind {
         BackendKind::Remote
+    }
+
+    fn demonstrates(&self) -> bool {
+        self.is_demo.load(Ordering::Relaxed)
     }
 
     fn capability(&self) -> BoxFuture<'_, Result<Capability, BackendError>> {

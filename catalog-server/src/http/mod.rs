@@ -97,6 +97,7 @@ fn api() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
         .routes(routes!(sources::decide))
         .routes(routes!(sparql::get, sparql::post))
         .routes(routes!(sparql::graph))
+        .routes(routes!(packages::workflow))
         .routes(routes!(launches::datazones))
         .routes(routes!(launches::datazone))
         .routes(routes!(launches::plan))

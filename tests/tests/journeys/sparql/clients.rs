@@ -1,5 +1,7 @@
 //! Programs that others wrote ask the endpoint: the suites of the W3C, Python's and JavaScript's clients.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "what is not tested must be seen")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use oxigraph::model::{NamedNode, NamedNodeRef, NamedOrBlankNode, Term, TermRef, Triple};
 
@@ -25,6 +26,9 @@ const SMALL_DELTA: usize = 50_000;
 
 /// The share of a generation, as its divisor, above which its delta is compacted.
 const DELTA_SHARE: usize = 32;
+
+/// How long a compaction that failed is not tried again.
+const COMPACT_AGAIN: Duration = Duration::from_secs(60);
 
 /// One record's new state: everything that is said of it now, or nothing when it is gone.
 #[derive(Debug, Clone)]
@@ -51,6 +55,8 @@ struct Shared {
     state: RwLock<State>,
     writer: Mutex<Writer>,
     compacting: AtomicBool,
+    /// When the last compaction failed.
+    failed: Mutex<Option<Instant>>,
     stopping: AtomicBool,
     /// Held as long as the store is open, so that no other process writes.
     _lock: File,
@@ -100,6 +106,7 @@ impl Store {
             state: RwLock::new(state),
             writer: Mutex::new(Writer { log, since: None }),
             compacting: AtomicBool::new(false),
+            failed: Mutex::new(None),
             stopping: AtomicBool::new(false),
             _lock: file,
         };
@@ -205,6 +212,9 @@ impl Store {
 
     fn compact_in_background(&self) {
         let mut running = lock(&self.compaction);
+        if lock(&self.shared.failed).is_some_and(|at| at.elapsed() < COMPACT_AGAIN) {
+            return;
+        }
         if self.shared.compacting.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -214,7 +224,9 @@ impl Store {
         }
         let shared = Arc::clone(&self.shared);
         let thread = std::thread::Builder::new().name("graph-compaction".to_owned()).spawn(move || {
-            if let Err(error) = shared.compact()
+            let compacted = shared.compact();
+            *lock(&shared.failed) = compacted.is_err().then(Instant::now);
+            if let Err(error) = compacted
                 && !shared.stopping.load(Ordering::Acquire)
             {
                 tracing::error!(%error, "the graph could not be compacted; it goes on with a longer log");
@@ -269,6 +281,11 @@ impl Shared {
     }
 
     fn build_next(&self, view: &View, number: u64) -> Result<PathBuf, Error> {
+        // What is damaged must not be copied; the merge also relies on ids that are in the dictionary.
+        if let Err(error) = view.base.verify() {
+            self.state.write().unwrap_or_else(PoisonError::into_inner).cause = Some(error.to_string());
+            return Err(error.into());
+        }
         let built = folder::begin(&self.folder, &format!("compact-{number}"))?;
         let mut run = RunBuilder::default();
         let mut without: Vec<Quad> = Vec::new();

@@ -92,6 +92,11 @@ impl Found<'_> {
         if let Some(truth) = self.truth {
             return answer.truth(truth);
         }
+        let most = self.kernel.limits.rows;
+        if self.table.rows > most {
+            // Known before anything is written.
+            return Err(QueryError::TooManyRows(most));
+        }
         let variables: Arc<[Variable]> = self.table.names.iter().map(Variable::new_unchecked).collect();
         let solutions = (0..self.table.rows).map(|row| {
             let term = |column: &Vec<u32>| (column[row] != UNBOUND).then(|| self.kernel.term(column[row]));

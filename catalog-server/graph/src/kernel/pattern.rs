@@ -54,7 +54,7 @@ impl Kernel<'_> {
             GraphPattern::Project { inner, variables } => project(self.pattern(inner, most)?, variables),
             GraphPattern::Distinct { inner } => {
                 let mut table = self.pattern(inner, None)?;
-                table.distinct();
+                table.distinct(|row, cells| self.look(row, cells))?;
                 table
             }
             GraphPattern::OrderBy { inner, expression } => {

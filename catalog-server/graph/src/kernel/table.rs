@@ -2,6 +2,8 @@
 
 use rustc_hash::FxHashSet;
 
+use super::Outcome;
+
 /// The id of nothing: an unbound variable.
 pub(super) const UNBOUND: u32 = u32::MAX;
 
@@ -79,28 +81,35 @@ impl Table {
         columns.iter().map(|column| self.columns[*column][row]).collect()
     }
 
-    /// Keeps the first of equal rows.
-    pub(super) fn distinct(&mut self) {
-        let keep: Vec<u32> = match self.columns.as_slice() {
-            [] => (0..self.rows.min(1) as u32).collect(),
+    /// Keeps the first of equal rows; `look` is told the row and about how many cells are held.
+    pub(super) fn distinct(&mut self, look: impl Fn(usize, usize) -> Outcome<()>) -> Outcome<()> {
+        let mut keep: Vec<u32> = Vec::new();
+        match self.columns.as_slice() {
+            [] => keep.extend(0..self.rows.min(1) as u32),
             [column] => {
                 let mut seen = FxHashSet::default();
-                (0..self.rows as u32).filter(|row| seen.insert(column[*row as usize])).collect()
-            }
-            [a, b] => {
-                let mut seen = FxHashSet::default();
-                let pair = |row: u32| (u64::from(a[row as usize]) << 32) | u64::from(b[row as usize]);
-                (0..self.rows as u32).filter(|row| seen.insert(pair(*row))).collect()
+                for (row, id) in column.iter().enumerate() {
+                    look(row, keep.len() * 4)?;
+                    if seen.insert(*id) {
+                        keep.push(row as u32);
+                    }
+                }
             }
             columns => {
                 let mut seen: FxHashSet<Vec<u32>> = FxHashSet::default();
                 let all: Vec<usize> = (0..columns.len()).collect();
-                (0..self.rows as u32).filter(|row| seen.insert(self.key(&all, *row as usize))).collect()
+                for row in 0..self.rows {
+                    look(row, keep.len() * (columns.len() + 12))?;
+                    if seen.insert(self.key(&all, row)) {
+                        keep.push(row as u32);
+                    }
+                }
             }
-        };
+        }
         if keep.len() < self.rows {
             self.gather(&keep);
         }
+        Ok(())
     }
 }
 

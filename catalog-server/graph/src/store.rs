@@ -202,7 +202,7 @@ impl Store {
     pub fn install(&self, rebuild: Rebuild, seq: u64) -> Result<(), Error> {
         let built = rebuild.finish(seq, &self.shared.stamp)?;
         let mut writer = lock(&self.shared.writer);
-        self.shared.swap(&mut writer, &built, &[])
+        self.shared.swap(&mut writer, &built, &[], None)
     }
 
     /// Writes generation and delta into a new generation and waits for it.
@@ -277,7 +277,9 @@ impl Shared {
             let _ = std::fs::remove_dir_all(built?);
             return Ok(());
         }
-        self.swap(&mut writer, &built?, &since)
+        // Why it must be filled anew, if it must, is as true of the merged files.
+        let cause = self.state().cause;
+        self.swap(&mut writer, &built?, &since, cause)
     }
 
     fn build_next(&self, view: &View, number: u64) -> Result<PathBuf, Error> {
@@ -304,12 +306,12 @@ impl Shared {
         Ok(built)
     }
 
-    fn swap(&self, writer: &mut Writer, built: &Path, since: &[Batch]) -> Result<(), Error> {
+    fn swap(&self, writer: &mut Writer, built: &Path, since: &[Batch], cause: Option<String>) -> Result<(), Error> {
         let number = folder::next(&self.folder)?;
         let (view, log) = publish(&self.folder, built, number, since)?;
         writer.log = log;
         writer.since = None;
-        *self.state.write().unwrap_or_else(PoisonError::into_inner) = State { generation: number, view, cause: None };
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = State { generation: number, view, cause };
         folder::tidy(&self.folder, number);
         Ok(())
     }
@@ -571,7 +573,10 @@ mod tests {
         drop(store);
         let store = Store::open(folder.path(), "another").unwrap();
         assert!(store.rebuild_cause().is_some() && store.is_empty() && store.applied_seq() == 0);
-        // A filling that was cut short is not taken for one that ended.
+        // A filling that was cut short is not taken for one that ended, also when changes were merged into it.
+        store.apply(&[change(1, "one")], 1).unwrap();
+        store.compact().unwrap();
+        assert!(store.rebuild_cause().is_some());
         drop(store);
         assert!(Store::open(folder.path(), "another").unwrap().rebuild_cause().is_some());
     }

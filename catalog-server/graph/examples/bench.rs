@@ -264,7 +264,7 @@ fn bare(records: usize) -> Result<oxigraph::store::Store, Failure> {
     let (since, before) = (Instant::now(), processor_ms()?);
     let store = oxigraph::store::Store::new()?;
     let mut loader = store.bulk_loader();
-    let all = vocabulary().1.into_iter().chain((0..records).flat_map(|n| record(n, state(n, records)).triples));
+    let all = vocabulary().1.into_iter().chain((0..records).flat_map(|n| record(n, state(n)).triples));
     let changed = (0..400).filter(|n| n % 2 == 1).flat_map(|n| record(records + n, n + 1).triples);
     loader.load_quads(all.chain(changed).map(|triple| triple.in_graph(oxigraph::model::GraphName::DefaultGraph)))?;
     loader.commit()?;
@@ -277,8 +277,8 @@ fn bare(records: usize) -> Result<oxigraph::store::Store, Failure> {
 }
 
 /// Which state of a record the store has after [`visibility`].
-fn state(n: usize, _records: usize) -> usize {
-    if n < 400 && n % 2 == 0 { n + 1 } else { 0 }
+fn state(n: usize) -> usize {
+    if n < 400 && n.is_multiple_of(2) { n + 1 } else { 0 }
 }
 
 fn processor_ms() -> Result<f64, Failure> {

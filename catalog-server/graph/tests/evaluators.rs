@@ -1,4 +1,5 @@
 //! The kernel and spareval give the same answers, on generated data and generated queries.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what a test cannot do must fail it")]
 
 use catalog_graph::{
     AnswerFormat, Answered, Cancellation, Change, Evaluator, Limits, Literal, NamedNode, Query, QueryDataset, Store,

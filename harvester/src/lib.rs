@@ -4,17 +4,34 @@
 //! in memory that does not grow with the source. It never writes to the ledger, never deletes, and never stops at a bad
 //! record: what is quarantined is reported with its place, and the rest goes on. The server validates everything again.
 
+mod compact;
+mod dcat;
+mod files;
+mod geometry;
+mod glob;
+mod graph;
 mod identifier;
 mod item;
 pub mod lines;
+mod mapper;
+mod mapping;
+mod oai;
+mod paging;
+mod rdf;
+mod run;
 mod settings;
 mod source;
+mod sparql;
+mod stac;
+mod tree;
+mod values;
 
 use catalog_ontology::manifest::ValidRecord;
 use catalog_schemas::problem::Report;
 
 pub use identifier::identifier;
 pub use item::{Alias, Fault, Gone, Harvested, Item, Place, Progress, Scheme, Unmatched};
+pub use mapping::{Mapping, Mappings, TREE};
 pub use settings::{Settings, SourceKind};
 pub use source::{Coverage, Cursor, Outcome, Sink, Source, Stopped, Trouble};
 
@@ -23,8 +40,15 @@ pub use source::{Coverage, Cursor, Outcome, Sink, Source, Stopped, Trouble};
 /// # Errors
 ///
 /// [`Error::Settings`] when something is missing, unknown or does not fit the kind.
-pub fn open(settings: Settings) -> Result<Box<dyn Source>, Error> {
-    Err(Error::Settings(format!("sources of kind `{}` are not made here", settings.kind.as_str())))
+pub fn open(settings: Settings, mappings: &Mappings) -> Result<Box<dyn Source>, Error> {
+    Ok(match settings.kind {
+        SourceKind::Files => Box::new(files::Files::open(settings, mappings)?),
+        SourceKind::Dcat => Box::new(dcat::Dcat::open(settings, mappings)?),
+        SourceKind::Stac => Box::new(stac::Stac::open(settings, mappings)?),
+        SourceKind::OaiPmh => Box::new(oai::Oai::open(settings, mappings)?),
+        SourceKind::Sparql => Box::new(sparql::Sparql::open(settings, mappings)?),
+        SourceKind::Alidade => return Err(Error::Settings("kind: the server itself reads other zones".to_owned())),
+    })
 }
 
 /// A part of what a source says, in its order.
@@ -53,6 +77,9 @@ pub enum Error {
     /// What the operator says about a source cannot be used.
     #[error("{0}")]
     Settings(String),
+    /// A file of a mapping is wrong.
+    #[error("mapping {0}")]
+    Mapping(String),
     /// The source could not be read.
     #[error("line {line} cannot be read")]
     Read {

@@ -53,6 +53,13 @@ pub struct Outcome {
     pub expected: Option<u64>,
 }
 
+impl Outcome {
+    /// Makes the outcome of a run that could not begin.
+    pub fn failed(trouble: Trouble, cursor: Cursor) -> Self {
+        Self { coverage: Coverage::Partial(trouble), cursor, pages: 0, bytes: 0, expected: None }
+    }
+}
+
 /// How much of a source a run read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Coverage {

@@ -26,8 +26,9 @@ mod tree;
 mod values;
 
 pub(crate) use keys::expand;
-pub use lexical::{ImageReference, image_reference};
+pub use lexical::{ImageReference, doi, image_reference, is_date, is_date_time, orcid, short_date};
 pub(crate) use licence::identifier as licence_identifier;
+pub use licence::known_licence;
 pub use scan::{Limits, read};
 pub(crate) use text::is_placeholder;
 pub use tree::{Json, Member, Node, Tree};

@@ -58,6 +58,10 @@ pub enum Kind {
     DataVolume,
     /// A workflow in the Common Workflow Language.
     Pipeline,
+    /// A program, library or web application that is described, not started here.
+    Software,
+    /// A service that answers questions about data or hands them out.
+    DataService,
     /// A place where data is held and launches run.
     Datazone,
     /// What one source said about one record, and when.
@@ -68,11 +72,13 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Datalab,
         Self::Dataset,
         Self::DataVolume,
         Self::Pipeline,
+        Self::Software,
+        Self::DataService,
         Self::Datazone,
         Self::CatalogRecord,
         Self::Launch,
@@ -85,6 +91,8 @@ impl Kind {
             Self::Dataset => "Dataset",
             Self::DataVolume => "DataVolume",
             Self::Pipeline => "Pipeline",
+            Self::Software => "Software",
+            Self::DataService => "DataService",
             Self::Datazone => "Datazone",
             Self::CatalogRecord => "CatalogRecord",
             Self::Launch => "Launch",
@@ -103,13 +111,15 @@ impl Kind {
 
     /// Says whether records of this kind are uploaded; the others are only made by the application.
     pub fn is_uploaded(self) -> bool {
-        matches!(self, Self::Datalab | Self::Dataset | Self::DataVolume | Self::Pipeline | Self::Datazone)
+        !matches!(self, Self::CatalogRecord | Self::Launch)
     }
 
     /// Returns the role that describes records of this kind, whose upload must be complete.
     pub fn writer(self) -> Role {
         match self {
-            Self::Datalab | Self::Dataset | Self::DataVolume | Self::Pipeline => Role::Developer,
+            Self::Datalab | Self::Dataset | Self::DataVolume | Self::Pipeline | Self::Software | Self::DataService => {
+                Role::Developer
+            }
             Self::Datazone | Self::CatalogRecord | Self::Launch => Role::Application,
         }
     }

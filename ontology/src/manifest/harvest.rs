@@ -107,4 +107,16 @@ mod tests {
         let validation = validate(b"{", &Options::harvested());
         assert!(validation.record.is_none() && !validation.report.valid);
     }
+
+    #[test]
+    fn dates_of_others_may_be_shorter_than_ours() {
+        let bytes = dataset(
+            serde_json::json!({ "identifier": "osc.x", "title": { "en": "X" }, "issued": "2015", "modified": "2016-05" }),
+        );
+        let record = validate(&bytes, &Options::harvested()).record.expect("it is a record");
+        assert_eq!((record.string("issued"), record.string("modified")), (Some("2015"), Some("2016-05")));
+        let again = crate::record::Record::from_document(&record.document()).unwrap();
+        assert_eq!(again.string("issued"), Some("2015"));
+        assert!(validate(&bytes, &Options::new(Writer::Developer)).record.is_none());
+    }
 }

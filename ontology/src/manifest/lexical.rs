@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 /// Says whether a text is a day that exists, as `2023-02-28`.
-pub(crate) fn is_date(text: &str) -> bool {
+pub fn is_date(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.len() == 10
         && bytes
@@ -17,7 +17,7 @@ pub(crate) fn is_date(text: &str) -> bool {
 }
 
 /// Says whether a text is a moment that exists, as `2023-02-28T12:00:00Z`; the zone must be given.
-pub(crate) fn is_date_time(text: &str) -> bool {
+pub fn is_date_time(text: &str) -> bool {
     static SHAPE: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$")
             .expect("the pattern is constant")
@@ -27,6 +27,19 @@ pub(crate) fn is_date_time(text: &str) -> bool {
         // A leap second is valid in RFC 3339 and not in XML Schema, which is what is written to RDF.
         && !text[17..].starts_with("60")
         && text.parse::<jiff::Timestamp>().is_ok()
+}
+
+/// Returns the datatype of a year or a month of a year, `1998` or `1998-05`; nothing for other texts.
+pub fn short_date(text: &str) -> Option<oxrdf::NamedNodeRef<'static>> {
+    use oxrdf::vocab::xsd;
+    let digits = |part: &str, length| part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit());
+    match text.split_once('-') {
+        None => (digits(text, 4) && text != "0000").then_some(xsd::G_YEAR),
+        Some((year, month)) => {
+            let exists = digits(month, 2) && ("01"..="12").contains(&month);
+            (digits(year, 4) && year != "0000" && exists).then_some(xsd::G_YEAR_MONTH)
+        }
+    }
 }
 
 /// Says whether a text is a duration as `PT1H30M` or `P1D`; years and months are allowed, weeks are not (XML Schema).
@@ -128,7 +141,7 @@ pub(crate) fn iri(text: &str) -> Result<String, IriFault> {
 }
 
 /// Returns the IRI of a DOI, however it is written: `doi:10.…`, `10.…/…`, `http://dx.doi.org/…`.
-pub(crate) fn doi(text: &str) -> Option<String> {
+pub fn doi(text: &str) -> Option<String> {
     static SHAPE: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"^(?i:doi:\s*|https?://(?:dx\.|www\.)?doi\.org/|info:doi/)?(10\.\d{4,9}/\S{1,500})$")
             .expect("the pattern is constant")
@@ -148,7 +161,7 @@ pub(crate) fn doi(text: &str) -> Option<String> {
 }
 
 /// Returns the IRI of an ORCID given as its sixteen characters or as its IRI, when its check digit is right.
-pub(crate) fn orcid(text: &str) -> Option<Result<String, ()>> {
+pub fn orcid(text: &str) -> Option<Result<String, ()>> {
     let bare = text
         .strip_prefix("https://orcid.org/")
         .or_else(|| text.strip_prefix("http://orcid.org/"))

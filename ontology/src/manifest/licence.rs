@@ -134,6 +134,14 @@ pub(crate) fn identifier(iri: &str) -> Option<&str> {
     iri.strip_prefix(SPDX)
 }
 
+/// Returns the IRI of a licence that is on the list of those known here, however it is named.
+pub fn known_licence(text: &str) -> Option<String> {
+    match licence(text) {
+        Licence::Known(iri) => Some(iri),
+        Licence::Unknown(..) | Licence::Invalid => None,
+    }
+}
+
 fn named(identifier: &str) -> Licence {
     if let Some(known) = KNOWN.iter().find(|known| known.eq_ignore_ascii_case(identifier)) {
         return Licence::Known(format!("{SPDX}{known}"));

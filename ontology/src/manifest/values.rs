@@ -272,6 +272,17 @@ impl Checker<'_> {
                     Datatype::DateTime => lexical::is_date_time(given),
                     _ => lexical::is_duration(given),
                 };
+                // Other catalogues know of many things only the year; a day would be an invention.
+                let may_be_short = self.writer.is_none() || self.profile == super::Profile::Harvest;
+                let is_short = may_be_short
+                    && match term.datatype {
+                        Datatype::Date => lexical::short_date(given).is_some(),
+                        Datatype::DateTime => lexical::short_date(given).is_some() || lexical::is_date(given),
+                        _ => false,
+                    };
+                if is_short {
+                    return Some(Value::Literal(given.to_owned()));
+                }
                 if !good {
                     let expected = term.datatype.expected();
                     let message = format!("`{}` is not {expected} that exists", term.name());

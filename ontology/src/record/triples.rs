@@ -1,7 +1,7 @@
 //! The triples of a record, public and private apart, without blank nodes.
 
 use oxrdf::vocab::{rdf, xsd};
-use oxrdf::{Literal, NamedNode, Term as Object, Triple};
+use oxrdf::{Literal, NamedNode, NamedNodeRef, Term as Object, Triple};
 use serde_json::Value as Json;
 
 use super::Record;
@@ -175,7 +175,7 @@ impl Writer<'_> {
             }
             Value::Integer(number) => Literal::new_typed_literal(number.to_string(), xsd::INTEGER).into(),
             Value::Boolean(truth) => Literal::from(*truth).into(),
-            Value::Literal(text) => match term.datatype.rdf_datatype() {
+            Value::Literal(text) => match datatype_of(term.datatype, text) {
                 Some(datatype) if datatype != rdf::LANG_STRING => Literal::new_typed_literal(text, datatype).into(),
                 _ => Literal::new_simple_literal(text).into(),
             },
@@ -249,6 +249,15 @@ impl Writer<'_> {
 
     fn push(&mut self, subject: &str, predicate: &NamedNode, object: NamedNode) {
         self.triples.push(Triple::new(node(subject), predicate.clone(), object));
+    }
+}
+
+/// Returns the datatype of a literal; dates of other catalogues may be shorter than ours, and are typed as what they are.
+fn datatype_of(datatype: Datatype, text: &str) -> Option<NamedNodeRef<'static>> {
+    match datatype {
+        Datatype::Date | Datatype::DateTime if text.len() < 10 => crate::manifest::short_date(text),
+        Datatype::DateTime if text.len() == 10 => Some(xsd::DATE),
+        other => other.rdf_datatype(),
     }
 }
 

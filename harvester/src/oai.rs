@@ -1,0 +1,238 @@
+//! OAI-PMH 2.0: ListRecords with resumption, deleted records, sets and dates.
+
+use std::sync::Arc;
+
+use catalog_fetch::Url;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+
+use crate::Error;
+use crate::item::{Fault, Gone, Item, Place};
+use crate::mapper::Mapper;
+use crate::mapping::Mappings;
+use crate::paging::Paging;
+use crate::rdf;
+use crate::run::{self, End, Run};
+use crate::settings::Settings;
+use crate::source::{Coverage, Cursor, Outcome, Sink, Source, Trouble};
+use crate::tree::{Tree, xml};
+
+/// Pages of one run, unless the operator says otherwise.
+const MOST_PAGES: u64 = 100_000;
+
+/// A repository that speaks OAI-PMH.
+#[derive(Debug)]
+pub(crate) struct Oai {
+    settings: Settings,
+    mapper: Arc<Mapper>,
+    url: Url,
+    prefix: String,
+}
+
+impl Oai {
+    pub(crate) fn open(settings: Settings, mappings: &Mappings) -> Result<Self, Error> {
+        let prefix = settings.metadata_prefix.clone().unwrap_or_else(|| "oai_dc".to_owned());
+        let name = settings.mapping.clone().unwrap_or_else(|| default_mapping(&prefix).to_owned());
+        let mapping = mappings.get(&name)?;
+        let url = run::url(settings.url.as_deref().ok_or_else(|| Error::Settings("url: it is missing".to_owned()))?)?;
+        let mapper = Arc::new(Mapper::new(&settings.id, mapping, settings.defaults.clone()));
+        Ok(Self { settings, mapper, url, prefix })
+    }
+
+    async fn run(&self, run: &Run<'_>, from: &Cursor) -> Result<(Coverage, Cursor), End> {
+        let since = from.state.get("from").and_then(Value::as_str).filter(|_| self.settings.incremental);
+        let sets: Vec<Option<&str>> = match self.settings.set.as_slice() {
+            [] => vec![None],
+            sets => sets.iter().map(|set| Some(set.as_str())).collect(),
+        };
+        let mut begin: Option<String> = None;
+        for set in sets {
+            self.list(run, set, since, &mut begin).await?;
+        }
+        let coverage = if since.is_some() { Coverage::Changes } else { Coverage::Complete };
+        let state = json!({ "from": begin });
+        Ok((coverage, Cursor { state, position: Value::Null }))
+    }
+
+    /// Lists the records of a set; `begin` becomes the repository's own time at the first answer.
+    async fn list(
+        &self,
+        run: &Run<'_>,
+        set: Option<&str>,
+        since: Option<&str>,
+        begin: &mut Option<String>,
+    ) -> Result<(), End> {
+        let mut paging = Paging::new();
+        let mut token: Option<String> = None;
+        loop {
+            let url = self.request(set, since, token.as_deref());
+            let page = run.fresh(&url, "text/xml, application/xml").await?;
+            let name = page.url.to_string();
+            let charset = page.charset.clone();
+            let mut bytes = Vec::new();
+            let mut reader = page.body.reader().map_err(|error| Trouble::passing("source.read", error.to_string()))?;
+            reader.read_to_end(&mut bytes).map_err(|error| Trouble::passing("source.read", error.to_string()))?;
+            // Half a page is no page, and what is behind it is not known.
+            let value = xml::document(&bytes, charset.as_deref(), &name).map_err(|fault| {
+                let code = if fault.code == "xml.doctype" { "xml.doctype" } else { "page.syntax" };
+                Trouble::passing(code, format!("{}: {}", fault.place, fault.message))
+            })?;
+            if value["element"] != "OAI-PMH" {
+                return Err(Trouble::lasting("page.format", format!("`{name}` is no answer of OAI-PMH")).into());
+            }
+            if begin.is_none() {
+                *begin = text(&value["responseDate"][0]).map(|date| self.granular(since, &date));
+            }
+            if let Some(error) = value["error"].as_array().and_then(|errors| errors.first()) {
+                let code = error["attr:code"].as_str().unwrap_or_default();
+                // Nothing matches: that is an answer, not a fault.
+                if code == "noRecordsMatch" {
+                    return Ok(());
+                }
+                let message = format!("`{name}` answered {code}: {}", text(error).unwrap_or_default());
+                let trouble = if code == "badResumptionToken" {
+                    Trouble::passing("oai.token", message)
+                } else {
+                    Trouble::lasting("oai.error", message)
+                };
+                return Err(trouble.into());
+            }
+            let list = &value["ListRecords"][0];
+            let records = list["record"].as_array().cloned().unwrap_or_default();
+            paging.page(
+                token.as_deref().unwrap_or("the first page"),
+                &Value::from(records.clone()).to_string(),
+                records.is_empty(),
+            )?;
+            self.records(run, &name, &bytes, records).await?;
+            let resumption = &list["resumptionToken"][0];
+            let expected = resumption["attr:completeListSize"].as_str().and_then(|size| size.parse().ok());
+            run.progress(expected, None).await?;
+            token = text(resumption).filter(|token| !token.is_empty());
+            if token.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn request(&self, set: Option<&str>, since: Option<&str>, token: Option<&str>) -> Url {
+        let mut url = self.url.clone();
+        {
+            let mut query = url.query_pairs_mut();
+            query.append_pair("verb", "ListRecords");
+            match token {
+                // With a token nothing else may be said (OAI-PMH 2.0, 3.5).
+                Some(token) => {
+                    query.append_pair("resumptionToken", token);
+                }
+                None => {
+                    query.append_pair("metadataPrefix", &self.prefix);
+                    set.iter().for_each(|set| {
+                        query.append_pair("set", set);
+                    });
+                    since.iter().for_each(|since| {
+                        query.append_pair("from", since);
+                    });
+                }
+            }
+        }
+        url
+    }
+
+    /// Days are understood by every repository; a day twice is better than an hour missed.
+    fn granular(&self, _since: Option<&str>, date: &str) -> String {
+        date.chars().take(10).collect()
+    }
+
+    async fn records(&self, run: &Run<'_>, name: &str, bytes: &[u8], records: Vec<Value>) -> Result<(), End> {
+        let mut trees = Vec::new();
+        for (index, record) in records.into_iter().enumerate() {
+            let place = Place { pointer: Some(format!("/ListRecords/record/{index}")), ..Place::file(name) };
+            let header = record["header"][0].clone();
+            let Some(identifier) = text(&header["identifier"][0]) else {
+                trees.push(Err(Fault::new("record.no_identifier", place, "the header has no identifier")));
+                continue;
+            };
+            if header["attr:status"] == "deleted" {
+                run.trees(std::mem::take(&mut trees)).await?;
+                run.hand(vec![Item::Gone(Gone { key: identifier, place })]).await?;
+                continue;
+            }
+            let inner = record["metadata"][0].as_object().and_then(|metadata| {
+                metadata.iter().find_map(|(key, value)| Some((key.clone(), value.as_array()?.first()?.clone())))
+            });
+            let Some((element, Value::Object(mut tree))) = inner else {
+                trees.push(Err(Fault::new("record.none", place, "the record has no metadata").of(identifier)));
+                continue;
+            };
+            if element == "RDF" {
+                run.trees(std::mem::take(&mut trees)).await?;
+                self.rdf(run, bytes, index, place).await?;
+                continue;
+            }
+            tree.insert("element".to_owned(), Value::String(element));
+            tree.insert("oaiHeader".to_owned(), header);
+            trees.push(Ok(Tree { value: Value::Object(tree), place }));
+        }
+        run.trees(trees).await
+    }
+
+    /// Reads a record that is RDF/XML.
+    async fn rdf(&self, run: &Run<'_>, bytes: &[u8], index: usize, place: Place) -> Result<(), End> {
+        let text = String::from_utf8_lossy(bytes);
+        let part = rdf_part(&text, index).map(str::to_owned);
+        let mapper = Arc::clone(&self.mapper);
+        let mapped = tokio::task::spawn_blocking(move || {
+            let part =
+                part.ok_or_else(|| Fault::new("page.syntax", place.clone(), "the RDF of the record has no end"))?;
+            let graph = rdf::parse(part.as_bytes(), rdf::Syntax::RdfXml, None, &place.file)?;
+            mapper.graph(&graph, &place)
+        })
+        .await
+        .map_err(|error| Trouble::lasting("source.fault", error.to_string()))?;
+        run.hand(mapped.unwrap_or_else(|fault| vec![Item::Faulty(fault)])).await
+    }
+}
+
+/// Returns the RDF of the record with a number, as written.
+fn rdf_part(text: &str, index: usize) -> Option<&str> {
+    let record = text.match_indices("<record").filter(|(at, _)| !text[at + 7..].starts_with('s')).nth(index)?.0;
+    let rest = &text[record..];
+    let begin = rest.find(":RDF")?;
+    let begin = rest[..begin].rfind('<')?;
+    let end = rest.find(":RDF>")?;
+    Some(&rest[begin..end + 5])
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.get("text")?.as_str().map(|text| text.trim().to_owned())
+}
+
+fn default_mapping(prefix: &str) -> &'static str {
+    match prefix {
+        "oai_dc" | "qdc" | "oai_qdc" => "oai-dc",
+        "ivo_vor" => "voresource",
+        "dcat" | "dcat_ap" | "rdf" => "dcat",
+        prefix if prefix.contains("datacite") => "datacite",
+        prefix if prefix.starts_with("iso") || prefix.starts_with("gmd") || prefix == "csw" => "iso19139",
+        _ => "oai-dc",
+    }
+}
+
+impl Source for Oai {
+    fn harvest<'a>(&'a self, from: Cursor, sink: &'a Sink) -> BoxFuture<'a, Outcome> {
+        async move {
+            self.mapper.begin();
+            let fetcher = match run::fetcher(&self.settings) {
+                Ok(fetcher) => Arc::new(fetcher),
+                Err(error) => return Outcome::failed(Trouble::lasting("source.settings", error.to_string()), from),
+            };
+            let most_pages = self.settings.max_pages.unwrap_or(MOST_PAGES);
+            let run = Run { fetcher, mapper: Arc::clone(&self.mapper), sink, most_pages };
+            let result = self.run(&run, &from).await;
+            run.outcome(result, Cursor { position: Value::Null, ..from }, None)
+        }
+        .boxed()
+    }
+}

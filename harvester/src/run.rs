@@ -1,0 +1,231 @@
+//! One run of a source: reading and mapping on blocking threads, handing on in order, counting.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use catalog_fetch::{Allowed, Answer, Error as FetchError, Fetcher, Limits, Page, Request, Url, Validators};
+use futures::future::BoxFuture;
+use tokio::sync::mpsc;
+
+use crate::Error;
+use crate::item::{Fault, Item, Progress};
+use crate::mapper::Mapper;
+use crate::settings::Settings;
+use crate::source::{Coverage, Cursor, Outcome, Sink, Stopped, Trouble};
+use crate::tree::{Take, Tree};
+
+/// Trees that are mapped together: planning a query costs as much as some records, and memory grows with the number.
+const BATCH: usize = 64;
+/// Bytes of trees, roughly, that are mapped together.
+const BATCH_BYTES: usize = 4 << 20;
+/// Batches that are mapped at a time.
+const TOGETHER: usize = 2;
+
+/// What a run has, whatever its kind of source.
+#[derive(Debug)]
+pub(crate) struct Run<'a> {
+    pub(crate) fetcher: Arc<Fetcher>,
+    pub(crate) mapper: Arc<Mapper>,
+    pub(crate) sink: &'a Sink,
+    pub(crate) most_pages: u64,
+}
+
+/// Why a run ends before its end.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// Nobody listens any more.
+    Stopped,
+    /// Something went wrong.
+    Trouble(Trouble),
+}
+
+impl From<Stopped> for End {
+    fn from(_: Stopped) -> Self {
+        Self::Stopped
+    }
+}
+
+impl From<FetchError> for End {
+    fn from(error: FetchError) -> Self {
+        Self::Trouble(trouble(&error))
+    }
+}
+
+impl From<Trouble> for End {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
+/// Says what a failed request means for a run.
+pub(crate) fn trouble(error: &FetchError) -> Trouble {
+    Trouble {
+        code: error.code().to_owned(),
+        message: error.to_string(),
+        transient: error.is_transient(),
+        retry_after: error.retry_after().map(|time| time.as_secs()),
+    }
+}
+
+/// Makes the fetcher of a source.
+pub(crate) fn fetcher(settings: &Settings) -> Result<Fetcher, Error> {
+    let url = settings.url.as_deref().map(url).transpose()?;
+    let allowed = url.as_ref().filter(|_| settings.allow_private_addresses).and_then(Allowed::of);
+    let defaults = Limits::default();
+    let run = settings.max_bytes.unwrap_or(defaults.run);
+    let limits = Limits {
+        run,
+        file: settings.max_page_bytes.unwrap_or(run).min(run),
+        page: settings.max_page_bytes.unwrap_or(defaults.page).min(run),
+        pause: std::time::Duration::from_millis(settings.pause_ms.unwrap_or(0)),
+        ..defaults
+    };
+    Fetcher::new(limits, allowed).map_err(|error| Error::Settings(error.to_string()))
+}
+
+/// Reads the address of a source.
+pub(crate) fn url(text: &str) -> Result<Url, Error> {
+    let url = Url::parse(text).map_err(|error| Error::Settings(format!("url: `{text}` is no address: {error}")))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(Error::Settings(format!("url: `{text}` is neither http nor https; files are read with `folder`")));
+    }
+    Ok(url)
+}
+
+impl Run<'_> {
+    /// Fetches a page, within the number of pages that a run may have.
+    pub(crate) async fn page(&self, url: &Url, request: &Request) -> Result<Answer, End> {
+        if self.fetcher.pages() >= self.most_pages {
+            let message = format!("the source has more than {} pages", self.most_pages);
+            return Err(Trouble::lasting("limit.pages", message).into());
+        }
+        Ok(self.fetcher.get(url, request).await?)
+    }
+
+    /// Fetches a page that is there whatever is known of it.
+    pub(crate) async fn fresh(&self, url: &Url, accept: &str) -> Result<Page, End> {
+        let request = Request { accept: Some(accept.to_owned()), ..Request::default() };
+        match self.page(url, &request).await? {
+            Answer::Page(page) => Ok(page),
+            Answer::Unchanged => {
+                Err(Trouble::passing("fetch.status", format!("`{url}` answered 304 without being asked")).into())
+            }
+        }
+    }
+
+    /// Fetches several pages at a time and gives them in their order.
+    pub(crate) async fn pages(&self, urls: &[Url], request: &Request) -> Vec<Result<Answer, End>> {
+        let all = urls.iter().map(|url| -> BoxFuture<'_, Result<Answer, End>> { Box::pin(self.page(url, request)) });
+        futures::future::join_all(all.collect::<Vec<_>>()).await
+    }
+
+    /// Reads trees on a blocking thread, maps them on others, and hands the items on in order.
+    pub(crate) async fn feed(
+        &self,
+        read: impl FnOnce(&mut Take<'_>) -> std::io::Result<()> + Send + 'static,
+    ) -> Result<(), End> {
+        let (sender, mut receiver) = mpsc::channel::<Vec<Result<Tree, Fault>>>(TOGETHER);
+        let reading = tokio::task::spawn_blocking(move || read_batches(read, &sender));
+        let mut mapping: VecDeque<tokio::task::JoinHandle<Vec<Item>>> = VecDeque::new();
+        let mut ended = false;
+        loop {
+            while mapping.len() < TOGETHER && !ended {
+                let Some(batch) = receiver.recv().await else {
+                    ended = true;
+                    break;
+                };
+                let mapper = Arc::clone(&self.mapper);
+                mapping.push_back(tokio::task::spawn_blocking(move || mapper.trees(&batch)));
+            }
+            let Some(next) = mapping.pop_front() else { break };
+            let items = next.await.map_err(|error| Trouble::lasting("source.fault", error.to_string()))?;
+            self.hand(items).await?;
+        }
+        match reading.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(Trouble::passing("source.read", error.to_string()).into()),
+            Err(error) => Err(Trouble::lasting("source.fault", error.to_string()).into()),
+        }
+    }
+
+    /// Maps some trees and hands them on.
+    pub(crate) async fn trees(&self, trees: Vec<Result<Tree, Fault>>) -> Result<(), End> {
+        self.feed(move |take| {
+            for tree in trees {
+                if take(tree).is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Hands items on.
+    pub(crate) async fn hand(&self, items: Vec<Item>) -> Result<(), End> {
+        for item in items {
+            self.sink.send(item).await?;
+        }
+        Ok(())
+    }
+
+    /// Says how far the run has come.
+    pub(crate) async fn progress(&self, expected: Option<u64>, resume: Option<Cursor>) -> Result<(), End> {
+        let progress = Progress { pages: self.fetcher.pages(), bytes: self.fetcher.bytes(), expected, resume };
+        Ok(self.sink.send(Item::Progress(progress)).await?)
+    }
+
+    /// Ends the run; after a trouble the next one begins from `again`.
+    pub(crate) fn outcome(
+        &self,
+        result: Result<(Coverage, Cursor), End>,
+        again: Cursor,
+        expected: Option<u64>,
+    ) -> Outcome {
+        let (coverage, cursor) = match result {
+            Ok(good) => good,
+            Err(End::Stopped) => (Coverage::Partial(Trouble::stopped()), again),
+            Err(End::Trouble(trouble)) => (Coverage::Partial(trouble), again),
+        };
+        Outcome { coverage, cursor, pages: self.fetcher.pages(), bytes: self.fetcher.bytes(), expected }
+    }
+}
+
+fn read_batches(
+    read: impl FnOnce(&mut Take<'_>) -> std::io::Result<()>,
+    sender: &mpsc::Sender<Vec<Result<Tree, Fault>>>,
+) -> std::io::Result<()> {
+    let (mut batch, mut bytes) = (Vec::with_capacity(BATCH), 0);
+    let result = read(&mut |tree| {
+        bytes += tree.as_ref().map_or(0, |tree| weight(&tree.value));
+        batch.push(tree);
+        if batch.len() >= BATCH || bytes >= BATCH_BYTES {
+            bytes = 0;
+            if sender.blocking_send(std::mem::take(&mut batch)).is_err() {
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    });
+    if !batch.is_empty() {
+        // Nobody listens any more: the run notices by itself.
+        let _ = sender.blocking_send(batch);
+    }
+    result
+}
+
+/// Estimates the bytes of a tree.
+fn weight(value: &serde_json::Value) -> usize {
+    match value {
+        serde_json::Value::String(text) => text.len() + 24,
+        serde_json::Value::Array(items) => items.iter().map(weight).sum::<usize>() + 24,
+        serde_json::Value::Object(object) => object.iter().map(|(key, value)| key.len() + weight(value) + 48).sum(),
+        _ => 24,
+    }
+}
+
+/// Reads the validators that a cursor keeps.
+pub(crate) fn validators(cursor: &Cursor) -> Validators {
+    serde_json::from_value(cursor.state.get("validators").cloned().unwrap_or_default()).unwrap_or_default()
+}

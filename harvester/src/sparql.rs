@@ -1,0 +1,139 @@
+//! A SPARQL endpoint, asked by a CONSTRUCT page by page.
+
+use std::sync::Arc;
+
+use catalog_fetch::{Answer, Request, Url};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::Value;
+use spargebra::{Query, SparqlParser};
+
+use crate::Error;
+use crate::dcat::whole;
+use crate::graph::Graph;
+use crate::item::{Item, Place};
+use crate::mapper::Mapper;
+use crate::mapping::Mappings;
+use crate::paging::Paging;
+use crate::rdf::{self, Syntax};
+use crate::run::{self, End, Run};
+use crate::settings::Settings;
+use crate::source::{Coverage, Cursor, Outcome, Sink, Source, Trouble};
+
+/// Solutions of a page, unless the operator says otherwise.
+const PAGE: u32 = 1000;
+/// Pages of one run.
+const MOST_PAGES: u64 = 10_000;
+/// Statements that are put together when pages can cut a record in two.
+const MOST_STATEMENTS: usize = 2_000_000;
+
+/// A SPARQL endpoint.
+#[derive(Debug)]
+pub(crate) struct Sparql {
+    settings: Settings,
+    mapper: Arc<Mapper>,
+    url: Url,
+    query: String,
+}
+
+impl Sparql {
+    pub(crate) fn open(settings: Settings, mappings: &Mappings) -> Result<Self, Error> {
+        let mapping = mappings.get(settings.mapping.as_deref().unwrap_or("dcat"))?;
+        let url = run::url(settings.url.as_deref().ok_or_else(|| Error::Settings("url: it is missing".to_owned()))?)?;
+        let query = settings.query.clone().ok_or_else(|| Error::Settings("query: it is missing".to_owned()))?;
+        let first = paged(&query, PAGE, 0);
+        match SparqlParser::new().parse_query(&first) {
+            Ok(Query::Construct { .. }) => {}
+            Ok(_) => return Err(Error::Settings("query: it is not a CONSTRUCT".to_owned())),
+            Err(error) => return Err(Error::Settings(format!("query: {error}"))),
+        }
+        let mapper = Arc::new(Mapper::new(&settings.id, mapping, settings.defaults.clone()));
+        Ok(Self { settings, mapper, url, query })
+    }
+
+    async fn run(&self, run: &Run<'_>) -> Result<(Coverage, Cursor), End> {
+        let size = self.settings.page_size.unwrap_or(PAGE).max(1);
+        // A query that says itself where a page is cut keeps records whole; otherwise all pages are put together first.
+        let whole_records = self.query.contains("{offset}");
+        let mut paging = Paging::new();
+        let mut all = Graph::default();
+        for number in 0.. {
+            let query = paged(&self.query, size, u64::from(size) * number);
+            let form = format!("query={}", encoded(&query));
+            let request = Request {
+                accept: Some("application/n-triples, text/turtle;q=0.9, application/rdf+xml;q=0.5".to_owned()),
+                form: Some(form),
+                ..Request::default()
+            };
+            let Answer::Page(page) = run.page(&self.url, &request).await? else { continue };
+            let name = format!("{}#page={}", self.url, number + 1);
+            let syntax = Syntax::of_media_type(&page.media_type).unwrap_or(Syntax::NTriples);
+            let bytes = whole(page)?;
+            let content = String::from_utf8_lossy(&bytes).into_owned();
+            let file = name.clone();
+            let graph = tokio::task::spawn_blocking(move || rdf::parse(&bytes, syntax, None, &file))
+                .await
+                .map_err(|error| Trouble::lasting("source.fault", error.to_string()))?
+                .map_err(|fault| Trouble::passing("page.syntax", format!("{}: {}", fault.place, fault.message)))?;
+            if graph.len() == 0 {
+                break;
+            }
+            paging.page(&number.to_string(), &content, false)?;
+            if whole_records {
+                self.hand(run, graph, Place::file(name)).await?;
+            } else {
+                all.extend(graph);
+                if all.len() > MOST_STATEMENTS {
+                    let message = format!(
+                        "the endpoint has more than {MOST_STATEMENTS} statements; say {{limit}} and {{offset}} in the query"
+                    );
+                    return Err(Trouble::lasting("limit.statements", message).into());
+                }
+            }
+            run.progress(None, None).await?;
+        }
+        if !whole_records {
+            self.hand(run, all, Place::file(self.url.to_string())).await?;
+        }
+        Ok((Coverage::Complete, Cursor::default()))
+    }
+
+    async fn hand(&self, run: &Run<'_>, graph: Graph, place: Place) -> Result<(), End> {
+        let mapper = Arc::clone(&self.mapper);
+        let mapped = tokio::task::spawn_blocking(move || mapper.graph(&graph, &place))
+            .await
+            .map_err(|error| Trouble::lasting("source.fault", error.to_string()))?;
+        run.hand(mapped.unwrap_or_else(|fault| vec![Item::Faulty(fault)])).await
+    }
+}
+
+/// Makes the query of a page: `{limit}` and `{offset}` where the query has them, else LIMIT and OFFSET at its end.
+fn paged(query: &str, limit: u32, offset: u64) -> String {
+    if query.contains("{offset}") {
+        return query.replace("{limit}", &limit.to_string()).replace("{offset}", &offset.to_string());
+    }
+    format!("{query}\nLIMIT {limit} OFFSET {offset}")
+}
+
+fn encoded(text: &str) -> String {
+    let mut url = Url::parse("http://x/").unwrap_or_else(|_| unreachable!("the address is constant"));
+    url.query_pairs_mut().append_pair("q", text);
+    url.query().unwrap_or_default().trim_start_matches("q=").to_owned()
+}
+
+impl Source for Sparql {
+    fn harvest<'a>(&'a self, from: Cursor, sink: &'a Sink) -> BoxFuture<'a, Outcome> {
+        async move {
+            self.mapper.begin();
+            let fetcher = match run::fetcher(&self.settings) {
+                Ok(fetcher) => Arc::new(fetcher),
+                Err(error) => return Outcome::failed(Trouble::lasting("source.settings", error.to_string()), from),
+            };
+            let most_pages = self.settings.max_pages.unwrap_or(MOST_PAGES);
+            let run = Run { fetcher, mapper: Arc::clone(&self.mapper), sink, most_pages };
+            let result = self.run(&run).await;
+            run.outcome(result, Cursor { position: Value::Null, ..from }, None)
+        }
+        .boxed()
+    }
+}

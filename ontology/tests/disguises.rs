@@ -195,7 +195,7 @@ mod laws {
 
         #[test]
         fn any_value_of_any_term_is_judged_and_what_is_accepted_comes_back(
-            kind in prop::sample::select(vec![Kind::Datalab, Kind::Dataset, Kind::DataVolume, Kind::Pipeline, Kind::Datazone]),
+            kind in prop::sample::select(vec![Kind::Datalab, Kind::Dataset, Kind::DataVolume, Kind::Pipeline, Kind::Software, Kind::DataService, Kind::Datazone]),
             picks in prop::collection::vec((any::<prop::sample::Index>(), json_value()), 1..4),
             writer in prop::sample::select(Writer::ALL.to_vec()),
         ) {

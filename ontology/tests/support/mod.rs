@@ -159,7 +159,15 @@ pub fn with_context(document: &Value) -> Value {
 /// Returns every record that the suite accepts: the bases, and the rows of `bad.jsonl` that only have warnings.
 pub fn accepted() -> Vec<(String, Record)> {
     let mut accepted = Vec::new();
-    for kind in [Kind::Datalab, Kind::Dataset, Kind::DataVolume, Kind::Pipeline, Kind::Datazone] {
+    for kind in [
+        Kind::Datalab,
+        Kind::Dataset,
+        Kind::DataVolume,
+        Kind::Pipeline,
+        Kind::Software,
+        Kind::DataService,
+        Kind::Datazone,
+    ] {
         let writer = if kind == Kind::Datazone { Writer::Application } else { Writer::Developer };
         let validation = validate(base(kind).to_string().as_bytes(), &Options::new(writer));
         assert!(validation.report.valid, "{kind}: {:?}", validation.report);

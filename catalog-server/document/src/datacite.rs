@@ -25,6 +25,8 @@ fn resource_type(kind: Kind) -> (&'static str, &'static str) {
         Kind::Pipeline => ("Workflow", "Pipeline"),
         Kind::Dataset => ("Dataset", "Dataset"),
         Kind::DataVolume => ("Collection", "Data volume"),
+        Kind::Software => ("Software", "Software"),
+        Kind::DataService => ("Service", "Data service"),
         _ => ("Service", "Datazone"),
     }
 }

@@ -27,7 +27,8 @@ pub fn record(described: &Described) -> Vec<Triple> {
     out.a(&iri, described.kind().iri().as_str());
     match described.kind() {
         Kind::Dataset | Kind::DataVolume => out.a(&iri, &term(DCAT, "Dataset")),
-        Kind::Datalab => out.a(&iri, &term(SDO, "SoftwareApplication")),
+        Kind::Datalab | Kind::Software => out.a(&iri, &term(SDO, "SoftwareApplication")),
+        Kind::DataService => out.a(&iri, &term(DCAT, "DataService")),
         Kind::Pipeline => out.a(&iri, &term(SDO, "SoftwareSourceCode")),
         _ => {}
     }

@@ -22,9 +22,9 @@ pub fn document(described: &Described) -> Value {
 /// Returns the class of schema.org that a record is of.
 pub fn class(kind: Kind) -> &'static str {
     match kind {
-        Kind::Datalab => "SoftwareApplication",
+        Kind::Datalab | Kind::Software => "SoftwareApplication",
         Kind::Pipeline => "SoftwareSourceCode",
-        Kind::Datazone => "Service",
+        Kind::Datazone | Kind::DataService => "Service",
         _ => "Dataset",
     }
 }

@@ -334,7 +334,28 @@ fn usable_key(key: String) -> String {
 #[derive(Debug, Clone, Default)]
 pub struct Mappings(BTreeMap<String, std::sync::Arc<Mapping>>);
 
+/// The environment variable that names the operator's folder of mappings.
+const FOLDER: &str = "ALIDADE_MAPPINGS";
+
 impl Mappings {
+    /// Returns the mappings of this installation, read once: those that come with Alidade, and those of the folder that
+    /// `ALIDADE_MAPPINGS` names.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Mapping`] that names the file.
+    pub fn installed() -> Result<&'static Self, Error> {
+        static INSTALLED: std::sync::OnceLock<Mappings> = std::sync::OnceLock::new();
+        if let Some(installed) = INSTALLED.get() {
+            return Ok(installed);
+        }
+        let mut all = Self::shipped()?;
+        if let Some(folder) = std::env::var_os(FOLDER) {
+            all.add_folder(Path::new(&folder))?;
+        }
+        Ok(INSTALLED.get_or_init(|| all))
+    }
+
     /// Returns the mappings that come with Alidade.
     ///
     /// # Errors

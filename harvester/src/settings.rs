@@ -146,6 +146,8 @@ impl Settings {
     ///
     /// [`Error::Settings`] that names the key.
     pub fn from_json(value: serde_json::Value) -> Result<Self, Error> {
-        serde_json::from_value(value).map_err(|error| Error::Settings(error.to_string()))
+        let mut settings: Self = serde_json::from_value(value).map_err(|error| Error::Settings(error.to_string()))?;
+        settings.url = settings.url.filter(|url| !url.is_empty());
+        Ok(settings)
     }
 }

@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use catalog_harvester::{Settings, Source, SourceKind};
+use catalog_harvester::{Mappings, Settings, Source, SourceKind};
 use catalog_records::{Actor, Lease, Origin, StoredSource};
 use catalog_schemas::harvest::{RunView, SourceSettings, SourceView};
 use jiff::Timestamp;
@@ -98,7 +98,7 @@ pub fn check(app_zone: &str, settings: &SourceSettings) -> Result<(), SettingsEr
         url(settings)?;
     }
     if parsed.kind != SourceKind::Alidade {
-        catalog_harvester::open(parsed).map_err(|error| SettingsError::Kind(error.to_string()))?;
+        read_by_the_harvester(parsed)?;
     }
     Ok(())
 }
@@ -119,11 +119,17 @@ fn parsed(settings: &SourceSettings) -> Result<Settings, SettingsError> {
     Settings::from_json(json).map_err(|error| SettingsError::Kind(error.to_string()))
 }
 
+/// Makes a source of a kind that the harvester reads.
+fn read_by_the_harvester(settings: Settings) -> Result<Box<dyn Source>, SettingsError> {
+    let fault = |error: catalog_harvester::Error| SettingsError::Kind(error.to_string());
+    catalog_harvester::open(settings, Mappings::installed().map_err(fault)?).map_err(fault)
+}
+
 /// Makes a source of its settings.
 fn open(app: &Arc<App>, settings: &SourceSettings) -> Result<Box<dyn Source>, SettingsError> {
     let parsed = parsed(settings)?;
     if parsed.kind != SourceKind::Alidade {
-        return catalog_harvester::open(parsed).map_err(|error| SettingsError::Kind(error.to_string()));
+        return read_by_the_harvester(parsed);
     }
     let mut base = url(settings)?;
     if !base.path().ends_with('/') {

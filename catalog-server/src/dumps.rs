@@ -15,6 +15,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use crate::app::App;
+use crate::http::documents::is_listed;
 use crate::http::problem::Failure;
 
 /// Records read at a time.
@@ -120,7 +121,7 @@ async fn write(app: &Arc<App>, folder: &Path, source: Option<&str>) -> Result<Du
         let projection = Arc::clone(&app.projection);
         let said = crate::projector::said_of(&app.ledger, &records).await.map_err(Failure::internal)?;
         writing = blocking(move || {
-            for record in &records {
+            for record in records.iter().filter(|record| is_listed(record)) {
                 if let Some(change) = projection.change(record, said.get(&record.id)) {
                     writing.record(&change)?;
                 }

@@ -95,6 +95,8 @@ fn what(stored: &StoredRecord) -> Option<What> {
     match stored.state {
         RecordState::Withdrawn => Some(What::Delete),
         state if !state.is_public() => None,
+        // Who follows knew it until it was hidden.
+        _ if !super::is_listed(stored) => Some(What::Delete),
         _ if stored.created == stored.modified => Some(What::Create),
         _ => Some(What::Update),
     }

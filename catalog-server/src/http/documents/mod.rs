@@ -44,18 +44,27 @@ fn described(
     Some(Described::new(&record, ledger))
 }
 
-/// The same for many, off the async threads; records that are not shown come without a description.
+/// Says whether lists may name a record: what is only tried out, or not to be discovered, is had by its address alone.
+///
+/// A stored document is compact JSON, in which a text can hold a quote only behind a backslash, so this finds the term.
+pub fn is_listed(stored: &StoredRecord) -> bool {
+    stored.state.is_public()
+        && !stored.identifier.as_str().starts_with("sandbox.")
+        && !stored.document.contains("\"discoverable\":false")
+}
+
+/// The same for many, off the async threads; records that are not listed come without a description.
 async fn described_all(
     app: &Arc<App>,
     stored: Vec<StoredRecord>,
 ) -> Result<Vec<(StoredRecord, Option<Described>)>, Failure> {
-    let shown: Vec<i64> = stored.iter().filter(|one| one.state.is_public()).map(|one| one.id).collect();
+    let shown: Vec<i64> = stored.iter().filter(|one| is_listed(one)).map(|one| one.id).collect();
     let mut packages = app.ledger.packages_of(&shown).await?;
     let projection = Arc::clone(&app.projection);
     let describe = move || {
         let describe = |stored: StoredRecord| {
             let package = packages.remove(&stored.id).map(|(digest, size)| Package { digest, size, media_type: None });
-            let one = stored.state.is_public().then(|| described(&projection, &stored, None, package)).flatten();
+            let one = is_listed(&stored).then(|| described(&projection, &stored, None, package)).flatten();
             (stored, one)
         };
         stored.into_iter().map(describe).collect()

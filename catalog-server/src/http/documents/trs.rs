@@ -112,7 +112,7 @@ pub async fn tools(State(app): State<Arc<App>>, Query(wanted): Query<Wanted>) ->
                 break;
             }
             after = one.id;
-            if wanted.fits(&described) {
+            if super::is_listed(&one) && wanted.fits(&described) {
                 found.push(tool_of(&app, &one, &described).await?);
             }
         }

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Installs what the tests need and this machine lacks: a browser with its driver, a container engine, a static busybox for images,
-# the Python packages that the manifests' RDF is cross-checked with, and the clients of other communities. What cannot be installed is named, and the tests that need
-# it say that they were left out.
+# the Python packages that the manifests' RDF is cross-checked with, the clients of other communities, and what speaks to
+# the API and to accounts from outside. What cannot be installed is named, and the tests that need it say that they were
+# left out.
 set -euo pipefail
 
 want_packages=()
@@ -10,7 +11,9 @@ command -v chromedriver >/dev/null || want_packages+=(chromium-driver)
 command -v dockerd >/dev/null || want_packages+=(docker.io)
 [ -x /bin/busybox ] || command -v busybox >/dev/null || want_packages+=(busybox-static)
 command -v python3 >/dev/null || want_packages+=(python3)
+command -v npm >/dev/null || want_packages+=(nodejs npm)
 python3 -c 'import pip' 2>/dev/null || want_packages+=(python3-pip)
+python3 -c 'import venv, ensurepip' 2>/dev/null || want_packages+=(python3-venv)
 
 if [ ${#want_packages[@]} -gt 0 ]; then
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
@@ -63,6 +66,21 @@ if command -v npm >/dev/null && [ ! -d "$comunica/node_modules/@comunica/query-s
   mkdir -p "$comunica"
   (cd "$comunica" && npm install --no-audit --no-fund --silent @comunica/query-sparql@4) ||
     echo "could not install @comunica/query-sparql; its test is left out" >&2
+fi
+
+# The API is asked by its own document (schemathesis), people sign in through a certified identity provider (oidc-provider).
+# Both lie in a folder of their own, which ALIDADE_TEST_TOOLS names.
+tools=${ALIDADE_TEST_TOOLS:-$HOME/.cache/alidade-tests/people}
+mkdir -p "$tools"
+if [ ! -x "$tools/python/bin/schemathesis" ]; then
+  echo "installing: schemathesis"
+  { python3 -m venv "$tools/python" && "$tools/python/bin/pip" install --quiet 'schemathesis>=4.32,<5'; } ||
+    echo "could not install schemathesis; the API is not asked by its document" >&2
+fi
+if [ ! -f "$tools/node_modules/oidc-provider/package.json" ]; then
+  echo "installing: oidc-provider"
+  npm install --silent --no-audit --no-fund --prefix "$tools" oidc-provider@9 >/dev/null ||
+    echo "could not install oidc-provider; signing in through a certified provider is left out" >&2
 fi
 
 if ! "${CARGO:-cargo}" nextest --version >/dev/null 2>&1; then

@@ -17,7 +17,10 @@ use crate::harvest::Harvester;
 use crate::homes::Homes;
 use crate::labels::FacetLabels;
 use crate::launcher::Launcher;
+use crate::oidc::{Departures, Provider};
+use crate::password::Passwords;
 use crate::sparql::Pool;
+use crate::throttle::Throttle;
 use crate::view::Projection;
 use crate::view::volumes::VolumeShelf;
 
@@ -66,6 +69,16 @@ pub struct App {
     pub seen: crate::http::delegation::Seen,
     /// The door to the labs' own origin.
     pub door: crate::http::door::Door,
+    /// The origin of the public base URL: scheme, host and port.
+    pub origin: String,
+    /// The identity providers, in their order.
+    pub providers: Vec<Provider>,
+    /// Those who are on the way to one.
+    pub departures: Departures,
+    /// Counts attempts to sign in.
+    pub throttle: Throttle,
+    /// Hashes passwords.
+    pub passwords: Passwords,
     warm: AtomicBool,
     indexed: watch::Sender<u64>,
     awaited: watch::Sender<u64>,
@@ -87,6 +100,8 @@ pub struct Parts {
     pub launcher: Launcher,
     /// The OpenAPI document.
     pub openapi: serde_json::Value,
+    /// The identity providers.
+    pub providers: Vec<Provider>,
 }
 
 impl App {
@@ -94,7 +109,8 @@ impl App {
     pub fn new(config: Config, parts: Parts) -> Self {
         let (base, queries) = (config.base(), Pool::new(config.sparql));
         let dumps = Dumps::new(config.data_dir.join("dumps"));
-        let Parts { ledger, graph, index, projection, volumes, launcher, openapi } = parts;
+        let Parts { ledger, graph, index, projection, volumes, launcher, openapi, providers } = parts;
+        let origin = url::Url::parse(&base).map_or_else(|_| base.clone(), |url| url.origin().ascii_serialization());
         Self {
             catalog: Catalog::new(ledger.clone(), config.zone.id.clone()),
             homes: projection.homes(),
@@ -116,6 +132,11 @@ impl App {
             openapi,
             seen: crate::http::delegation::Seen::default(),
             door: crate::http::door::Door::default(),
+            origin,
+            providers,
+            departures: Departures::default(),
+            throttle: Throttle::default(),
+            passwords: Passwords::default(),
             warm: AtomicBool::new(false),
             indexed: watch::Sender::new(0),
             awaited: watch::Sender::new(0),

@@ -1,5 +1,6 @@
 //! The configuration: `alidade.toml`, overridden by `ALIDADE_*`.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +31,26 @@ pub const EXPLAINED: &[(&str, &str)] = &[
     ("sparql.rows, sparql.mebibytes", "how large an answer may be (100000, 32)"),
     ("sparql.memoryMiB", "memory that a query may use (512)"),
     ("sparql.budgetSeconds", "seconds of evaluation that each client may use a minute (60)"),
+    ("accounts.passwords", "whether local accounts sign in with a password (true)"),
+    ("accounts.signUp", "who makes local accounts: \"closed\" (administrators invite) or \"open\" (anybody) (closed)"),
+    ("oidc.NAME.issuer, .clientId", "an identity provider, and who we are there; several by several names"),
+    (
+        "oidc.NAME.clientSecret, .clientSecretFile",
+        "our secret there, or the file that holds it; a public client has none",
+    ),
+    ("oidc.NAME.title", "what the sign-in page calls it (NAME)"),
+    ("oidc.NAME.scopes[]", "what is asked for beside openid ([\"profile\"])"),
+    (
+        "oidc.NAME.groupsClaim, .authority",
+        "the claim with groups or AARC entitlements (groups), and the only authority believed",
+    ),
+    (
+        "oidc.NAME.administrators[], .moderators[]",
+        "groups that give a role; with one of them set, the provider decides roles",
+    ),
+    ("oidc.NAME.userInfo", "whether claims are also read from the userinfo endpoint (false)"),
+    ("oidc.NAME.admits", "whether somebody new gets an account (true)"),
+    ("oidc.NAME.allowHttp", "whether it may be reached without TLS: tests and trusted networks only (false)"),
     ("quota.sessions, quota.gpus", "launches and GPUs a user may have at once (2, 1)"),
     ("launches.lifetimeHours", "how long a lab lives unless it is renewed (12)"),
     ("launches.renewableDays", "how long it can live with renewals (7)"),
@@ -101,6 +122,10 @@ pub struct Config {
     pub trusted_proxies: Vec<Network>,
     /// This server's zone.
     pub zone: Zone,
+    /// Local accounts.
+    pub accounts: Accounts,
+    /// Identity providers by name.
+    pub oidc: BTreeMap<ProviderName, OidcConfig>,
     /// What users may use.
     pub quota: Quota,
     /// What queries may use.
@@ -151,6 +176,127 @@ pub struct Zone {
     pub id: ZoneId,
     /// Its name.
     pub name: String,
+}
+
+/// Local accounts.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
+pub struct Accounts {
+    /// Whether they sign in with a password.
+    pub passwords: bool,
+    /// Who makes them.
+    pub sign_up: SignUp,
+}
+
+impl Default for Accounts {
+    fn default() -> Self {
+        Self { passwords: true, sign_up: SignUp::Closed }
+    }
+}
+
+/// Who makes local accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SignUp {
+    /// Administrators, who invite.
+    Closed,
+    /// Anybody, for themselves.
+    Open,
+}
+
+/// The name of an identity provider in the configuration: a part of paths and of the names of its teams.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ProviderName(String);
+
+impl ProviderName {
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for ProviderName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let valid =
+            (1..=20).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        if valid {
+            Ok(Self(text))
+        } else {
+            Err(format!("`{text}` is no name of a provider: 1 to 20 lower-case letters and digits"))
+        }
+    }
+}
+
+/// A secret of the configuration, which no log shows.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Returns the secret itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(not shown)")
+    }
+}
+
+/// An identity provider.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct OidcConfig {
+    /// Its issuer, exactly as it writes itself.
+    pub issuer: String,
+    /// Who we are there.
+    pub client_id: String,
+    /// Our secret there; a public client has none.
+    pub client_secret: Option<Secret>,
+    /// The file that holds our secret.
+    pub client_secret_file: Option<PathBuf>,
+    /// What the sign-in page calls it.
+    pub title: Option<String>,
+    /// What is asked for beside `openid`.
+    #[serde(default = "profile")]
+    pub scopes: Vec<String>,
+    /// The claim with groups, or with entitlements after AARC-G069.
+    #[serde(default = "groups")]
+    pub groups_claim: String,
+    /// The only authority whose entitlements count.
+    pub authority: Option<String>,
+    /// Groups that make an administrator.
+    #[serde(default)]
+    pub administrators: Vec<String>,
+    /// Groups that make a moderator.
+    #[serde(default)]
+    pub moderators: Vec<String>,
+    /// Whether claims are read from the userinfo endpoint too.
+    #[serde(default)]
+    pub user_info: bool,
+    /// Whether somebody new gets an account.
+    #[serde(default = "yes")]
+    pub admits: bool,
+    /// Whether it may be reached without TLS.
+    #[serde(default)]
+    pub allow_http: bool,
+}
+
+fn profile() -> Vec<String> {
+    vec!["profile".to_owned()]
+}
+
+fn groups() -> String {
+    "groups".to_owned()
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// What one user may use at once.
@@ -216,6 +362,8 @@ impl Default for Config {
             admin_token: None,
             trusted_proxies: Vec::new(),
             zone: Zone { id: "go-esa".parse().expect("`go-esa` is a zone id"), name: "GO.ESA".to_owned() },
+            accounts: Accounts::default(),
+            oidc: BTreeMap::new(),
             quota: Quota::default(),
             sparql: Sparql::default(),
             peer: Vec::new(),
@@ -334,6 +482,9 @@ impl Config {
             let message = "`launches.lifetimeHours` and `launches.renewableDays` are at least 1".to_owned();
             return Err(ConfigError::Invalid { path: PathBuf::from("alidade.toml"), message });
         }
+        for (name, provider) in &mut self.oidc {
+            provider.check(name)?;
+        }
         let mut seen = std::collections::HashSet::new();
         for zone in &self.datazone {
             if !seen.insert(zone.id.to_string()) {
@@ -368,6 +519,32 @@ impl Config {
     }
 }
 
+impl OidcConfig {
+    fn check(&mut self, name: &ProviderName) -> Result<(), ConfigError> {
+        let invalid = |message: String| ConfigError::Invalid {
+            path: PathBuf::from("alidade.toml"),
+            message: format!("oidc.{}: {message}", name.as_str()),
+        };
+        let is_issuer = url::Url::parse(&self.issuer).is_ok_and(|url| {
+            (url.scheme() == "https" || (self.allow_http && url.scheme() == "http"))
+                && url.query().is_none()
+                && url.fragment().is_none()
+        });
+        if !is_issuer {
+            return Err(invalid(format!("the issuer `{}` is no https URL without query", self.issuer)));
+        }
+        if let Some(path) = &self.client_secret_file {
+            if self.client_secret.is_some() {
+                return Err(invalid("set clientSecret or clientSecretFile, not both".to_owned()));
+            }
+            let text = std::fs::read_to_string(path)
+                .map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
+            self.client_secret = Some(Secret(text.trim().to_owned()));
+        }
+        Ok(())
+    }
+}
+
 /// A database URL may hold a password; only its scheme is shown.
 fn scheme_of(url: &str) -> String {
     format!("{}…", url.split("://").next().unwrap_or_default())
@@ -397,6 +574,14 @@ mod tests {
         assert!(error("[zone]\nid = \"GO ESA\"\nname = \"x\"").contains("GO ESA"));
         assert!(error("baseUrl = \"ftp://x\"").contains("ftp://x"));
         assert!(error("listen = 8080").contains("listen"));
+        assert!(error("trustedProxies = [\"10.0.0.0/99\"]").contains("10.0.0.0/99"));
+        assert!(error("[accounts]\nsignUp = \"everybody\"").contains("everybody"));
+        let oidc = |issuer: &str, more: &str| format!("[oidc.esa]\nissuer = \"{issuer}\"\nclientId = \"a\"\n{more}");
+        assert!(error(&oidc("http://idp.example", "")).contains("oidc.esa: the issuer"));
+        assert!(error(&oidc("https://idp.example", "clientSecretFile = \"/no/such/file\"")).contains("/no/such/file"));
+        assert!(error(&oidc("https://idp.example", "").replace("esa", "E_S_A")).contains("E_S_A"));
+        let parsed = parse(&oidc("https://idp.example", "clientSecret = \"very secret\"")).unwrap();
+        assert!(!format!("{parsed:?}").contains("very secret"));
     }
 
     #[test]

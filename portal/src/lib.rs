@@ -24,6 +24,6 @@ pub use asset::{EXAMPLE_MANIFEST, STYLE, icon_path, style_path};
 pub use document::{Document, Layout, Place};
 pub use launchform::LaunchForm;
 pub use link::{local_path, record_path, search_path};
-pub use reference::reference;
+pub use reference::{reference, refusal};
 pub use routes::{fallback, router};
 pub use viewer::{Theme, Viewer};

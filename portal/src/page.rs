@@ -1,8 +1,11 @@
 //! The pages, each a pure function from what the API answered to a document.
 
 pub mod account;
+pub mod accounts;
 pub mod audit;
 pub mod datazones;
+pub mod device;
+pub mod groups;
 pub mod home;
 pub mod launch;
 pub mod launches;

@@ -2,9 +2,11 @@
 
 use axum::http::HeaderMap;
 use catalog_schemas::account::Role;
+use catalog_schemas::problem::Problem;
 use leptos::prelude::*;
 
 use crate::document::{Document, Layout, Place};
+use crate::page;
 use crate::routes::{THEME_COOKIE, cookies};
 use crate::viewer::{Theme, Viewer};
 
@@ -13,16 +15,26 @@ use crate::viewer::{Theme, Viewer};
 /// Nobody is asked who the viewer is: such a page is the same for all, and only the theme and the way to the account
 /// follow the cookies.
 pub fn reference(headers: &HeaderMap, path: &str, title: &str, html: &str) -> String {
+    let viewer = viewer(headers, path);
+    let main = view! { <div inner_html=html.to_owned()></div> };
+    Document::new(title, Place::Elsewhere, Layout::Reference, main).render(&viewer)
+}
+
+/// Returns the page of a problem that the server met outside the portal's own pages.
+pub fn refusal(headers: &HeaderMap, problem: Problem) -> String {
+    page::problem::problem(&problem).render(&viewer(headers, "/login"))
+}
+
+fn viewer(headers: &HeaderMap, path: &str) -> Viewer {
     let mut viewer = Viewer::anonymous(path);
     for (name, value) in cookies(headers) {
         if name == THEME_COOKIE {
             viewer.theme = Theme::from_word(value).unwrap_or_default();
-        } else {
+        } else if !name.ends_with("-way") {
             viewer.me.role = Role::User;
         }
     }
-    let main = view! { <div inner_html=html.to_owned()></div> };
-    Document::new(title, Place::Elsewhere, Layout::Reference, main).render(&viewer)
+    viewer
 }
 
 #[cfg(test)]

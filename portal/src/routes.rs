@@ -2,6 +2,7 @@
 
 mod account;
 mod find;
+mod people;
 mod protect;
 mod publish;
 mod run;
@@ -56,6 +57,18 @@ pub fn router(client: Client) -> Router {
         .route("/account", get(account::account))
         .route("/account/tokens", post(account::token_create))
         .route("/account/tokens/{id}/revoke", post(account::token_revoke))
+        .route("/signup", get(people::signup_form).post(people::signup))
+        .route("/password", get(people::password_form).post(people::password))
+        .route("/account/password", post(people::password_change))
+        .route("/account/sessions/end", post(people::sessions_end))
+        .route("/account/sessions/{id}/end", post(people::session_end))
+        .route("/groups", get(people::groups).post(people::group_create))
+        .route("/groups/{kind}/{name}/accept", post(people::group_accept))
+        .route("/groups/{kind}/{name}/members", post(people::group_invite))
+        .route("/groups/{kind}/{name}/members/{account}/remove", post(people::group_remove))
+        .route("/accounts", get(people::accounts).post(people::account_create))
+        .route("/accounts/{name}", post(people::account_change))
+        .route("/device", get(people::device).post(people::device_decide))
         .route("/audit", get(account::audit))
         .route("/sources", get(sources::sources))
         .route("/sources/{id}", get(sources::source))

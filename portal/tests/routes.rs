@@ -166,6 +166,24 @@ fn api() -> Router {
                 .post(|| async { (StatusCode::CREATED, Json(fixture::tokens("").tokens.remove(1))) }),
         )
         .route("/api/v1/tokens/{id}", delete(|| async { StatusCode::NO_CONTENT }))
+        .route("/api/v1/sign-in", get(|| async { Json(fixture::ways("")) }))
+        .route(
+            "/api/v1/me/sessions",
+            get(|| async { Json(json!({"sessions": fixture::sessions("")})) })
+                .delete(|| async { StatusCode::NO_CONTENT }),
+        )
+        .route("/api/v1/me/sessions/{id}", delete(|| async { StatusCode::NO_CONTENT }))
+        .route("/api/v1/groups", get(|| async { Json(json!({"groups": fixture::groups("")})) }))
+        .route("/api/v1/groups/{kind}/{name}/acceptance", post(|| async { StatusCode::NO_CONTENT }))
+        .route("/api/v1/accounts", get(|| async { Json(json!({"accounts": fixture::accounts("")})) }))
+        .route(
+            "/api/v1/accounts/{name}/password-link",
+            post(|| async { (StatusCode::CREATED, Json(fixture::password_link(""))) }),
+        )
+        .route(
+            "/api/v1/device/{code}",
+            get(|| async { Json(fixture::device("")) }).post(|| async { StatusCode::NO_CONTENT }),
+        )
         .route("/api/v1/audit", get(|| async { Json(fixture::audit("")) }))
 }
 
@@ -328,6 +346,18 @@ async fn no_form_of_another_site_gets_in() {
         "/logout",
         "/account/tokens",
         "/account/tokens/t1/revoke",
+        "/account/password",
+        "/account/sessions/end",
+        "/account/sessions/s1/end",
+        "/signup",
+        "/password",
+        "/groups",
+        "/groups/team/a/accept",
+        "/groups/team/a/members",
+        "/groups/team/a/members/b/remove",
+        "/accounts",
+        "/accounts/ann",
+        "/device",
         "/theme",
     ] {
         for (name, value) in [
@@ -470,6 +500,14 @@ async fn volumes_and_tokens_are_kept_by_forms() {
     assert!(made.body.contains("ald_0123456789"));
     assert_eq!(submit("/account/tokens", "name=laptop&days=soon").await.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(submit("/account/tokens/t1/revoke", "").await.location(), "/account#tokens");
+    assert_eq!(submit("/account/sessions/end", "").await.location(), "/login");
+    assert_eq!(submit("/account/sessions/s1/end", "").await.location(), "/account?done=session");
+    assert_eq!(submit("/groups/team/gaia-dpac/accept", "").await.location(), "/groups");
+    let linked = submit("/accounts/ann", "change=link").await;
+    assert_eq!(linked.status, StatusCode::CREATED);
+    assert!(linked.body.contains("password?ticket=0123"), "the link is shown once");
+    let allowed = submit("/device", "code=BCDF-GHJK&answer=allow").await;
+    assert!(allowed.body.contains("Connected"), "{}", allowed.body);
     assert!(look_as_user("/audit").await.body.contains("package.publish"));
 }
 

@@ -6,10 +6,12 @@
 
 pub mod account;
 pub mod datazone;
+pub mod group;
 pub mod harvest;
 pub mod id;
 pub mod launch;
 pub mod package;
+pub mod people;
 pub mod plan;
 pub mod problem;
 pub mod record;

@@ -51,6 +51,9 @@ async fn every_plain_question_is_answered() {
             ("{concept}", "gaia", "no-concept"),
             ("{tool}", "go-esa~esa.esdc.aladin", "no-tool"),
             ("{type}", "CWL", "WDL"),
+            ("{kind}", "namespace", "team"),
+            ("{name}", "esa.esdc", "no-group"),
+            ("{code}", "BCDF-GHJK", "no-code"),
         ];
         let (mut good, mut missing) = (path.clone(), path.clone());
         for (name, example, nothing) in examples {

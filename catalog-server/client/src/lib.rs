@@ -3,6 +3,7 @@
 //! It speaks over HTTP to a server, or in process to a router: the portal reads through the second way, so a page
 //! can show only what the API gives to the same viewer. It never retries, caches or interprets an answer.
 
+mod people;
 mod transport;
 
 use bytes::Bytes;
@@ -21,6 +22,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use people::DevicePoll;
 pub use transport::{InProcess, Transport};
 
 /// Characters that stand for themselves in a path segment (RFC 3986, section 2.3).
@@ -98,9 +100,13 @@ impl Client {
     /// Returns a client that acts for whoever sent these headers: cookie, credentials and request id are passed on.
     pub fn for_viewer(&self, headers: &HeaderMap) -> Self {
         let mut viewer = HeaderMap::new();
-        for name in
-            [header::COOKIE, header::AUTHORIZATION, header::ACCEPT_LANGUAGE, HeaderName::from_static("x-request-id")]
-        {
+        for name in [
+            header::COOKIE,
+            header::AUTHORIZATION,
+            header::ACCEPT_LANGUAGE,
+            header::USER_AGENT,
+            HeaderName::from_static("x-request-id"),
+        ] {
             for value in headers.get_all(&name) {
                 viewer.append(name.clone(), value.clone());
             }
@@ -279,11 +285,7 @@ impl Client {
 
     /// Exchanges a token for a session.
     pub async fn sign_in(&self, token: &str) -> Result<SignedIn, ClientError> {
-        let body = serde_json::json!({ "token": token });
-        let response = self.send_json(Method::POST, "/api/v1/sessions", &body, None).await?;
-        let set_cookie = response.headers().get(header::SET_COOKIE).cloned();
-        let set_cookie = set_cookie.ok_or_else(|| ClientError::Transport("the server gave no session".to_owned()))?;
-        Ok(SignedIn { set_cookie, me: decode(response)? })
+        self.begin(Method::POST, "/api/v1/sessions", &serde_json::json!({ "token": token })).await
     }
 
     /// Ends the viewer's session; the answer's `Set-Cookie` clears the cookie.

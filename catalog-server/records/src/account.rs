@@ -2,13 +2,15 @@
 
 use catalog_schemas::account::{Role, Scope};
 use catalog_schemas::id::{Identifier, Namespace};
+use catalog_schemas::people::AccountView;
 use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 
 use crate::error::Error;
+use crate::group;
 use crate::names::AccountName;
 use crate::open::Ledger;
-use crate::row::{Connection, column, parsed, time, word};
+use crate::row::{Connection, column, optional_time, parsed, time, word};
 use crate::writer::{Operation, Writing};
 
 /// Somebody who acts: an account and what its credential allows.
@@ -90,23 +92,6 @@ pub(crate) fn acting(role: Role, owns: bool) -> Role {
     if owns { role.max(Role::Developer) } else { role }
 }
 
-/// Says who decides about a namespace: the owner of its longest owned prefix, the namespace itself included.
-async fn owner(connection: &mut Connection, namespace: &str) -> Result<Option<AccountName>, Error> {
-    let mut prefix = Some(namespace);
-    // The parts are few, and asking from the longest on finds the answer at once in the usual case.
-    while let Some(name) = prefix {
-        let row = sqlx::query("SELECT owner FROM namespace WHERE name = $1")
-            .bind(name)
-            .fetch_optional(&mut *connection)
-            .await?;
-        if let Some(row) = row {
-            return parsed(&row, "owner").map(Some);
-        }
-        prefix = name.rsplit_once('.').map(|(before, _)| before);
-    }
-    Ok(None)
-}
-
 /// Refuses an actor that may not publish this record; gives a namespace that nobody owns to the first who publishes.
 pub(crate) async fn require_publisher(
     writing: &mut Writing,
@@ -119,30 +104,16 @@ pub(crate) async fn require_publisher(
     if !actor.allows_publishing(identifier) {
         return Err(refused("publish with this token"));
     }
-    let owner = match writing.owners.get(&namespace) {
-        Some(known) => known.clone(),
-        None => {
-            let found = owner(writing.look(), namespace.as_str()).await?;
-            writing.owners.insert(namespace.clone(), found.clone());
-            found
-        }
-    };
-    match owner {
-        Some(owner) if owner == actor.account => Ok(()),
+    if !writing.owners.contains_key(&namespace) {
+        let found = group::developers(writing.look(), namespace.as_str()).await?;
+        writing.owners.insert(namespace.clone(), found);
+    }
+    match writing.owners.get(&namespace).and_then(Option::as_ref) {
+        Some(developers) if developers.contains(&actor.account) => Ok(()),
         Some(_) if actor.role >= Role::Administrator => Ok(()),
         Some(_) => Err(refused("publish")),
         None if actor.role == Role::Anonymous => Err(refused("publish")),
-        None => {
-            sqlx::query("INSERT INTO namespace (name, owner, created) VALUES ($1, $2, $3)")
-                .bind(namespace.as_str())
-                .bind(actor.account.as_str())
-                .bind(writing.now)
-                .execute(writing.connection().await?)
-                .await?;
-            // Namespaces below it have a new owner too.
-            writing.owners.clear();
-            Ok(())
-        }
+        None => group::claim(writing, &namespace, &actor.account).await,
     }
 }
 
@@ -160,7 +131,9 @@ pub(crate) async fn require_curator(
     let namespace = identifier.namespace();
     if owners
         && actor.allows_publishing(identifier)
-        && owner(writing.look(), namespace.as_str()).await?.is_some_and(|owner| owner == actor.account)
+        && group::developers(writing.look(), namespace.as_str())
+            .await?
+            .is_some_and(|developers| developers.contains(&actor.account))
     {
         return Ok(());
     }
@@ -201,7 +174,7 @@ impl Operation for Ensure {
     }
 }
 
-async fn find(connection: &mut Connection, name: &AccountName) -> Result<Account, Error> {
+pub(crate) async fn find(connection: &mut Connection, name: &AccountName) -> Result<Account, Error> {
     let row =
         sqlx::query("SELECT * FROM account WHERE name = $1").bind(name.as_str()).fetch_optional(connection).await?;
     row.map_or_else(|| Err(Error::not_found("account", name.as_str())), |row| account(&row))
@@ -220,20 +193,44 @@ impl Operation for Change {
 
     async fn run(self, writing: &mut Writing) -> Result<Account, Error> {
         let mut account = find(writing.connection().await?, &self.name).await?;
+        if account.role == Role::Application {
+            return Err(Error::Forbidden("the platform's own account is not changed".to_owned()));
+        }
+        let before = account.clone();
         account.role = self.role.unwrap_or(account.role);
         account.suspended = self.suspended.unwrap_or(account.suspended);
+        let administers = |account: &Account| account.role == Role::Administrator && !account.suspended;
+        if administers(&before) && !administers(&account) {
+            let others: i64 = sqlx::query_scalar(
+                "SELECT COUNT(*) FROM account WHERE role = 'administrator' AND suspended = 0 AND name <> $1",
+            )
+            .bind(self.name.as_str())
+            .fetch_one(writing.connection().await?)
+            .await?;
+            if others == 0 {
+                return Err(Error::Conflict("the last administrator stays one: make another first".to_owned()));
+            }
+        }
         sqlx::query("UPDATE account SET role = $2, suspended = $3 WHERE name = $1")
             .bind(self.name.as_str())
             .bind(account.role.as_str())
             .bind(i64::from(account.suspended))
             .execute(writing.connection().await?)
             .await?;
+        // Another role or none at all means another session: what was seen of the old one is worth nothing.
+        if before.role != account.role || account.suspended {
+            sqlx::query("DELETE FROM session WHERE account = $1")
+                .bind(self.name.as_str())
+                .execute(writing.connection().await?)
+                .await?;
+        }
         let action = match self.suspended {
             Some(true) => "account.suspend",
             Some(false) => "account.resume",
             None => "account.role",
         };
-        writing.audit(self.by.as_str(), action, self.name.as_str(), (None, None), &self.request);
+        let roles = (Some(before.role.as_str()), Some(account.role.as_str()));
+        writing.audit(self.by.as_str(), action, self.name.as_str(), roles, &self.request);
         Ok(account)
     }
 }
@@ -283,27 +280,46 @@ impl Ledger {
         row.map(|row| account(&row)).transpose()
     }
 
-    /// Lists the namespaces that an account owns, by name.
+    /// Lists the accounts by name, without the platform's own, as an administrator sees them.
+    pub async fn account_views(&self) -> Result<Vec<AccountView>, Error> {
+        let rows = sqlx::query(
+            "SELECT a.*, EXISTS (SELECT 1 FROM password p WHERE p.account = a.name) AS has_password, \
+             (SELECT GROUP_CONCAT(i.issuer, ' ') FROM identity i WHERE i.account = a.name) AS issuers, \
+             (SELECT MAX(s.last_seen) FROM session s WHERE s.account = a.name) AS last_seen \
+             FROM account a WHERE a.role <> 'application' ORDER BY a.name",
+        )
+        .fetch_all(self.readers())
+        .await?;
+        let view = |row: &SqliteRow| -> Result<AccountView, Error> {
+            let Account { name, role, display_name, suspended, created } = account(row)?;
+            let issuers: Option<String> = column(row, "issuers")?;
+            Ok(AccountView {
+                name: name.to_string(),
+                display_name,
+                role,
+                suspended,
+                created: created.to_string(),
+                has_password: column::<i64>(row, "has_password")? != 0,
+                issuers: issuers.unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
+                last_seen: optional_time(row, "last_seen")?.map(|time| time.to_string()),
+            })
+        };
+        rows.iter().map(view).collect()
+    }
+
+    /// Lists the namespaces that an account develops in, by name.
     pub async fn namespaces(&self, name: &AccountName) -> Result<Vec<Namespace>, Error> {
-        let rows = sqlx::query("SELECT name FROM namespace WHERE owner = $1 ORDER BY name")
-            .bind(name.as_str())
-            .fetch_all(self.readers())
-            .await?;
+        let query = "SELECT name FROM member WHERE kind = 'namespace' AND account = $1 AND accepted = 1 ORDER BY name";
+        let rows = sqlx::query(query).bind(name.as_str()).fetch_all(self.readers()).await?;
         rows.iter().map(|row| parsed(row, "name")).collect()
     }
 
-    /// Says who decides about a namespace: the owner of its longest owned prefix, itself included. Owning `esa` is
-    /// nothing in `esa.esdc` when somebody else owns that.
-    pub async fn owner(&self, namespace: &Namespace) -> Result<Option<AccountName>, Error> {
-        owner(&mut *self.readers().acquire().await?, namespace.as_str()).await
-    }
-
-    /// Says whether an account may publish into a namespace: its own, one that nobody owns, or any for an administrator.
-    /// The answer is advice for a form; publishing asks again within its own transaction.
+    /// Says whether an account may publish into a namespace: one it develops in, one that nobody has, or any for an
+    /// administrator. The answer is advice for a form; publishing asks again within its own transaction.
     pub async fn can_publish(&self, name: &AccountName, namespace: &Namespace) -> Result<bool, Error> {
         let Some(account) = self.account(name).await? else { return Ok(false) };
-        let owner = owner(&mut *self.readers().acquire().await?, namespace.as_str()).await?;
-        let may = account.role >= Role::Administrator || owner.is_none_or(|owner| owner == *name);
+        let developers = group::developers(&mut *self.readers().acquire().await?, namespace.as_str()).await?;
+        let may = account.role >= Role::Administrator || developers.is_none_or(|known| known.contains(name));
         Ok(may && !account.suspended)
     }
 }

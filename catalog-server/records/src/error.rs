@@ -127,6 +127,12 @@ pub enum Error {
         /// The namespace.
         namespace: String,
     },
+    /// The account may not do this, for a reason of its own.
+    #[error("{0}")]
+    Forbidden(String),
+    /// What is there does not allow this.
+    #[error("{0}")]
+    Conflict(String),
     /// There is no such thing.
     #[error("there is no {what} `{name}`")]
     NotFound {

@@ -12,9 +12,12 @@ mod blob;
 mod browse;
 mod curate;
 mod delegation;
+mod device;
 mod error;
+mod group;
 mod harvest;
 mod idempotency;
+mod identity;
 mod import;
 mod launch;
 pub mod merge;
@@ -23,6 +26,7 @@ mod names;
 mod offer;
 mod open;
 mod order;
+mod password;
 mod publish;
 mod read;
 mod row;
@@ -38,12 +42,14 @@ pub use account::{Account, Actor, Credential};
 pub use audit::BrokenAt;
 pub use browse::{Address, Changed, Stretch};
 pub use curate::merge_patch;
+pub use device::{DEVICE_SECONDS, DeviceAnswer, DeviceCodes};
 pub use error::Error;
 pub use harvest::{
     Feeding, Finished, Joining, Known, Lease, Origin, RunOutcome, RunState, Staged, StoredSaying, StoredSayings,
     StoredSource, What,
 };
 pub use idempotency::{IdempotencyKey, StoredAnswer};
+pub use identity::Identity;
 pub use import::Imported;
 pub use launch::{LaunchCreated, LaunchFilter, LaunchUpdate, NewLaunch, StoredLaunch};
 pub use names::{AccountName, InvalidAccountName, State};

@@ -1,12 +1,14 @@
 //! Sessions of the portal.
 
 use catalog_schemas::account::{Role, Scope};
+use catalog_schemas::people::SessionView;
+use sqlx::sqlite::SqliteRow;
 
 use crate::account::{self, Actor, Credential};
 use crate::error::Error;
 use crate::names::AccountName;
 use crate::open::Ledger;
-use crate::row::{column, parsed, word};
+use crate::row::{column, parsed, time, word};
 use crate::secret;
 use crate::token::NOTED;
 use crate::writer::{Operation, Writing};
@@ -16,10 +18,14 @@ const HOUR: i64 = 3_600_000;
 const IDLE: i64 = 12 * HOUR;
 /// A session that is this old is over however much it is used.
 const LONGEST: i64 = 7 * 24 * HOUR;
+/// The most sessions of one account.
+const MOST: i64 = 50;
 
 struct Begin {
     hash: String,
     account: AccountName,
+    method: String,
+    agent: Option<String>,
     request: String,
 }
 
@@ -33,12 +39,27 @@ impl Operation for Begin {
             .bind(now - IDLE)
             .execute(writing.connection().await?)
             .await?;
-        sqlx::query("INSERT INTO session (hash, account, created, last_seen) VALUES ($1, $2, $3, $3)")
-            .bind(self.hash)
-            .bind(self.account.as_str())
-            .bind(now)
-            .execute(writing.connection().await?)
-            .await?;
+        // Whoever has very many sessions loses the oldest: a program that signs in again and again fills nothing.
+        sqlx::query(
+            "DELETE FROM session WHERE account = $1 AND hash NOT IN \
+             (SELECT hash FROM session WHERE account = $1 ORDER BY last_seen DESC LIMIT $2)",
+        )
+        .bind(self.account.as_str())
+        .bind(MOST - 1)
+        .execute(writing.connection().await?)
+        .await?;
+        let id: String = self.hash.chars().take(16).collect();
+        sqlx::query(
+            "INSERT INTO session (hash, account, created, last_seen, id, method, agent) VALUES ($1, $2, $3, $3, $4, $5, $6)",
+        )
+        .bind(self.hash)
+        .bind(self.account.as_str())
+        .bind(now)
+        .bind(id)
+        .bind(self.method)
+        .bind(self.agent)
+        .execute(writing.connection().await?)
+        .await?;
         writing.audit(self.account.as_str(), "session.begin", self.account.as_str(), (None, None), &self.request);
         Ok(())
     }
@@ -48,6 +69,29 @@ struct End {
     hash: Option<String>,
     account: Option<AccountName>,
     request: String,
+}
+
+struct EndOne {
+    id: String,
+    account: AccountName,
+    request: String,
+}
+
+impl Operation for EndOne {
+    type Answer = ();
+
+    async fn run(self, writing: &mut Writing) -> Result<(), Error> {
+        let ended = sqlx::query("DELETE FROM session WHERE id = $1 AND account = $2")
+            .bind(self.id.as_str())
+            .bind(self.account.as_str())
+            .execute(writing.connection().await?)
+            .await?;
+        if ended.rows_affected() == 0 {
+            return Err(Error::not_found("session", self.id));
+        }
+        writing.audit(self.account.as_str(), "session.end", self.account.as_str(), (None, None), &self.request);
+        Ok(())
+    }
 }
 
 impl Operation for End {
@@ -91,12 +135,48 @@ impl Operation for NoteSeen {
 }
 
 impl Ledger {
-    /// Begins a session and returns its secret, which is kept only as a hash.
-    pub async fn session_create(&self, account: &AccountName, request: &str) -> Result<String, Error> {
+    /// Begins a session and returns its secret, which is kept only as a hash; `method` says how, `agent` for whom.
+    pub async fn session_create(
+        &self,
+        account: &AccountName,
+        method: &str,
+        agent: Option<&str>,
+        request: &str,
+    ) -> Result<String, Error> {
         let secret = secret::random()?;
-        self.write(Begin { hash: secret::hash(&secret), account: account.clone(), request: request.to_owned() })
-            .await?;
+        let agent = agent.map(|agent| agent.chars().filter(|c| !c.is_control()).take(200).collect());
+        let (hash, method) = (secret::hash(&secret), method.to_owned());
+        self.write(Begin { hash, account: account.clone(), method, agent, request: request.to_owned() }).await?;
         Ok(secret)
+    }
+
+    /// Lists the sessions of an account that are not over, newest first; `current` is the secret of the one that asks.
+    pub async fn sessions(&self, account: &AccountName, current: Option<&str>) -> Result<Vec<SessionView>, Error> {
+        let (now, current) = (self.now(), current.map(secret::hash));
+        let rows = sqlx::query(
+            "SELECT * FROM session WHERE account = $1 AND created > $2 AND last_seen > $3 ORDER BY created DESC, id",
+        )
+        .bind(account.as_str())
+        .bind(now - LONGEST)
+        .bind(now - IDLE)
+        .fetch_all(self.readers())
+        .await?;
+        let view = |row: &SqliteRow| -> Result<SessionView, Error> {
+            Ok(SessionView {
+                id: column(row, "id")?,
+                agent: column(row, "agent")?,
+                method: column(row, "method")?,
+                created: time(row, "created")?.to_string(),
+                last_seen: time(row, "last_seen")?.to_string(),
+                current: current.is_some() && current == Some(column(row, "hash")?),
+            })
+        };
+        rows.iter().map(view).collect()
+    }
+
+    /// Ends one session of an account by its public id.
+    pub async fn session_end_id(&self, account: &AccountName, id: &str, request: &str) -> Result<(), Error> {
+        self.write(EndOne { id: id.to_owned(), account: account.clone(), request: request.to_owned() }).await
     }
 
     /// Says whose session a secret stands for; nobody's when it is unknown, over, or its account suspended.
@@ -104,7 +184,7 @@ impl Ledger {
         let (now, hash) = (self.now(), secret::hash(secret));
         let row = sqlx::query(
             "SELECT s.account, s.last_seen, a.role, \
-             EXISTS (SELECT 1 FROM namespace n WHERE n.owner = s.account) AS owns \
+             EXISTS (SELECT 1 FROM member n WHERE n.account = s.account AND n.kind = 'namespace' AND n.accepted = 1) AS owns \
              FROM session s JOIN account a ON a.name = s.account \
              WHERE s.hash = $1 AND s.created > $2 AND s.last_seen > $3 AND a.suspended = 0",
         )

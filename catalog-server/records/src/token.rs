@@ -19,13 +19,13 @@ const FROM_ENVIRONMENT: &str = "environment";
 /// The account of the administrator's token that the environment gives.
 const ADMINISTRATOR: &str = "admin";
 
-struct Create {
-    id: String,
-    hash: String,
-    account: AccountName,
-    asked: NewToken,
-    by: AccountName,
-    request: String,
+pub(crate) struct Create {
+    pub(crate) id: String,
+    pub(crate) hash: String,
+    pub(crate) account: AccountName,
+    pub(crate) asked: NewToken,
+    pub(crate) by: AccountName,
+    pub(crate) request: String,
 }
 
 impl Operation for Create {
@@ -189,7 +189,7 @@ impl Ledger {
         let now = self.now();
         let row = sqlx::query(
             "SELECT t.id, t.account, t.scopes, t.namespace, t.last_used, a.role, \
-             EXISTS (SELECT 1 FROM namespace n WHERE n.owner = t.account) AS owns \
+             EXISTS (SELECT 1 FROM member n WHERE n.account = t.account AND n.kind = 'namespace' AND n.accepted = 1) AS owns \
              FROM token t JOIN account a ON a.name = t.account \
              WHERE t.hash = $1 AND t.revoked IS NULL AND COALESCE(t.expires, $2 + 1) > $2 AND a.suspended = 0",
         )
@@ -238,11 +238,11 @@ impl Ledger {
     }
 }
 
-fn scopes_text(scopes: &[Scope]) -> String {
+pub(crate) fn scopes_text(scopes: &[Scope]) -> String {
     scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" ")
 }
 
-fn scopes(row: &SqliteRow) -> Result<Vec<Scope>, Error> {
+pub(crate) fn scopes(row: &SqliteRow) -> Result<Vec<Scope>, Error> {
     let text: String = column(row, "scopes")?;
     text.split(' ')
         .map(|word| {

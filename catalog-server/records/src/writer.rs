@@ -56,8 +56,8 @@ pub(crate) struct Writing {
     own: usize,
     /// Whether the current operation has a savepoint: it needs one only when it writes by itself.
     savepoint: bool,
-    /// Who decides about which namespace, as far as this group asked.
-    pub(crate) owners: HashMap<Namespace, Option<AccountName>>,
+    /// Who develops in which namespace, as far as this group asked; nobody's has no list.
+    pub(crate) owners: HashMap<Namespace, Option<Vec<AccountName>>>,
 }
 
 /// What is taken back when an operation is refused.

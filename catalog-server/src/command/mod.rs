@@ -2,6 +2,7 @@
 
 mod admin;
 mod harvest;
+mod login;
 mod package;
 mod remote;
 mod serve;
@@ -37,6 +38,10 @@ enum Command {
     Search(remote::Search),
     /// Run a source of a server and show what it brought, or would bring
     Harvest(harvest::Harvest),
+    /// Get a token for this machine: allow it in the portal, and the other commands use it
+    Login(login::Login),
+    /// Revoke and forget this machine's token
+    Logout(Remote),
     /// Make, list and revoke tokens on a server
     Token(remote::TokenArgs),
     /// Bring manifests, one a line, into the ledger of a server that is not running
@@ -59,6 +64,9 @@ enum Command {
     SparqlSuite(suite::Suite),
 }
 
+/// The server that is spoken to when none is named.
+const DEFAULT_SERVER: &str = "http://127.0.0.1:8080";
+
 /// Commands that work on this machine's data folder.
 #[derive(Debug, Args)]
 struct Local {
@@ -77,9 +85,9 @@ impl Local {
 #[derive(Debug, Args)]
 struct Remote {
     /// The server
-    #[arg(long, env = "ALIDADE_SERVER", default_value = "http://127.0.0.1:8080")]
+    #[arg(long, env = "ALIDADE_SERVER", default_value = DEFAULT_SERVER)]
     server: String,
-    /// A token; better given by the environment than on the command line, where others can see it
+    /// A token, instead of the one of `alidade login`; better given by the environment than on the command line, where others can see it
     #[arg(long, env = "ALIDADE_TOKEN", hide_env_values = true)]
     token: Option<String>,
 }
@@ -87,8 +95,13 @@ struct Remote {
 impl Remote {
     fn client(&self) -> anyhow::Result<catalog_client::Client> {
         let client = catalog_client::Client::http(&self.server)?;
-        Ok(match &self.token {
-            Some(token) => client.with_token(token)?,
+        let given = self.token.clone().filter(|token| !token.is_empty());
+        let token = match (given, login::Credentials::find()) {
+            (None, Some(kept)) => kept.token(&self.server)?,
+            (given, _) => given,
+        };
+        Ok(match token {
+            Some(token) => client.with_token(&token)?,
             None => client,
         })
     }
@@ -104,6 +117,8 @@ pub fn run() -> ExitCode {
         Command::Publish(publish) => publish.run(),
         Command::Search(search) => search.run(),
         Command::Harvest(harvest) => harvest.run(),
+        Command::Login(login) => login.run(),
+        Command::Logout(remote) => login::logout(&remote),
         Command::Token(token) => token.run(),
         Command::Import(import) => import.run(),
         Command::Verify(local) => admin::verify(&local),

@@ -18,6 +18,7 @@ use super::{Local, block_on, say};
 use crate::app::{App, Parts};
 use crate::config::Config;
 use crate::launcher::Launcher;
+use crate::oidc::Provider;
 use crate::view::Projection;
 use crate::view::volumes::VolumeShelf;
 use crate::{harvest, http, projector, sample};
@@ -91,15 +92,17 @@ async fn run(mut config: Config) -> anyhow::Result<()> {
     say(format_args!("Alidade is at {}", app.base));
     if let Some(token) = first_token {
         say(format_args!("first administrator token (shown once, sign in with it at {}/login): {token}", app.base));
+        let (name, by) = ("admin".parse()?, catalog_records::AccountName::application());
+        let (ticket, _) = app.ledger.password_link(&name, &by, "first run").await?;
+        say(format_args!("or choose a password for the account admin: {}/password?ticket={ticket}", app.base));
     }
+    let service = http::router(Arc::clone(&app))?.into_make_service_with_connect_info::<SocketAddr>();
     let (stop, stopped) = tokio::sync::watch::channel(false);
-    let server =
-        axum::serve(listener, http::router(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>())
-            .with_graceful_shutdown(async move {
-                asked_to_stop().await;
-                tracing::info!("stopping: requests under way are finished");
-                stop.send_replace(true);
-            });
+    let server = axum::serve(listener, service).with_graceful_shutdown(async move {
+        asked_to_stop().await;
+        tracing::info!("stopping: requests under way are finished");
+        stop.send_replace(true);
+    });
     let mut stopped = stopped;
     tokio::select! {
         served = server => served?,
@@ -132,7 +135,10 @@ async fn open(config: Config) -> anyhow::Result<(Arc<App>, Option<String>)> {
     let launcher = Launcher::open(&config, Some(&identity), ledger.clone(), volumes.clone())?;
     let graph =
         Store::open(&config.data_dir.join("graph"), &projection.stamp()).context("cannot open the RDF store")?;
-    let parts = Parts { ledger, graph, index, projection, volumes, launcher, openapi: http::openapi() };
+    let base = config.base();
+    let providers = config.oidc.iter().map(|(id, one)| Provider::new(id.as_str(), one, &base));
+    let providers = providers.collect::<Result<_, _>>().context("an identity provider cannot be used")?;
+    let parts = Parts { ledger, graph, index, projection, volumes, launcher, openapi: http::openapi()?, providers };
     Ok((Arc::new(App::new(config, parts)), first_token))
 }
 

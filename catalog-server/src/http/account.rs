@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use catalog_records::AccountName;
+use catalog_records::{AccountName, Credential};
 use catalog_schemas::account::{Audit, Me, NewToken, Role, Scope, Token, Tokens};
 use catalog_schemas::problem::{Finding, Problem};
 use http::{HeaderMap, StatusCode, header};
@@ -12,22 +12,47 @@ use serde::Deserialize;
 
 use crate::app::App;
 use crate::http::extract::{Json, Path, Query};
+use crate::http::people;
 use crate::http::problem::{Failure, request_id};
 use crate::http::viewer::{Permission, Viewer, session_cookie, session_of};
+use crate::throttle::Party;
 
-/// A token to sign in with.
+/// What one signs in with: an account's name and password, or a token.
 #[derive(Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SignIn {
-    /// The token's secret; it must have the scope `admin`, which is everything that its account may do.
-    token: String,
+#[serde(deny_unknown_fields, untagged)]
+pub enum SignIn {
+    /// A local account.
+    Password {
+        /// Its name.
+        account: String,
+        /// Its password.
+        password: String,
+    },
+    /// A token.
+    Token {
+        /// The token's secret; it must have the scope `admin`, which is everything that its account may do.
+        token: String,
+    },
 }
 
-/// Signs in: exchanges a token for a session cookie.
+/// Signs in: exchanges a password or a token for a session cookie.
 #[utoipa::path(post, path = "/api/v1/sessions", tag = "account", request_body = SignIn,
-    responses((status = 201, description = "Signed in", body = Me), (status = 401, description = "No such token", body = Problem)))]
-pub async fn sign_in(State(app): State<Arc<App>>, Json(sign_in): Json<SignIn>) -> Result<Response, Failure> {
-    let actor = app.ledger.token_check(sign_in.token.trim()).await?.ok_or_else(|| {
+    responses((status = 201, description = "Signed in", body = Me), (status = 401, description = "Not the password, or no such token", body = Problem),
+        (status = 403, description = "The token is for a program", body = Problem), (status = 429, description = "Too many attempts", body = Problem)))]
+pub async fn sign_in(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Json(sign_in): Json<SignIn>,
+) -> Result<Response, Failure> {
+    let token = match sign_in {
+        SignIn::Password { account, password } => {
+            let account = people::password_sign_in(&app, account.trim(), password).await?;
+            return people::begin(&app, &account, "password", &headers).await;
+        }
+        SignIn::Token { token } => token,
+    };
+    people::attempt(&app, &[Party::client()])?;
+    let actor = app.ledger.token_check(token.trim()).await?.ok_or_else(|| {
         Failure::new(
             StatusCode::UNAUTHORIZED,
             "unauthenticated",
@@ -38,11 +63,7 @@ pub async fn sign_in(State(app): State<Arc<App>>, Json(sign_in): Json<SignIn>) -
     if !actor.allows(Scope::Admin) {
         return Err(Failure::forbidden("this token is for a program; only one with the scope `admin` signs in"));
     }
-    // A new session at every sign-in: one that somebody else planted before is worth nothing (THREATS T25).
-    let secret = app.ledger.session_create(&actor.account, &request_id()).await?;
-    let me = me_of(&app, &actor.account, actor.role).await?;
-    let cookie = session_cookie(Some(&secret), app.config.is_secure())?;
-    Ok((StatusCode::CREATED, [(header::SET_COOKIE, cookie)], Json(me)).into_response())
+    people::begin(&app, &actor.account, "token", &headers).await
 }
 
 /// Signs out: ends the session of the cookie.
@@ -71,7 +92,7 @@ pub async fn me(State(app): State<Arc<App>>, viewer: Viewer) -> Result<Json<Me>,
     }
 }
 
-async fn me_of(app: &App, account: &AccountName, role: Role) -> Result<Me, Failure> {
+pub(super) async fn me_of(app: &App, account: &AccountName, role: Role) -> Result<Me, Failure> {
     let namespaces = app.ledger.namespaces(account).await?;
     let stored = app.ledger.account(account).await?;
     Ok(Me {
@@ -102,7 +123,7 @@ pub async fn token_create(
     viewer: Viewer,
     Json(asked): Json<NewToken>,
 ) -> Result<(StatusCode, Json<Token>), Failure> {
-    let actor = viewer.may(Permission::Account)?;
+    let actor = viewer.may(Permission::Manage)?;
     if !(1..=100).contains(&asked.name.chars().count()) {
         return Err(unprocessable("/name", "a token's name has 1 to 100 characters"));
     }
@@ -136,7 +157,7 @@ pub async fn token_create(
     Ok((StatusCode::CREATED, Json(token)))
 }
 
-/// Revokes a token, at once.
+/// Revokes a token, at once; the id `current` is the token that asks, which every token may do.
 #[utoipa::path(delete, path = "/api/v1/tokens/{id}", tag = "account", params(("id" = String, Path, description = "The token's id")),
     responses((status = 204, description = "Revoked"), (status = 404, description = "No such token", body = Problem)))]
 pub async fn token_revoke(
@@ -145,6 +166,13 @@ pub async fn token_revoke(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Failure> {
     let actor = viewer.may(Permission::Account)?;
+    let id = match &actor.credential {
+        Credential::Token(own) if id == "current" || id == *own => own.clone(),
+        _ => {
+            viewer.may(Permission::Manage)?;
+            id
+        }
+    };
     let all = viewer.may(Permission::Administer).is_ok();
     app.ledger.token_revoke(&id, (!all).then_some(&actor.account), &actor.account, &request_id()).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -1,17 +1,22 @@
 //! HTTP: which path leads where, and what every answer has in common.
 
 pub mod accept;
+pub mod access;
 pub mod account;
 pub mod changes;
 pub mod client_address;
 pub mod delegation;
+pub mod device;
 pub mod documents;
 pub mod door;
 pub mod extract;
+pub mod groups;
 pub mod lab;
 pub mod launches;
+pub mod oidc;
 pub mod operations;
 pub mod packages;
+pub mod people;
 pub mod problem;
 pub mod records;
 pub mod search;
@@ -24,12 +29,12 @@ pub mod vocabulary;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
+use axum::{Extension, Router};
 use catalog_client::Client;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -38,10 +43,10 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use utoipa::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::http::access::{Account, Administer, Anyone, Api, Launch, Manage, Moderate, Publish, Undeclared};
 use crate::http::client_address::CLIENT_ADDRESS;
 use crate::http::problem::{Failure, REQUEST_ID};
 
@@ -76,129 +81,164 @@ const REQUEST_ID_HEADER: HeaderName = HeaderName::from_static("x-request-id");
 )]
 struct Document;
 
-/// Returns the public API and its OpenAPI document.
-fn api() -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
-    let uploads = OpenApiRouter::new()
-        .routes(routes!(packages::publish, packages::download, packages::withdraw))
-        .routes(routes!(packages::validate))
-        .layer(DefaultBodyLimit::max(packages::MAX_UPLOAD));
-    OpenApiRouter::with_openapi(Document::openapi())
-        .routes(routes!(search::search))
-        .routes(routes!(search::suggest))
-        .routes(routes!(records::record))
+/// Returns the public API and its OpenAPI document. Every route says who may call it; `access.rs` says how.
+fn api() -> Result<(Router<Arc<App>>, utoipa::openapi::OpenApi), Undeclared> {
+    let uploads = Api::default()
+        .allow::<Publish>(routes!(packages::publish, packages::withdraw))
+        .allow::<Anyone>(routes!(packages::download))
+        .allow::<Anyone>(routes!(packages::validate))
+        .limit(packages::MAX_UPLOAD);
+    Api::new(Document::openapi())
+        .allow::<Anyone>(routes!(search::search))
+        .allow::<Anyone>(routes!(search::suggest))
+        .allow::<Anyone>(routes!(records::record))
         .merge(linked_data())
-        .routes(routes!(changes::provenance))
-        .routes(routes!(changes::changes))
-        .routes(routes!(sources::sources, sources::define))
-        .routes(routes!(sources::source, sources::retire))
-        .routes(routes!(sources::runs, sources::run))
-        .routes(routes!(sources::report))
-        .routes(routes!(sources::approve))
-        .routes(routes!(sources::decide))
-        .routes(routes!(sparql::get, sparql::post))
-        .routes(routes!(sparql::graph))
-        .routes(routes!(packages::workflow))
-        .routes(routes!(launches::datazones))
-        .routes(routes!(launches::datazone))
-        .routes(routes!(launches::plan))
-        .routes(routes!(launches::launches, launches::launch))
-        .routes(routes!(launches::launch_get, launches::stop))
-        .routes(routes!(launches::renew))
-        .routes(routes!(launches::events))
-        .routes(routes!(launches::logs))
-        .routes(routes!(launches::volumes))
-        .routes(routes!(launches::my_volume_add, launches::my_volume_remove))
-        .routes(routes!(account::sign_in, account::sign_out))
-        .routes(routes!(account::me))
-        .routes(routes!(account::tokens, account::token_create))
-        .routes(routes!(account::token_revoke))
-        .routes(routes!(account::audit))
-        .routes(routes!(operations::livez))
-        .routes(routes!(operations::readyz))
-        .routes(routes!(operations::metrics))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .allow::<Anyone>(routes!(changes::provenance))
+        .allow::<Anyone>(routes!(changes::changes))
+        .allow::<Moderate>(routes!(sources::sources))
+        .allow::<Administer>(routes!(sources::define))
+        .allow::<Moderate>(routes!(sources::source))
+        .allow::<Administer>(routes!(sources::retire))
+        .allow::<Moderate>(routes!(sources::runs, sources::run))
+        .allow::<Moderate>(routes!(sources::report))
+        .allow::<Moderate>(routes!(sources::approve))
+        .allow::<Moderate>(routes!(sources::decide))
+        .allow::<Anyone>(routes!(sparql::get, sparql::post))
+        .allow::<Anyone>(routes!(sparql::graph))
+        .allow::<Anyone>(routes!(packages::workflow))
+        .allow::<Anyone>(routes!(launches::datazones))
+        .allow::<Anyone>(routes!(launches::datazone))
+        .allow::<Anyone>(routes!(launches::plan))
+        .allow::<Launch>(routes!(launches::launches, launches::launch))
+        .allow::<Launch>(routes!(launches::launch_get, launches::stop))
+        .allow::<Launch>(routes!(launches::renew))
+        .allow::<Launch>(routes!(launches::events))
+        .allow::<Launch>(routes!(launches::logs))
+        .allow::<Anyone>(routes!(launches::volumes))
+        .allow::<Launch>(routes!(launches::my_volume_add, launches::my_volume_remove))
+        .allow::<Anyone>(routes!(account::sign_in, account::sign_out))
+        .allow::<Anyone>(routes!(account::me))
+        .allow::<Account>(routes!(account::tokens))
+        .allow::<Manage>(routes!(account::token_create))
+        .allow::<Account>(routes!(account::token_revoke))
+        .allow::<Moderate>(routes!(account::audit))
+        .allow::<Anyone>(routes!(people::ways))
+        .allow::<Anyone>(routes!(people::sign_up))
+        .allow::<Anyone>(routes!(people::password_choose))
+        .allow::<Manage>(routes!(people::password_change))
+        .allow::<Account>(routes!(people::sessions))
+        .allow::<Manage>(routes!(people::sessions_end))
+        .allow::<Manage>(routes!(people::session_end))
+        .allow::<Administer>(routes!(people::accounts, people::account_create))
+        .allow::<Administer>(routes!(people::account_change))
+        .allow::<Administer>(routes!(people::account_link))
+        .allow::<Account>(routes!(groups::groups))
+        .allow::<Manage>(routes!(groups::group_create))
+        .allow::<Account>(routes!(groups::group))
+        .allow::<Manage>(routes!(groups::member_invite, groups::member_remove))
+        .allow::<Manage>(routes!(groups::member_accept))
+        .allow::<Anyone>(routes!(device::begin))
+        .allow::<Anyone>(routes!(device::token))
+        .allow::<Account>(routes!(device::show))
+        .allow::<Manage>(routes!(device::decide))
+        .allow::<Anyone>(routes!(operations::livez))
+        .allow::<Anyone>(routes!(operations::readyz))
+        .allow::<Anyone>(routes!(operations::metrics))
+        .limit(MAX_BODY)
         .merge(uploads)
-        .split_for_parts()
+        .finish()
 }
 
-/// Returns what other communities read: identifiers, the catalogue, feeds, dumps, harvesting, the vocabulary.
-fn linked_data() -> OpenApiRouter<Arc<App>> {
-    use documents::{catalogue, discovery, dumps, fdp, feeds, identifiers, oai, trs};
-    OpenApiRouter::new()
-        .routes(routes!(identifiers::identifier))
-        .routes(routes!(identifiers::version))
-        .routes(routes!(catalogue::catalogue))
-        .routes(routes!(fdp::root))
-        .routes(routes!(fdp::catalogue))
-        .routes(routes!(feeds::stream))
-        .routes(routes!(feeds::atom))
-        .routes(routes!(dumps::all))
-        .routes(routes!(dumps::of_source))
-        .routes(routes!(dumps::statistics))
-        .routes(routes!(oai::get, oai::post))
-        .routes(routes!(vocabulary::ontology))
-        .routes(routes!(vocabulary::scheme))
-        .routes(routes!(vocabulary::concept))
-        .routes(routes!(vocabulary::context))
-        .routes(routes!(discovery::availability))
-        .routes(routes!(discovery::capabilities))
-        .routes(routes!(trs::service_info))
-        .routes(routes!(trs::classes))
-        .routes(routes!(trs::tools))
-        .routes(routes!(trs::tool))
-        .routes(routes!(trs::versions))
-        .routes(routes!(trs::version))
-        .routes(routes!(trs::descriptor))
-        .routes(routes!(trs::files))
-        .routes(routes!(trs::tests))
-        .routes(routes!(trs::container_file))
-}
-
-/// Returns the OpenAPI document.
-pub fn openapi() -> serde_json::Value {
-    let mut document = api().1;
-    document.info.version = env!("CARGO_PKG_VERSION").to_owned();
-    serde_json::to_value(document).unwrap_or_default()
-}
-
-/// Returns everything that the server answers.
-pub fn router(app: Arc<App>) -> Router {
-    let (api, _) = api();
-    let api = api.with_state(Arc::clone(&app));
-    let portal = client_of(api.clone());
-    let inside = Router::new()
-        .route("/openapi.json", get(openapi_document))
-        .route("/api/docs", get(operations::docs))
-        .route("/schemas/{file}", get(vocabulary::schema))
-        .route("/sitemap.xml", get(documents::discovery::sitemap_index))
-        .route("/sitemap/{file}", get(documents::discovery::sitemap))
-        .route("/robots.txt", get(documents::discovery::robots))
-        .route("/opensearch.xml", get(documents::discovery::open_search))
-        .route(
+/// Returns what is served beside the API: its documents, and the labs.
+fn beside() -> Api {
+    Api::default()
+        .page::<Anyone>("/openapi.json", get(openapi_document))
+        .page::<Anyone>("/api/docs", get(operations::docs))
+        .page::<Anyone>("/schemas/{file}", get(vocabulary::schema))
+        .page::<Anyone>("/sitemap.xml", get(documents::discovery::sitemap_index))
+        .page::<Anyone>("/sitemap/{file}", get(documents::discovery::sitemap))
+        .page::<Anyone>("/robots.txt", get(documents::discovery::robots))
+        .page::<Anyone>("/opensearch.xml", get(documents::discovery::open_search))
+        .page::<Anyone>(
             "/ga4gh/trs/v2/tools/{tool}/versions/{version}/{type}/descriptor/{*path}",
             get(documents::trs::descriptor_at),
         )
-        .route("/api/v1/delegations/plans", post(delegation::plan))
-        .route("/api/v1/delegations/launches", get(delegation::list))
-        .route(
+        // Other zones sign their requests, which the handlers check; they are no viewers.
+        .page::<Anyone>("/api/v1/delegations/plans", post(delegation::plan))
+        .page::<Anyone>("/api/v1/delegations/launches", get(delegation::list))
+        .page::<Anyone>(
             "/api/v1/delegations/launches/{id}",
             get(delegation::look).put(delegation::launch).delete(delegation::stop),
         )
-        .route("/api/v1/delegations/launches/{id}/logs", get(delegation::logs))
-        .route("/api/v1/delegations/lab/{id}/", any(delegation::lab_root))
-        .route("/api/v1/delegations/lab/{id}/{*path}", any(delegation::lab))
-        .route("/lab/{launch}", get(lab::root))
-        .route("/lab/{launch}/", any(lab::pass_root))
-        .route("/lab/{launch}/{*path}", any(lab::pass))
-        .with_state(Arc::clone(&app));
+        .page::<Anyone>("/api/v1/delegations/launches/{id}/logs", get(delegation::logs))
+        .page::<Anyone>("/api/v1/delegations/lab/{id}/", any(delegation::lab_root))
+        .page::<Anyone>("/api/v1/delegations/lab/{id}/{*path}", any(delegation::lab))
+        .page::<Anyone>("/login/oidc/{provider}", get(oidc::depart))
+        .page::<Anyone>("/login/oidc/{provider}/callback", get(oidc::arrive))
+        // A person who is not signed in is led to the sign-in page, which the handlers do; they ask for the rest too.
+        .page::<Anyone>("/lab/{launch}", get(lab::root))
+        .page::<Anyone>("/lab/{launch}/", any(lab::pass_root))
+        .page::<Anyone>("/lab/{launch}/{*path}", any(lab::pass))
+}
+
+/// Returns what other communities read: identifiers, the catalogue, feeds, dumps, harvesting, the vocabulary.
+fn linked_data() -> Api {
+    use documents::{catalogue, discovery, dumps, fdp, feeds, identifiers, oai, trs};
+    Api::default()
+        .allow::<Anyone>(routes!(identifiers::identifier))
+        .allow::<Anyone>(routes!(identifiers::version))
+        .allow::<Anyone>(routes!(catalogue::catalogue))
+        .allow::<Anyone>(routes!(fdp::root))
+        .allow::<Anyone>(routes!(fdp::catalogue))
+        .allow::<Anyone>(routes!(feeds::stream))
+        .allow::<Anyone>(routes!(feeds::atom))
+        .allow::<Anyone>(routes!(dumps::all))
+        .allow::<Anyone>(routes!(dumps::of_source))
+        .allow::<Anyone>(routes!(dumps::statistics))
+        .allow::<Anyone>(routes!(oai::get, oai::post))
+        .allow::<Anyone>(routes!(vocabulary::ontology))
+        .allow::<Anyone>(routes!(vocabulary::scheme))
+        .allow::<Anyone>(routes!(vocabulary::concept))
+        .allow::<Anyone>(routes!(vocabulary::context))
+        .allow::<Anyone>(routes!(discovery::availability))
+        .allow::<Anyone>(routes!(discovery::capabilities))
+        .allow::<Anyone>(routes!(trs::service_info))
+        .allow::<Anyone>(routes!(trs::classes))
+        .allow::<Anyone>(routes!(trs::tools))
+        .allow::<Anyone>(routes!(trs::tool))
+        .allow::<Anyone>(routes!(trs::versions))
+        .allow::<Anyone>(routes!(trs::version))
+        .allow::<Anyone>(routes!(trs::descriptor))
+        .allow::<Anyone>(routes!(trs::files))
+        .allow::<Anyone>(routes!(trs::tests))
+        .allow::<Anyone>(routes!(trs::container_file))
+}
+
+/// Returns the OpenAPI document.
+pub fn openapi() -> Result<serde_json::Value, Undeclared> {
+    let mut document = api()?.1;
+    document.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    Ok(serde_json::to_value(document).unwrap_or_default())
+}
+
+/// Returns everything that the server answers; refuses to when a route declares no permission.
+pub fn router(app: Arc<App>) -> Result<Router, Undeclared> {
+    // The guards of the routes find the application in the request.
+    let shared = Arc::clone(&app);
+    let serving =
+        |router: Router<Arc<App>>| router.layer(Extension(Arc::clone(&shared))).with_state(Arc::clone(&shared));
+    let api = serving(api()?.0);
+    let portal = client_of(api.clone());
+    let inside = serving(beside().finish()?.0);
     // Streams of events must not be held back, labs compress for themselves, packages are compressed already.
     let compressed = SizeAbove::new(512)
         .and(NotForContentType::const_new("text/event-stream"))
         .and(NotForContentType::const_new("application/gzip"))
         .and(NotForContentType::const_new("application/zip"))
         .and(NotForContentType::IMAGES);
-    api.merge(catalog_portal::router(portal.clone()).layer(CompressionLayer::new().compress_when(compressed)))
-        .merge(inside)
+    let pages = catalog_portal::router(portal.clone()).layer(CompressionLayer::new().compress_when(compressed));
+    let everything = api.merge(pages).merge(inside);
+    let everything = everything
         .fallback(move |request| nothing(catalog_portal::fallback(portal.clone()), request))
         .layer(middleware::from_fn(documents::fdp::front_door))
         .layer(middleware::from_fn_with_state(Arc::clone(&app), viewer::same_origin))
@@ -207,7 +247,8 @@ pub fn router(app: Arc<App>) -> Router {
             Failure::internal("a handler panicked").into_response()
         }))
         .layer(middleware::from_fn(unread::close))
-        .layer(middleware::from_fn_with_state(app, common))
+        .layer(middleware::from_fn_with_state(app, common));
+    Ok(everything)
 }
 
 /// Answers what has no route: a problem for programs, a page for people.
@@ -264,7 +305,13 @@ async fn common(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
     if let Some(answer) = preflight(&method, &path, &request) {
         return answer;
     }
+    let in_query = !path.starts_with("/lab/") && request.uri().query().is_some_and(holds_credential);
     let answer = async move {
+        if in_query {
+            // It is in somebody's log and history by now.
+            let detail = "a token is sent in the header `Authorization` only; revoke this one, as addresses are logged";
+            return Failure::bad_request("token.in_query", detail).into_response();
+        }
         let answered = tokio::time::timeout(PATIENCE, next.run(request)).await;
         let response = answered.unwrap_or_else(|_| {
             Failure::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the request took too long", "try again")
@@ -294,6 +341,11 @@ async fn common(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
         headers.entry(header::ACCESS_CONTROL_ALLOW_ORIGIN).or_insert(HeaderValue::from_static("*"));
     }
     response
+}
+
+/// Says whether a query string holds a token: under OAuth's name, or any value that looks like one of ours.
+fn holds_credential(query: &str) -> bool {
+    form_urlencoded::parse(query.as_bytes()).any(|(name, value)| name == "access_token" || value.starts_with("ald_"))
 }
 
 /// Says in words what the router says with a bare status; the router itself adds `Allow` to what it is given back.

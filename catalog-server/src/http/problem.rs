@@ -143,8 +143,8 @@ impl From<catalog_records::Error> for Failure {
         let text = error.to_string();
         match error {
             E::NotFound { what, name } => Self::not_found(what, &name),
-            E::NotAllowed { .. } => Self::forbidden(text),
-            E::KindChanged { .. } | E::Transition { .. } | E::LaunchState { .. } => {
+            E::NotAllowed { .. } | E::Forbidden(_) => Self::forbidden(text),
+            E::KindChanged { .. } | E::Conflict(_) | E::Transition { .. } | E::LaunchState { .. } => {
                 Self::new(StatusCode::CONFLICT, "conflict", "this does not fit what is there", text)
             }
             E::LeaseLost { .. } => Self::new(StatusCode::CONFLICT, "lease_lost", "somebody else does this", text),

@@ -122,6 +122,6 @@ async fn reader(app: &App, viewer: &Viewer, identifier: &Identifier) -> Result<R
         return Ok(Reader::Trusted);
     }
     let Ok(actor) = viewer.may(Permission::Publish(identifier)) else { return Ok(Reader::Public) };
-    let owner = app.ledger.owner(&identifier.namespace()).await?;
-    Ok(if owner.as_ref() == Some(&actor.account) { Reader::Trusted } else { Reader::Public })
+    let develops = app.ledger.develops(&actor.account, &identifier.namespace()).await?;
+    Ok(if develops { Reader::Trusted } else { Reader::Public })
 }

@@ -18,8 +18,12 @@ use crate::http::problem::Failure;
 /// What a request asks to be allowed.
 #[derive(Debug, Clone, Copy)]
 pub enum Permission<'a> {
-    /// To know who one is, and to keep what is one's own.
+    /// To read what is one's own.
     Account,
+    /// To change what is one's own: tokens, sessions, groups, the password.
+    Manage,
+    /// To publish at all.
+    PublishSomewhere,
     /// To publish or withdraw a record.
     Publish(&'a Identifier),
     /// To launch and stop.
@@ -47,12 +51,13 @@ impl Viewer {
         let actor = self.actor.as_ref().ok_or_else(Failure::unauthenticated)?;
         let (role, scope) = match permission {
             Permission::Account => (Role::User, Scope::Read),
+            Permission::Manage => (Role::User, Scope::Admin),
             Permission::Launch => (Role::User, Scope::Launch),
             // Whose namespace it is, the ledger decides in the transaction that publishes.
             Permission::Publish(identifier) if !actor.allows_publishing(identifier) => {
                 return Err(Failure::forbidden(format!("this token may not publish `{identifier}`")));
             }
-            Permission::Publish(_) => (Role::User, Scope::Publish),
+            Permission::Publish(_) | Permission::PublishSomewhere => (Role::User, Scope::Publish),
             Permission::Moderate => (Role::Moderator, Scope::Moderate),
             Permission::Administer => (Role::Administrator, Scope::Admin),
         };
@@ -92,11 +97,10 @@ impl Viewer {
     }
 }
 
-impl FromRequestParts<Arc<App>> for Viewer {
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Failure> {
-        if let Some(value) = parts.headers.get(header::AUTHORIZATION).filter(|_| !is_signed(&parts.headers)) {
+impl Viewer {
+    /// Finds out who sent these headers; a credential that does not hold is an error.
+    pub async fn of(headers: &HeaderMap, app: &App) -> Result<Self, Failure> {
+        if let Some(value) = headers.get(header::AUTHORIZATION).filter(|_| !is_signed(headers)) {
             let secret = value.to_str().ok().and_then(|text| text.split_once(' '));
             let Some((_, secret)) = secret.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
                 return Err(Failure::unauthenticated());
@@ -105,11 +109,23 @@ impl FromRequestParts<Arc<App>> for Viewer {
             // A token that is sent and does not hold is an error, not an anonymous request.
             return actor.map(|actor| Self { actor: Some(actor) }).ok_or_else(Failure::unauthenticated);
         }
-        let actor = match session_of(&parts.headers, app.config.is_secure()) {
+        let actor = match session_of(headers, app.config.is_secure()) {
             Some(secret) => app.ledger.session_check(&secret).await?,
             None => None,
         };
         Ok(Self { actor })
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Viewer {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Failure> {
+        // The route's guard has asked already, where it had to.
+        match parts.extensions.get::<Self>() {
+            Some(known) => Ok(known.clone()),
+            None => Self::of(&parts.headers, app).await,
+        }
     }
 }
 
@@ -120,7 +136,11 @@ pub fn cookie_name(secure: bool) -> &'static str {
 
 /// Finds the session's secret among the cookies.
 pub fn session_of(headers: &HeaderMap, secure: bool) -> Option<String> {
-    let name = cookie_name(secure);
+    cookie_of(headers, cookie_name(secure)).filter(|secret| !secret.is_empty())
+}
+
+/// Finds a cookie's value.
+pub fn cookie_of(headers: &HeaderMap, name: &str) -> Option<String> {
     headers
         .get_all(header::COOKIE)
         .iter()
@@ -128,7 +148,7 @@ pub fn session_of(headers: &HeaderMap, secure: bool) -> Option<String> {
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
         .find(|(cookie, _)| *cookie == name)
-        .map(|(_, secret)| secret.to_owned())
+        .map(|(_, value)| value.to_owned())
 }
 
 /// Makes the cookie that carries a session, or that ends it when there is none.
@@ -160,8 +180,10 @@ pub async fn same_origin(State(app): State<Arc<App>>, request: Request, next: Ne
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let host = text("host").unwrap_or_default();
     let is_ours = |origin: &str| {
-        origin == app.base
-            || origin.split_once("://").is_some_and(|(_, authority)| authority == host && !host.is_empty())
+        // Over TLS only the very origin counts: a page that somebody put into http:// of the same name is not ours.
+        origin == app.origin
+            || (!app.config.is_secure()
+                && origin.split_once("://").is_some_and(|(_, authority)| authority == host && !host.is_empty()))
     };
     let allowed = match (text("sec-fetch-site"), text("origin")) {
         (Some(site), origin) => matches!(site, "same-origin" | "none") && origin.is_none_or(is_ours),

@@ -1,10 +1,12 @@
 //! The account: who one is, and one's tokens.
 
 use catalog_schemas::account::{Role, Scope, Token};
+use catalog_schemas::people::SessionView;
 use leptos::prelude::*;
 
 use crate::document::{Document, Layout, Place};
 use crate::link::segment;
+use crate::page::signin::new_password;
 use crate::part::notice::{Tone, notice};
 use crate::viewer::Viewer;
 use crate::words;
@@ -17,8 +19,20 @@ const SCOPES: [(Scope, &str); 5] = [
     (Scope::Admin, "everything you may do"),
 ];
 
-/// Returns the page; `made` is a token with its secret, shown this once.
-pub fn account(viewer: &Viewer, tokens: &[Token], made: Option<&Token>, refused: Option<&str>) -> Document {
+/// What the page tells of what was just done.
+#[derive(Debug, Default)]
+pub struct Told<'a> {
+    /// A token with its secret, shown this once.
+    pub made: Option<&'a Token>,
+    /// Why something was not done.
+    pub refused: Option<&'a str>,
+    /// What was done.
+    pub done: Option<&'a str>,
+}
+
+/// Returns the page.
+pub fn account(viewer: &Viewer, tokens: &[Token], sessions: &[SessionView], told: &Told<'_>) -> Document {
+    let Told { made, refused, done } = told;
     let me = &viewer.me;
     let namespaces = if me.namespaces.is_empty() { "none".to_owned() } else { me.namespaces.join(", ") };
     let made = made.and_then(|token| token.secret.clone()).map(|secret| {
@@ -31,8 +45,10 @@ pub fn account(viewer: &Viewer, tokens: &[Token], made: Option<&Token>, refused:
         )
     });
     let refused = refused.map(|message| notice(Tone::Bad, view! { <p>{message.to_owned()}</p> }));
-    let audit = (me.role >= Role::Moderator)
-        .then(|| view! { <p><a href="/sources">"Harvest sources"</a>" · "<a href="/audit">"Audit trail"</a></p> });
+    let done = done.map(|message| notice(Tone::Good, view! { <p>{message.to_owned()}</p> }));
+    let audit = (me.role >= Role::Moderator).then(|| view! { <a class="button" href="/sources">"Harvest sources"</a><a class="button" href="/audit">"Audit trail"</a> });
+    let accounts =
+        (me.role >= Role::Administrator).then(|| view! { <a class="button" href="/accounts">"Accounts"</a> });
     let main = view! {
         <h1>{viewer.name()}</h1>
         <dl class="terms">
@@ -41,17 +57,64 @@ pub fn account(viewer: &Viewer, tokens: &[Token], made: Option<&Token>, refused:
             <dt>"Namespaces"</dt><dd>{namespaces}</dd>
             <dt>"Running datalabs"</dt><dd>{format!("{} of {} allowed", me.running, me.allowed_running)}</dd>
         </dl>
-        {audit}
-        <form method="post" action="/logout"><button>"Sign out"</button></form>
+        {done}{refused}
+        <div class="actions">
+            <a class="button" href="/groups">"Namespaces and teams"</a>{audit}{accounts}
+            <form method="post" action="/logout"><button>"Sign out"</button></form>
+        </div>
         <h2 id="tokens">"Tokens"</h2>
         <p class="quiet">"A token acts for you outside the browser. Give each what it needs and no more."</p>
-        {made}{refused}
+        {made}
         {list(tokens)}
         {create(me.role)}
+        <h2 id="sessions">"Sessions"</h2>
+        {session_list(sessions)}
+        <form method="post" action="/account/sessions/end"><button>"Sign out everywhere"</button></form>
+        <h2 id="password">"Password"</h2>
+        <form class="form sheet" method="post" action="/account/password">
+            <label hidden=true>"Account"<input name="account" value=me.account.clone().unwrap_or_default() autocomplete="username" readonly=true/></label>
+            <label>"Password so far "<span class="quiet small">"if you have one"</span><input type="password" name="current" autocomplete="current-password" maxlength="200"/></label>
+            {new_password()}
+            <div class="actions"><button>"Change the password"</button></div>
+            <p class="small quiet">"Your other sessions end."</p>
+        </form>
     };
     let mut document = Document::new("Account", Place::Elsewhere, Layout::Narrow, main);
     document.unlisted = true;
     document
+}
+
+fn session_list(sessions: &[SessionView]) -> AnyView {
+    let rows: Vec<_> = sessions
+        .iter()
+        .map(|session| {
+            let end = format!("/account/sessions/{}/end", segment(&session.id));
+            let agent = session.agent.as_deref().map_or_else(|| "unknown".to_owned(), |agent| words::clip(agent, 60));
+            let name = format!("End the session of {agent}");
+            let action = if session.current {
+                view! { <span class="small quiet">"this one"</span> }.into_any()
+            } else {
+                view! { <form method="post" action=end><button class="small" aria-label=name>"End"</button></form> }
+                    .into_any()
+            };
+            view! {
+                <tr>
+                    <th scope="row" class="small">{agent.clone()}</th>
+                    <td>{session.method.clone()}</td>
+                    <td>{words::minute(&session.created)}</td>
+                    <td>{words::minute(&session.last_seen)}</td>
+                    <td>{action}</td>
+                </tr>
+            }
+        })
+        .collect();
+    view! {
+        <div class="table" role="region" tabindex="0" aria-label="Sessions"><table>
+            <thead><tr><th scope="col">"Browser"</th><th scope="col">"By"</th><th scope="col">"Began"</th><th scope="col">"Last seen"</th><th scope="col"><span class="unseen">"End"</span></th></tr></thead>
+            <tbody>{rows}</tbody>
+        </table></div>
+    }
+    .into_any()
 }
 
 fn list(tokens: &[Token]) -> AnyView {

@@ -5,34 +5,50 @@ use axum::extract::Path;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use catalog_client::ClientError;
-use catalog_schemas::account::{NewToken, Scope, Token};
+use catalog_schemas::account::{NewToken, Scope};
 
 use super::visit::{THEME_COOKIE, Visit, see, see_with_cookie};
 use crate::link::local_path;
+use crate::page::account::Told;
 use crate::viewer::Theme;
 use crate::{field, page, words};
 
 pub(super) async fn signin(visit: Visit) -> Response {
     let next = local_path(visit.parameter("next").unwrap_or("/"), "/");
-    visit.page(page::signin::signin(next, None))
+    refuse_sign_in(&visit, StatusCode::OK, next, "", None).await
+}
+
+async fn refuse_sign_in(visit: &Visit, status: StatusCode, next: &str, account: &str, said: Option<&str>) -> Response {
+    match visit.client.sign_in_ways().await {
+        Ok(ways) => visit.page_with(status, page::signin::signin(&ways, next, account, said)),
+        Err(error) => visit.failed(error),
+    }
 }
 
 pub(super) async fn login(visit: Visit, body: Bytes) -> Response {
     let pairs = field::pairs(&body);
     let next = local_path(field::text(&pairs, "next").unwrap_or("/"), "/");
-    let Some(token) = field::text(&pairs, "token") else {
-        return visit
-            .page_with(StatusCode::UNPROCESSABLE_ENTITY, page::signin::signin(next, Some("Write your token.")));
+    let (token, account) = (field::text(&pairs, "token"), field::text(&pairs, "account"));
+    // A password is taken as it was written, blanks included.
+    let password = pairs.iter().find(|(name, _)| name == "password").map(|(_, password)| password.as_str());
+    let answer = match (token, account, password) {
+        (Some(token), _, _) => visit.client.sign_in(token).await,
+        (None, Some(account), Some(password)) => visit.client.sign_in_with_password(account, password).await,
+        _ => {
+            let said = Some("Write your account and your password.");
+            return refuse_sign_in(&visit, StatusCode::UNPROCESSABLE_ENTITY, next, account.unwrap_or(""), said).await;
+        }
     };
-    match visit.client.sign_in(token).await {
+    match answer {
         Ok(signed_in) => see_with_cookie(next, signed_in.set_cookie),
         Err(ClientError::Problem(problem)) if problem.status < 500 => {
             let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::UNAUTHORIZED);
-            let said = match problem.status {
-                429 => "Too many attempts; wait a minute.",
-                _ => "This token is not known. It may be mistyped, expired or revoked.",
+            let said = match (problem.status, token.is_some()) {
+                (429, _) => "Too many attempts; wait a minute.",
+                (_, true) => "This token is not known. It may be mistyped, expired or revoked.",
+                (_, false) => "The account or the password is wrong.",
             };
-            visit.page_with(status, page::signin::signin(next, Some(said)))
+            refuse_sign_in(&visit, status, next, account.unwrap_or(""), Some(said)).await
         }
         Err(error) => visit.failed(error),
     }
@@ -47,24 +63,25 @@ pub(super) async fn logout(visit: Visit) -> Response {
 }
 
 pub(super) async fn account(visit: Visit) -> Response {
-    show(&visit, None, None).await
+    let done = visit.parameter("done").and_then(|word| match word {
+        "password" => Some("Your password is changed; your other sessions are over."),
+        "session" => Some("The session is over."),
+        _ => None,
+    });
+    show(&visit, StatusCode::OK, &Told { done, ..Told::default() }).await
 }
 
-async fn show(visit: &Visit, made: Option<&Token>, refused: Option<(StatusCode, String)>) -> Response {
+pub(super) async fn show(visit: &Visit, status: StatusCode, told: &Told<'_>) -> Response {
     if !visit.viewer.signed_in() {
         return visit.sign_in();
     }
-    let tokens = match visit.client.tokens().await {
-        Ok(tokens) => tokens.tokens,
-        Err(error) => return visit.failed(error),
-    };
-    let status = match (&refused, made) {
-        (Some((status, _)), _) => *status,
-        (None, Some(_)) => StatusCode::CREATED,
-        (None, None) => StatusCode::OK,
-    };
-    let said = refused.as_ref().map(|(_, said)| said.as_str());
-    visit.page_with(status, page::account::account(&visit.viewer, &tokens, made, said))
+    match (visit.client.tokens().await, visit.client.sessions().await) {
+        (Ok(tokens), Ok(sessions)) => {
+            let page = page::account::account(&visit.viewer, &tokens.tokens, &sessions.sessions, told);
+            visit.page_with(status, page)
+        }
+        (Err(error), _) | (_, Err(error)) => visit.failed(error),
+    }
 }
 
 pub(super) async fn token_create(visit: Visit, body: Bytes) -> Response {
@@ -72,7 +89,8 @@ pub(super) async fn token_create(visit: Visit, body: Bytes) -> Response {
     let days = field::text(&pairs, "days").map(str::parse::<u32>);
     let Ok(days) = days.transpose() else {
         let said = "Write the days until it expires as a number from 1 to 365.".to_owned();
-        return show(&visit, None, Some((StatusCode::UNPROCESSABLE_ENTITY, said))).await;
+        let told = Told { refused: Some(&said), ..Told::default() };
+        return show(&visit, StatusCode::UNPROCESSABLE_ENTITY, &told).await;
     };
     let token = NewToken {
         name: field::text(&pairs, "name").unwrap_or_default().to_owned(),
@@ -84,14 +102,14 @@ pub(super) async fn token_create(visit: Visit, body: Bytes) -> Response {
     };
     match visit.client.token_create(&token).await {
         // The secret is nowhere but in this answer, so there is no page to send the browser on to.
-        Ok(made) => show(&visit, Some(&made), None).await,
+        Ok(made) => show(&visit, StatusCode::CREATED, &Told { made: Some(&made), ..Told::default() }).await,
         Err(error) => {
             let problem = visit.problem_of(error);
             if problem.status == 401 {
                 return see("/login?next=%2Faccount");
             }
             let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            show(&visit, None, Some((status, words::said(&problem)))).await
+            show(&visit, status, &Told { refused: Some(&words::said(&problem)), ..Told::default() }).await
         }
     }
 }

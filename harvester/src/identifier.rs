@@ -21,7 +21,7 @@ pub fn identifier(source: &str, main: Kind, kind: Kind, key: &str) -> String {
     }
     let slug = slug(key);
     // A slug that looks like one with a digest gets a digest of its own, so that no key can imitate another.
-    if slug == key && prefix.len() + 1 + slug.len() <= LONGEST && !ends_like_digest(&slug) {
+    if !slug.is_empty() && slug == key && prefix.len() + 1 + slug.len() <= LONGEST && !ends_like_digest(&slug) {
         return format!("{prefix}.{slug}");
     }
     let digest = &hex::encode(Sha256::digest(key.as_bytes()))[..DIGEST];

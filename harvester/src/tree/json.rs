@@ -94,7 +94,8 @@ pub(crate) fn lines(mut reader: impl BufRead, file: &str, take: &mut Take<'_>) -
             if bytes.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
-            one_line(bytes, file, number)
+            // Without its end, so that a text that is cut is cut on this line.
+            one_line(bytes.trim_ascii_end(), file, number)
         };
         if take(result).is_break() {
             return Ok(());

@@ -57,11 +57,11 @@ fn parse(text: &str, file: &str) -> Result<Value, Fault> {
             let code = if text.len() <= offset + 1 { "xml.cut" } else { "xml.syntax" };
             Fault::new(code, at(file, text.as_bytes(), offset), format!("it is not XML: {error}"))
         })?;
+        if matches!(event, Event::Start(_) | Event::Empty(_)) && open.is_empty() && root.is_some() {
+            return Err(syntax("there is a second root element".to_owned()));
+        }
         match event {
             Event::Start(start) => {
-                if open.is_empty() && root.is_some() {
-                    return Err(syntax("there is a second root element".to_owned()));
-                }
                 if open.len() >= DEEPEST {
                     return Err(fault("limit.depth", format!("it is nested more than {DEEPEST} deep")));
                 }

@@ -355,6 +355,7 @@ impl Reading {
         let known = self.ledger.known(&self.lease.source, &keys).await?;
         for ((key, kind), known) in known.into_iter().filter(|(_, known)| !known.gone) {
             self.changes += 1;
+            self.report.removed += 1;
             let mut staged = row(What::Gone, key, kind);
             (staged.change, staged.said, staged.record) = (Some(self.changes), Some(known.said), Some(known.record));
             staged.main = known.main;

@@ -170,7 +170,7 @@ async fn end(
         Coverage::Changes | Coverage::Unchanged => {
             // What was not handed on is as it was.
             let said = app.ledger.source_records(&lease.source).await?;
-            report.unchanged = said.saturating_sub(report.changed);
+            report.unchanged = said.saturating_sub(report.changed + report.removed);
         }
         Coverage::Complete => {}
     }

@@ -235,7 +235,7 @@ async fn a_pipelines_workflow_becomes_facts_and_a_drawing() {
     let (status, drawing) =
         sandbox.get(&format!("/api/v1/packages/esa.jwst.detector1-image2/{version}/workflow.svg")).await;
     assert!(status == 200 && drawing.starts_with("<svg") && drawing.contains("detector1"), "{status} {drawing}");
-    let (_, page) = sandbox.get("/records/go-esa/esa.jwst.detector1-image2").await;
+    let (_, page) = sandbox.get("/record/go-esa/esa.jwst.detector1-image2").await;
     assert!(page.contains("<svg") && page.contains("class=\"drawing\""), "the page draws it");
     assert_eq!(sandbox.get("/api/v1/packages/esa.esdc.aladin/0.3.1/workflow.svg").await.0, 404);
 }

@@ -386,7 +386,7 @@ fn is_open(path: &str) -> bool {
 }
 
 /// What scripts of other origins may say of themselves and of what they know already.
-const ALLOWED_HEADERS: &str = "accept, accept-profile, content-type, authorization, if-none-match, cache-control";
+const ALLOWED_HEADERS: &str = "accept, accept-profile, content-type, if-none-match, cache-control";
 
 /// Answers a browser's question whether a query from another origin may be sent.
 fn preflight(method: &Method, path: &str, request: &Request) -> Option<Response> {

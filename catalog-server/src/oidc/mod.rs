@@ -291,20 +291,23 @@ impl Provider {
                 return Err(answer("its access token is not the one that it names"));
             }
         }
+        let text = |name: &str| name.chars().filter(|c| !c.is_control()).take(100).collect::<String>();
+        let mut display_name = known.name().and_then(|name| name.get(None)).map(|name| text(name.as_str()));
+        let mut wish = known.preferred_username().map(|name| name.as_str().to_owned());
         let mut claims = other.clone();
         if self.config.user_info {
             let request =
                 keys.user_info(token.access_token().clone(), Some(known.subject().clone())).map_err(answer)?;
             let more: UserInfoClaims<Others, CoreGenderClaim> =
                 request.request_async(&self.transport).await.map_err(answer)?;
+            // Many providers say who somebody is only here (OpenID Connect Core, section 5.4).
+            display_name = display_name.or(more.name().and_then(|name| name.get(None)).map(|name| text(name.as_str())));
+            wish = wish.or(more.preferred_username().map(|name| name.as_str().to_owned()));
             claims.extend(more.additional_claims().all.clone());
         }
-        let text = |name: Option<&str>| {
-            name.map(|name| name.chars().filter(|c| !c.is_control()).take(100).collect::<String>())
-        };
-        let display_name = text(known.name().and_then(|name| name.get(None)).map(|name| name.as_str()));
-        let wish = known.preferred_username().map(|name| name.as_str()).unwrap_or(known.subject().as_str());
-        Ok(self.identity(known.issuer().as_str(), known.subject().as_str(), wish, display_name, &claims))
+        let subject = known.subject().as_str();
+        let wish = wish.as_deref().unwrap_or(subject);
+        Ok(self.identity(known.issuer().as_str(), subject, wish, display_name, &claims))
     }
 
     fn identity(

@@ -166,6 +166,11 @@ fn declare<A: Access>(operation: &mut Operation) {
         known.entry("403".to_owned()).or_insert_with(|| problem("More than the viewer may"));
     }
     known.entry("400".to_owned()).or_insert_with(|| problem("The request cannot be understood"));
+    if operation.request_body.is_some() {
+        known
+            .entry("422".to_owned())
+            .or_insert_with(|| problem("The request is understood and not valid; every fault is named"));
+    }
 }
 
 /// Gives every problem its media type, which the macro that documents a handler does not know.

@@ -1,5 +1,7 @@
 //! A server made of a function, and what a source said.
 
+#![allow(dead_code, reason = "each test binary uses its part")]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! What every handler shares.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use catalog_graph::Store;
@@ -79,6 +79,7 @@ pub struct App {
     pub throttle: Throttle,
     /// Hashes passwords.
     pub passwords: Passwords,
+    staff: OnceLock<Arc<Store>>,
     warm: AtomicBool,
     indexed: watch::Sender<u64>,
     awaited: watch::Sender<u64>,
@@ -112,7 +113,7 @@ impl App {
         let Parts { ledger, graph, index, projection, volumes, launcher, openapi, providers } = parts;
         let origin = url::Url::parse(&base).map_or_else(|_| base.clone(), |url| url.origin().ascii_serialization());
         Self {
-            catalog: Catalog::new(ledger.clone(), config.zone.id.clone()),
+            catalog: Catalog::new(ledger.clone(), config.zone.id.clone()).with_policy(config.policy.clone()),
             homes: projection.homes(),
             projection,
             volumes,
@@ -137,6 +138,7 @@ impl App {
             departures: Departures::default(),
             throttle: Throttle::default(),
             passwords: Passwords::default(),
+            staff: OnceLock::new(),
             warm: AtomicBool::new(false),
             indexed: watch::Sender::new(0),
             awaited: watch::Sender::new(0),
@@ -151,6 +153,16 @@ impl App {
     /// Says whether the RDF store has once caught up since the start.
     pub fn graph_is_warm(&self) -> bool {
         self.warm.load(Ordering::Acquire)
+    }
+
+    /// Returns the moderators' RDF store, once it has caught up since the start.
+    pub fn staff(&self) -> Option<Arc<Store>> {
+        self.staff.get().cloned()
+    }
+
+    /// Lets moderators query their RDF store.
+    pub fn open_staff(&self, store: &Arc<Store>) {
+        self.staff.get_or_init(|| Arc::clone(store));
     }
 
     /// Notes that the RDF store has caught up.

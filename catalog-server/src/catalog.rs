@@ -5,13 +5,19 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use catalog_ontology::manifest::{MANIFEST, ValidRecord, Writer};
+use catalog_ontology::signature::{self, SignatureError, TrustedKey};
 use catalog_ontology::terms::Kind;
-use catalog_records::{AccountName, Actor, IdempotencyKey, Imported, Ledger, Package, Publication, PublishOutcome};
+use catalog_records::{
+    AccountName, Actor, IdempotencyKey, Imported, Ledger, Package, Patch, Publication, PublishOutcome, Standing, State,
+    Transition,
+};
+use catalog_schemas::governance::Signature;
 use catalog_schemas::id::{Identifier, Version, ZoneId};
 use catalog_schemas::problem::{Finding, Report};
 
 use crate::http::problem::Failure;
 use crate::intake;
+use crate::policy::{Policy, Signing, is_sandbox, taken_on, unacknowledged};
 
 /// Accounts whose last write is remembered; beyond that a search of theirs may be a moment behind.
 const REMEMBERED: usize = 10_000;
@@ -31,6 +37,10 @@ pub struct Upload {
     pub actor: Actor,
     /// The request's key, when its sender gave one.
     pub idempotency_key: Option<String>,
+    /// Codes of warnings that the sender takes responsibility for.
+    pub acknowledged: Vec<String>,
+    /// The signature that came with it.
+    pub signature: Option<Signature>,
     /// The request's id.
     pub request: String,
 }
@@ -46,6 +56,8 @@ pub struct Accepted {
     pub digest: String,
     /// Bytes of the package.
     pub size: u64,
+    /// The state that it has now.
+    pub state: State,
     /// Warnings and hints.
     pub findings: Vec<Finding>,
 }
@@ -54,13 +66,20 @@ pub struct Accepted {
 pub struct Catalog {
     ledger: Ledger,
     zone: ZoneId,
+    policy: Policy,
     last_writes: Mutex<HashMap<AccountName, u64>>,
 }
 
 impl Catalog {
     /// Makes the writer of a zone's records.
     pub fn new(ledger: Ledger, zone: ZoneId) -> Self {
-        Self { ledger, zone, last_writes: Mutex::new(HashMap::new()) }
+        Self { ledger, zone, policy: Policy::default(), last_writes: Mutex::new(HashMap::new()) }
+    }
+
+    /// Asks of packages what a policy says.
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
     }
 
     /// Validates and publishes a package.
@@ -82,28 +101,122 @@ impl Catalog {
             return Err(Failure::invalid(Report::new(findings)));
         };
         findings.extend(mismatches(&upload, &record));
+        findings.extend(self.policy.check(&record));
+        findings.extend(self.check_signature(upload.signature.as_ref(), &record, &digest).await?);
         if findings.iter().any(|finding| finding.severity == catalog_schemas::problem::Severity::Error) {
             return Err(Failure::invalid(Report::new(findings)));
         }
+        let open = unacknowledged(&findings, &upload.acknowledged);
+        if !open.is_empty() {
+            return Err(Failure::unacknowledged(open));
+        }
         let account = upload.actor.account.clone();
         let request_hash = format!("{}/{}/{digest}", upload.identifier, upload.version);
+        let state = if self.policy.reviews(upload.identifier.as_str()) { State::Draft } else { State::Published };
+        let standing = Standing {
+            state,
+            signature: upload.signature.as_ref().map(serde_json::to_string).transpose().map_err(Failure::internal)?,
+            acknowledged: taken_on(&findings, &upload.acknowledged),
+        };
         let publication = Publication {
             idempotency: upload.idempotency_key.map(|key| IdempotencyKey { key, request: request_hash }),
             package: Some(Package { bytes: upload.package.clone(), declared: upload.declared, file_name: None }),
+            standing,
             ..self.publication(&record, upload.actor, upload.request)?
         };
         let outcome = self.ledger.publish(publication).await?;
         if let PublishOutcome::Created { seq } | PublishOutcome::Same { seq } = outcome {
             self.remember(account, seq);
         }
+        let state = match outcome {
+            PublishOutcome::Same { .. } => {
+                let stored = self.ledger.version(&self.zone, &upload.identifier, &upload.version).await?;
+                stored.map_or(state, |stored| stored.state)
+            }
+            _ => state,
+        };
         let accepted = Accepted {
             identifier: upload.identifier,
             version: upload.version,
             digest,
             size: upload.package.len() as u64,
+            state,
             findings,
         };
         Ok((outcome, accepted))
+    }
+
+    /// Verifies a signature against the keys of the namespace, and asks for one where the policy does.
+    async fn check_signature(
+        &self,
+        given: Option<&Signature>,
+        record: &ValidRecord,
+        digest: &str,
+    ) -> Result<Option<Finding>, Failure> {
+        let identifier: Identifier = record.identifier().parse()?;
+        let asked = self.policy.signature;
+        if given.is_none() && (asked == Signing::Optional || is_sandbox(identifier.as_str())) {
+            return Ok(None);
+        }
+        let keys = trusted_keys(&self.ledger, &identifier).await?;
+        let Some(given) = given else {
+            let live = keys.iter().any(|key| !key.revoked);
+            let finding = Finding::error("signature.missing", "this catalogue takes signed packages only")
+                .fix("make a key with `alidade key new`, register it, and publish with `--sign`");
+            return Ok(Some(finding).filter(|_| live || asked == Signing::Required));
+        };
+        let version = record.version().unwrap_or(FIRST_VERSION);
+        let statements = signature::statements_digest(record);
+        let verified = signature::verify(given, (identifier.as_str(), version), &statements, Some(digest), &keys);
+        let finding = |code: &str, message: String, fix: &str| Some(Finding::error(code, message).fix(fix));
+        Ok(match verified {
+            Ok(signature::Trust::Trusted) => None,
+            Ok(signature::Trust::Revoked) => finding(
+                "signature.key_revoked",
+                "the key that signed this package was revoked".to_owned(),
+                "sign with a key that is registered for the namespace",
+            ),
+            Err(error @ SignatureError::UnknownKey(_)) => finding(
+                "signature.key_unknown",
+                error.to_string(),
+                "register the key for the namespace with `alidade key register`",
+            ),
+            Err(error) => {
+                finding("signature.broken", error.to_string(), "sign the package again, exactly as it is sent")
+            }
+        })
+    }
+
+    /// Takes a step in the life of a version and returns the sequence of the change.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the ledger refuses.
+    pub async fn transition(&self, mut transition: Transition) -> Result<u64, Failure> {
+        transition.review = self.policy.reviews(transition.identifier.as_str());
+        let account = transition.actor.account.clone();
+        let seq = self.ledger.transition(transition).await?;
+        self.remember(account, seq);
+        Ok(seq)
+    }
+
+    /// Lays a patch over a record that was judged before, and returns what became of it.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the ledger refuses.
+    pub async fn patch(
+        &self,
+        zone: &ZoneId,
+        identifier: &Identifier,
+        patch: Patch,
+        expected: u64,
+        actor: &Actor,
+        request: &str,
+    ) -> Result<u64, Failure> {
+        let patched = self.ledger.patch(zone, identifier, patch, Some(expected), actor, request).await?;
+        self.remember(actor.account.clone(), patched.seq);
+        Ok(patched.seq)
     }
 
     /// Stores records that came without packages, many in one transaction.
@@ -168,8 +281,19 @@ impl Catalog {
             actor,
             idempotency: None,
             request,
+            standing: Standing::default(),
         })
     }
+}
+
+/// Returns the keys that may sign a record's packages.
+///
+/// # Errors
+///
+/// Whatever the ledger says.
+pub async fn trusted_keys(ledger: &Ledger, identifier: &Identifier) -> Result<Vec<TrustedKey>, Failure> {
+    let keys = ledger.keys_of(&identifier.namespace()).await?;
+    Ok(keys.into_iter().map(|key| TrustedKey { public_key: key.public_key, revoked: key.revoked.is_some() }).collect())
 }
 
 /// The version of a record that gives none; not every kind must.

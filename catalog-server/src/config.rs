@@ -10,6 +10,7 @@ use catalog_schemas::id::ZoneId;
 use serde::Deserialize;
 
 use crate::http::client_address::Network;
+use crate::policy::Policy;
 
 /// The configuration that is used when there is none: two demonstration datazones.
 const EMBEDDED: &str = include_str!("../sample/alidade.toml");
@@ -51,6 +52,13 @@ pub const EXPLAINED: &[(&str, &str)] = &[
     ("oidc.NAME.userInfo", "whether claims are also read from the userinfo endpoint (false)"),
     ("oidc.NAME.admits", "whether somebody new gets an account (true)"),
     ("oidc.NAME.allowHttp", "whether it may be reached without TLS: tests and trusted networks only (false)"),
+    ("policy.review", "`none`, or `required`: an upload is a draft that a moderator approves (none)"),
+    (
+        "policy.registries[], policy.digestRequired",
+        "where images may come from, and whether by digest only (anywhere, false)",
+    ),
+    ("policy.licences[]", "SPDX identifiers of the licences that are taken (all)"),
+    ("policy.signature", "`optional`, `keyed`: namespaces with a key sign, or `required`: everybody signs (optional)"),
     ("quota.sessions, quota.gpus", "launches and GPUs a user may have at once (2, 1)"),
     ("launches.lifetimeHours", "how long a lab lives unless it is renewed (12)"),
     ("launches.renewableDays", "how long it can live with renewals (7)"),
@@ -134,6 +142,8 @@ pub struct Config {
     pub peer: Vec<Peer>,
     /// How long labs live.
     pub launches: Lifetimes,
+    /// What packages have to be.
+    pub policy: Policy,
     /// Where launches can go.
     pub datazone: Vec<ZoneConfig>,
     /// What is harvested.
@@ -368,6 +378,7 @@ impl Default for Config {
             sparql: Sparql::default(),
             peer: Vec::new(),
             launches: Lifetimes::default(),
+            policy: Policy::default(),
             datazone: Vec::new(),
             source: Vec::new(),
         }

@@ -15,8 +15,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use crate::app::App;
-use crate::http::documents::is_listed;
 use crate::http::problem::Failure;
+use crate::view::is_listed;
 
 /// Records read at a time.
 const SCAN: u32 = 1000;

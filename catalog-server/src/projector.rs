@@ -12,7 +12,7 @@ use catalog_records::{Change, Ledger, StoredRecord, StoredSayings};
 
 use crate::app::App;
 use crate::http::problem::with_sources;
-use crate::view::Projection;
+use crate::view::{Projection, is_listed};
 
 /// Records copied in one batch: large enough that a commit's fixed cost is shared, small enough to stay in memory.
 const BATCH: u32 = 1000;
@@ -278,8 +278,7 @@ async fn changed_since(ledger: &Ledger, seq: u64) -> Result<Option<Changed>, Err
     let Some(seq) = changes.iter().map(|change| change.seq).max() else { return Ok(None) };
     let keys: Vec<_> =
         changes.iter().map(|Change { zone, identifier, .. }| (zone.clone(), identifier.clone())).collect();
-    let (shown, hidden): (Vec<_>, Vec<_>) =
-        ledger.records(&keys).await?.into_iter().partition(|record| record.state.is_public());
+    let (shown, hidden): (Vec<_>, Vec<_>) = ledger.records(&keys).await?.into_iter().partition(is_listed);
     let gone = hidden.iter().map(|record| format!("{}/{}", record.zone, record.identifier)).collect();
     Ok(Some(Changed { shown, gone, seq }))
 }

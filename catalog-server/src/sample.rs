@@ -73,6 +73,8 @@ pub async fn publish(catalog: &Catalog) -> Result<usize, SampleError> {
                 declared: None,
                 actor: Actor::application(),
                 idempotency_key: None,
+                acknowledged: Vec::new(),
+                signature: None,
                 request: "sample".to_owned(),
             },
         ));

@@ -4,8 +4,10 @@
 //! generated from it. A manifest is read here, all its faults are found here, and only here is a valid record made.
 //! It never opens a connection, never reads a file at run time and never stores anything.
 
+pub mod form;
 pub mod generate;
 pub mod manifest;
 pub mod record;
 pub mod scheme;
+pub mod signature;
 pub mod terms;

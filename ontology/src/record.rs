@@ -114,6 +114,11 @@ impl Record {
         self.fields.filtered(&|term| term.visibility == Visibility::Public, false)
     }
 
+    /// Returns the terms that a role may write, in nested nodes too; nothing of other vocabularies.
+    pub fn written_by(&self, role: catalog_schemas::account::Role) -> Self {
+        Self { kind: self.kind, fields: self.fields.filtered(&|term| term.is_writable_by(role), false) }
+    }
+
     /// Returns what the record is.
     pub fn kind(&self) -> Kind {
         self.kind

@@ -2,6 +2,7 @@
 
 mod account;
 mod find;
+mod govern;
 mod people;
 mod protect;
 mod publish;
@@ -27,6 +28,9 @@ const MAX_UPLOAD: usize = 51 * 1024 * 1024;
 
 /// Largest body of every other form.
 const MAX_FORM: usize = 64 * 1024;
+
+/// Largest form by which a record is edited: descriptions may be long, in several languages.
+const MAX_EDIT: usize = 1024 * 1024;
 
 /// What every handler shares.
 #[derive(Clone)]
@@ -76,8 +80,15 @@ pub fn router(client: Client) -> Router {
         .route("/sources/{id}/runs/{number}", get(sources::run))
         .route("/sources/{id}/runs/{number}/approve", post(sources::approve))
         .route("/reviews/{number}/decide", post(sources::decide))
+        .route("/account/keys", get(govern::keys).post(govern::key_register))
+        .route("/account/keys/{id}/revoke", post(govern::key_revoke))
+        .route("/queue", get(govern::queue))
+        .route("/review/{zone}/{identifier}/{version}", get(govern::review).post(govern::step))
+        .route("/notifications", get(govern::notifications))
+        .route("/notifications/read", post(govern::notifications_read))
         .route("/theme", post(account::theme))
         .layer(DefaultBodyLimit::max(MAX_FORM))
+        .route("/edit/{zone}/{identifier}", get(govern::edit).post(govern::save).layer(DefaultBodyLimit::max(MAX_EDIT)))
         .route("/publish", get(publish::form).post(publish::send).layer(DefaultBodyLimit::max(MAX_UPLOAD)))
         .route("/assets/{file}", get(assets))
         .layer(middleware::from_fn(protect::protect))

@@ -62,6 +62,7 @@ impl Viewer {
             namespaces: Vec::new(),
             running: 0,
             allowed_running: 0,
+            unread: 0,
         };
         Self { me, theme: Theme::System, path: path.into() }
     }

@@ -95,6 +95,7 @@ fn api() -> Router {
             size: 4,
             seq: 9,
             created: true,
+            state: "published".to_owned(),
             findings: Vec::new(),
         };
         (StatusCode::CREATED, Json(published)).into_response()

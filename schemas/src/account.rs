@@ -70,6 +70,9 @@ pub struct Me {
     /// Launches allowed at once.
     #[serde(default)]
     pub allowed_running: u32,
+    /// Notifications that are not read yet.
+    #[serde(default)]
+    pub unread: u64,
 }
 
 /// What a token may do.
@@ -193,6 +196,15 @@ pub struct AuditEntry {
     pub after: Option<String>,
     /// The request that did it.
     pub request: String,
+    /// For whom the account acted, when not for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behalf: Option<String>,
+    /// With what it proved who it is: `session`, or `token` and its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+    /// The prefix of the address it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
     /// SHA-256 over the entry before and this one.
     pub hash: String,
 }

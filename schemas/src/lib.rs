@@ -6,11 +6,13 @@
 
 pub mod account;
 pub mod datazone;
+pub mod governance;
 pub mod group;
 pub mod harvest;
 pub mod id;
 pub mod launch;
 pub mod package;
+pub mod patch;
 pub mod people;
 pub mod plan;
 pub mod problem;

@@ -25,6 +25,9 @@ pub struct Published {
     pub seq: u64,
     /// Whether this call stored it (201) or it was already there with the same digest (200).
     pub created: bool,
+    /// `published`, or `draft` where this catalogue reviews what is published.
+    #[serde(default)]
+    pub state: String,
     /// Warnings and hints.
     #[serde(default)]
     pub findings: Vec<Finding>,

@@ -77,9 +77,30 @@ pub struct RecordView {
     /// How it is cited, in a line to copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cite: Option<String>,
-    /// Why it was withdrawn, for a tombstone.
+    /// Why it was withdrawn, for a tombstone; why it was deprecated or returned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The IRI of the record to use instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<String>,
+    /// What the viewer may do with it; nothing for most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub may: Vec<Act>,
+}
+
+/// Something that a viewer may do with a record: `edit`, or a step in its version's life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Act {
+    /// What: `edit`, `submit`, `publish`, `approve`, `return`, `take back`, `deprecate`, `restore`, `withdraw`.
+    pub name: String,
+    /// The state that it leads to; absent for `edit`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// Whether it needs a reason.
+    #[serde(default)]
+    pub reason: bool,
 }
 
 /// One term of a record with all its values.
@@ -140,9 +161,12 @@ pub struct VersionView {
     /// Release notes in the best language.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
-    /// Why it was withdrawn.
+    /// Why it was withdrawn, returned or deprecated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Who signed its package, when somebody did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<crate::governance::SignatureView>,
 }
 
 /// A volume that a datalab or pipeline asks for.

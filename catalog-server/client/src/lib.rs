@@ -9,6 +9,10 @@ mod transport;
 use bytes::Bytes;
 use catalog_schemas::account::{Audit, Me, NewToken, Token, Tokens};
 use catalog_schemas::datazone::Datazones;
+use catalog_schemas::governance::{
+    Difference, EditForm, NewSigningKey, Notifications, Queue, ReadUpTo, SigningKey, SigningKeys, StateChange,
+    StateChanged,
+};
 use catalog_schemas::harvest::{NewRun, Provenance, RunView, Runs, SourceSettings, SourceView, Sources};
 use catalog_schemas::launch::{Launch, LaunchEvent, LaunchRequest, Launches};
 use catalog_schemas::package::{Published, Withdrawal};
@@ -30,6 +34,21 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 
 /// The header that makes a repeated request act once.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The header by which a publisher takes responsibility for warnings.
+pub const ACKNOWLEDGE: HeaderName = HeaderName::from_static("alidade-acknowledge");
+
+/// The header that carries a package's signature.
+pub const SIGNATURE: HeaderName = HeaderName::from_static("alidade-signature");
+
+/// How a package is published.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PublishOptions {
+    /// Codes of warnings to take responsibility for.
+    pub acknowledge: Vec<String>,
+    /// The signature in base64.
+    pub signature: Option<String>,
+}
 
 /// Why a call gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -126,7 +145,7 @@ impl Client {
 
     /// Reads a record, at its current version or at a given one; a withdrawn one comes with its tombstone's reason.
     pub async fn record(&self, zone: &str, identifier: &str, version: Option<&str>) -> Result<RecordView, ClientError> {
-        let path = format!("/api/v1/records/{}/{}", segment(zone), segment(identifier));
+        let path = record_path(zone, identifier);
         let path = match version {
             Some(version) => with_query(&path, [("version", version)]),
             None => path,
@@ -198,8 +217,108 @@ impl Client {
         decode(self.transport.send_with_progress(self.publishing(identifier, version, body)?, progress).await?)
     }
 
+    /// Publishes a package with a signature, and taking responsibility for warnings.
+    pub async fn publish_with(
+        &self,
+        identifier: &str,
+        version: &str,
+        body: Bytes,
+        options: &PublishOptions,
+        progress: impl Fn(u64) + Send + Sync + 'static,
+    ) -> Result<Published, ClientError> {
+        let mut request = self.publishing(identifier, version, body)?;
+        let value = |text: &str| {
+            HeaderValue::from_str(text).map_err(|_| ClientError::Transport(format!("`{text}` cannot be sent")))
+        };
+        if !options.acknowledge.is_empty() {
+            request.headers_mut().insert(ACKNOWLEDGE, value(&options.acknowledge.join(","))?);
+        }
+        if let Some(signature) = &options.signature {
+            request.headers_mut().insert(SIGNATURE, value(signature)?);
+        }
+        decode(self.transport.send_with_progress(request, progress).await?)
+    }
+
     fn publishing(&self, identifier: &str, version: &str, body: Bytes) -> Result<Request<Bytes>, ClientError> {
         self.request(Method::PUT, &package_path(identifier, version), body)
+    }
+
+    /// Takes a step in the life of a version.
+    pub async fn change_state(
+        &self,
+        identifier: &str,
+        version: &str,
+        change: &StateChange,
+    ) -> Result<StateChanged, ClientError> {
+        let path = format!("{}/state", package_path(identifier, version));
+        decode(self.send_json(Method::POST, &path, change, None).await?)
+    }
+
+    /// Sets fields of a record by a JSON merge patch; with `seq`, only when it is still that state of it.
+    pub async fn patch(
+        &self,
+        zone: &str,
+        identifier: &str,
+        patch: &serde_json::Value,
+        seq: Option<u64>,
+    ) -> Result<RecordView, ClientError> {
+        let body = serde_json::to_vec(patch).map_err(|error| ClientError::Transport(error.to_string()))?;
+        let mut request = self.request(Method::PATCH, &record_path(zone, identifier), body.into())?;
+        let headers = request.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/merge-patch+json"));
+        if let Some(seq) = seq.and_then(|seq| HeaderValue::from_str(&format!("\"{seq}\"")).ok()) {
+            headers.insert(header::IF_MATCH, seq);
+        }
+        decode(self.transport.send(request).await?)
+    }
+
+    /// Compares two versions of a record; with what everybody sees unless another is named.
+    pub async fn difference(
+        &self,
+        zone: &str,
+        identifier: &str,
+        version: Option<&str>,
+        against: Option<&str>,
+    ) -> Result<Difference, ClientError> {
+        let pairs = [("version", version), ("against", against)];
+        let pairs = pairs.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        self.get(&with_query(&format!("{}/difference", record_path(zone, identifier)), pairs)).await
+    }
+
+    /// Reads the form by which a record is edited.
+    pub async fn edit_form(&self, zone: &str, identifier: &str) -> Result<EditForm, ClientError> {
+        self.get(&format!("{}/form", record_path(zone, identifier))).await
+    }
+
+    /// Lists what waits for a moderator, and the viewer's own drafts.
+    pub async fn queue(&self) -> Result<Queue, ClientError> {
+        self.get("/api/v1/queue").await
+    }
+
+    /// Lists what the viewer should know.
+    pub async fn notifications(&self) -> Result<Notifications, ClientError> {
+        self.get("/api/v1/notifications").await
+    }
+
+    /// Marks notifications as read up to a number.
+    pub async fn notifications_read(&self, number: u64) -> Result<(), ClientError> {
+        self.send_json(Method::POST, "/api/v1/notifications/read", &ReadUpTo { number }, None).await.map(drop)
+    }
+
+    /// Lists the keys of a namespace, or of all of the viewer's.
+    pub async fn keys(&self, namespace: Option<&str>) -> Result<SigningKeys, ClientError> {
+        self.get(&with_query("/api/v1/keys", namespace.map(|namespace| ("namespace", namespace)))).await
+    }
+
+    /// Registers a key for a namespace.
+    pub async fn key_register(&self, key: &NewSigningKey) -> Result<SigningKey, ClientError> {
+        decode(self.send_json(Method::POST, "/api/v1/keys", key, None).await?)
+    }
+
+    /// Revokes a key.
+    pub async fn key_revoke(&self, id: &str) -> Result<(), ClientError> {
+        let request = self.request(Method::DELETE, &format!("/api/v1/keys/{}", segment(id)), Bytes::new())?;
+        succeed(self.transport.send(request).await?).map(drop)
     }
 
     /// Downloads a package.
@@ -364,6 +483,11 @@ impl Client {
         self.get("/api/v1/audit").await
     }
 
+    /// Reads the entries of the audit trail that filters let through, such as `account` or `action`.
+    pub async fn audit_where(&self, filters: &[(String, String)]) -> Result<Audit, ClientError> {
+        self.get(&with_query("/api/v1/audit", filters.iter().map(|(name, value)| (name, value)))).await
+    }
+
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         decode(self.transport.send(self.asking(path, "application/json")?).await?)
     }
@@ -401,6 +525,10 @@ impl Client {
         *request.headers_mut() = self.viewer.clone();
         Ok(request)
     }
+}
+
+fn record_path(zone: &str, identifier: &str) -> String {
+    format!("/api/v1/records/{}/{}", segment(zone), segment(identifier))
 }
 
 fn package_path(identifier: &str, version: &str) -> String {

@@ -31,6 +31,7 @@ fn publication(name: String, number: usize, package: Option<Bytes>) -> Publicati
         actor: Actor::application(),
         idempotency: None,
         request: "bench".to_owned(),
+        standing: catalog_records::Standing::default(),
     }
 }
 

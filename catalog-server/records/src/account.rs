@@ -117,27 +117,18 @@ pub(crate) async fn require_publisher(
     }
 }
 
-/// Refuses an actor who may neither moderate nor, where owners may do this too, owns the record's namespace.
-pub(crate) async fn require_curator(
-    writing: &mut Writing,
-    actor: &Actor,
-    identifier: &Identifier,
-    action: &'static str,
-    owners: bool,
-) -> Result<(), Error> {
-    if actor.role >= Role::Moderator && actor.allows(Scope::Moderate) {
-        return Ok(());
+/// Says whether an actor moderates.
+pub(crate) fn moderates(actor: &Actor) -> bool {
+    actor.role >= Role::Moderator && actor.allows(Scope::Moderate)
+}
+
+/// Says whether an actor decides about a record's namespace with this credential.
+pub(crate) async fn develops(writing: &mut Writing, actor: &Actor, identifier: &Identifier) -> Result<bool, Error> {
+    if !actor.allows_publishing(identifier) {
+        return Ok(false);
     }
-    let namespace = identifier.namespace();
-    if owners
-        && actor.allows_publishing(identifier)
-        && group::developers(writing.look(), namespace.as_str())
-            .await?
-            .is_some_and(|developers| developers.contains(&actor.account))
-    {
-        return Ok(());
-    }
-    Err(Error::NotAllowed { account: actor.account.to_string(), action, namespace: namespace.to_string() })
+    let developers = group::developers(writing.look(), identifier.namespace().as_str()).await?;
+    Ok(developers.is_some_and(|developers| developers.contains(&actor.account)))
 }
 
 /// Writes an account unless there is one; says whether it wrote.

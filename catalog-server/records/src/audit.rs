@@ -2,11 +2,13 @@
 
 use catalog_schemas::account::AuditEntry;
 use sha2::{Digest, Sha256};
+use sqlx::QueryBuilder;
 use sqlx::sqlite::SqliteRow;
 
 use crate::error::Error;
 use crate::open::Ledger;
-use crate::row::{Connection, column, counted, stored, time, unsigned};
+use crate::origin::Origin;
+use crate::row::{Connection, Database, column, counted, stored, time, unsigned};
 
 /// Says where the chain of the audit trail is broken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,7 +30,31 @@ pub(crate) struct Entry {
     pub(crate) before: Option<String>,
     pub(crate) after: Option<String>,
     pub(crate) request: String,
+    pub(crate) origin: Origin,
     pub(crate) hash: String,
+}
+
+/// What of the audit trail is asked for; nothing set means everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// Only entries before this number.
+    pub before: Option<u64>,
+    /// Only entries after this number.
+    pub after: Option<u64>,
+    /// Only what this account did, or what was done for it.
+    pub account: Option<String>,
+    /// Only this action, or with a final `.` every action that begins so, such as `package.`.
+    pub action: Option<String>,
+    /// Only subjects that hold this text.
+    pub subject: Option<String>,
+    /// Only what this request did.
+    pub request: Option<String>,
+    /// Only from this time on, in milliseconds.
+    pub since: Option<i64>,
+    /// Only before this time, in milliseconds.
+    pub until: Option<i64>,
+    /// Oldest first rather than newest first.
+    pub ascending: bool,
 }
 
 /// The end of the chain.
@@ -48,9 +74,11 @@ impl Tail {
         subject: &str,
         (before, after): (Option<&str>, Option<&str>),
         request: &str,
+        origin: &Origin,
     ) -> Entry {
         let number = self.number + 1;
-        let hash = chain(&self.hash, number, at, [account, action, subject], [before, after], request);
+        let from = [origin.behalf.as_deref(), origin.credential.as_deref(), origin.address.as_deref()];
+        let hash = chain(&self.hash, number, at, [account, action, subject], [before, after], request, from);
         *self = Self { number, hash: hash.clone() };
         Entry {
             number,
@@ -61,13 +89,25 @@ impl Tail {
             before: before.map(str::to_owned),
             after: after.map(str::to_owned),
             request: request.to_owned(),
+            origin: origin.clone(),
             hash,
         }
     }
 }
 
 /// Hashes a line together with the hash before it; every field with its length, so that none can lend to the next.
-fn chain(previous: &str, number: i64, at: i64, who: [&str; 3], hashes: [Option<&str>; 2], request: &str) -> String {
+///
+/// Entries of the first release do not say where they come from; as every field has its length, three more fields can never
+/// be taken for none.
+fn chain(
+    previous: &str,
+    number: i64,
+    at: i64,
+    who: [&str; 3],
+    hashes: [Option<&str>; 2],
+    request: &str,
+    from: [Option<&str>; 3],
+) -> String {
     let mut hasher = Sha256::new();
     let mut field = |bytes: &[u8]| {
         hasher.update((bytes.len() as u64).to_be_bytes());
@@ -79,6 +119,9 @@ fn chain(previous: &str, number: i64, at: i64, who: [&str; 3], hashes: [Option<&
     who.iter().for_each(|text| field(text.as_bytes()));
     hashes.iter().for_each(|hash| field(hash.unwrap_or_default().as_bytes()));
     field(request.as_bytes());
+    if from.iter().any(Option::is_some) {
+        from.iter().for_each(|text| field(text.unwrap_or_default().as_bytes()));
+    }
     hex::encode(hasher.finalize())
 }
 
@@ -107,7 +150,9 @@ pub(crate) async fn verify(connection: &mut Connection) -> Result<Result<u64, Br
             let hash: String = column(row, "hash")?;
             let who = [column(row, "account")?, column(row, "action")?, column(row, "subject")?];
             let hashes = [column(row, "before")?, column(row, "after")?];
-            if chain(&previous.hash, number, column(row, "at")?, who, hashes, column(row, "request")?) != hash {
+            let from = [column(row, "behalf")?, column(row, "credential")?, column(row, "address")?];
+            let at = column(row, "at")?;
+            if chain(&previous.hash, number, at, who, hashes, column(row, "request")?, from) != hash {
                 return Ok(Err(BrokenAt { number: counted(number), what: "its hash does not fit its content" }));
             }
             previous = Tail { number, hash };
@@ -118,12 +163,41 @@ pub(crate) async fn verify(connection: &mut Connection) -> Result<Result<u64, Br
 impl Ledger {
     /// Lists the audit trail, newest first, from before a number on.
     pub async fn audit(&self, before: Option<u64>, limit: u32) -> Result<Vec<AuditEntry>, Error> {
-        let rows = sqlx::query("SELECT * FROM audit WHERE number < $1 ORDER BY number DESC LIMIT $2")
-            .bind(before.map_or(i64::MAX, stored))
-            .bind(i64::from(limit))
-            .fetch_all(self.readers())
-            .await?;
-        rows.iter().map(entry).collect()
+        self.audit_where(&AuditFilter { before, ..AuditFilter::default() }, limit).await
+    }
+
+    /// Lists the entries of the audit trail that a filter lets through.
+    pub async fn audit_where(&self, filter: &AuditFilter, limit: u32) -> Result<Vec<AuditEntry>, Error> {
+        let mut query = QueryBuilder::<Database>::new("SELECT * FROM audit WHERE number < ");
+        query.push_bind(filter.before.map_or(i64::MAX, stored));
+        query.push(" AND number > ").push_bind(filter.after.map_or(0, stored));
+        if let Some(account) = &filter.account {
+            query.push(" AND (account = ").push_bind(account).push(" OR behalf = ").push_bind(account).push(")");
+        }
+        match filter.action.as_deref() {
+            Some(group) if group.ends_with('.') => {
+                query.push(" AND substr(action, 1, ").push_bind(group.len() as i64).push(") = ").push_bind(group);
+            }
+            Some(action) => {
+                query.push(" AND action = ").push_bind(action);
+            }
+            None => {}
+        }
+        if let Some(subject) = &filter.subject {
+            query.push(" AND instr(subject, ").push_bind(subject).push(") > 0");
+        }
+        if let Some(request) = &filter.request {
+            query.push(" AND request = ").push_bind(request);
+        }
+        if let Some(since) = filter.since {
+            query.push(" AND at >= ").push_bind(since);
+        }
+        if let Some(until) = filter.until {
+            query.push(" AND at < ").push_bind(until);
+        }
+        query.push(if filter.ascending { " ORDER BY number LIMIT " } else { " ORDER BY number DESC LIMIT " });
+        query.push_bind(i64::from(limit));
+        query.build().fetch_all(self.readers()).await?.iter().map(entry).collect()
     }
 
     /// Checks the whole audit trail: returns the number of entries, or where the chain is broken.
@@ -142,6 +216,9 @@ fn entry(row: &SqliteRow) -> Result<AuditEntry, Error> {
         before: column(row, "before")?,
         after: column(row, "after")?,
         request: column(row, "request")?,
+        behalf: column(row, "behalf")?,
+        credential: column(row, "credential")?,
+        address: column(row, "address")?,
         hash: column(row, "hash")?,
     })
 }

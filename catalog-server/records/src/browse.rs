@@ -11,11 +11,14 @@ use crate::open::Ledger;
 use crate::read::{Change, RECORD, StoredRecord, change, record};
 use crate::row::{Database, column, counted, moment, parsed, stored, time};
 
-/// The records that everybody may see.
-const PUBLIC: &str = "r.state IN ('published', 'deprecated')";
+/// The records that everybody may see: not those for trying out, and not those that a moderator made undiscoverable, which only
+/// what is laid over a record can say. (`view::is_listed` asks the same of one record.)
+const PUBLIC: &str = "r.state IN ('published', 'deprecated') AND r.identifier NOT LIKE 'sandbox.%' \
+     AND (r.merged IS NULL OR COALESCE(json_extract(r.merged, '$.discoverable'), 1) <> 0)";
 
 /// The records that everybody knows: those that may be seen, and those of which a tombstone is left.
-const KNOWN: &str = "r.state IN ('published', 'deprecated', 'withdrawn')";
+const KNOWN: &str = "r.state IN ('published', 'deprecated', 'withdrawn') AND r.identifier NOT LIKE 'sandbox.%' \
+     AND (r.merged IS NULL OR COALESCE(json_extract(r.merged, '$.discoverable'), 1) <> 0)";
 
 /// Keys asked for by one statement.
 const KEYS: usize = 500;

@@ -7,136 +7,238 @@ use crate::account::{self, Actor};
 use crate::error::Error;
 use crate::merge::OVERLAY;
 use crate::names::State;
+use crate::notice::{self, Note};
 use crate::open::Ledger;
 use crate::publish::{Known, known, settle};
 use crate::row::{column, counted, sha256, word};
+use crate::workflow;
 use crate::writer::{Operation, Writing};
 
-struct SetState {
-    zone: ZoneId,
-    identifier: Identifier,
-    version: Version,
-    state: State,
-    reason: Option<String>,
-    actor: Actor,
-    request: String,
+/// The source under which what developers amend of one version is kept.
+pub(crate) const AMENDMENT: &str = "amendment";
+
+/// A step in the life of a version.
+#[derive(Debug, Clone)]
+pub struct Transition {
+    /// The record's home zone.
+    pub zone: ZoneId,
+    /// The record.
+    pub identifier: Identifier,
+    /// The version.
+    pub version: Version,
+    /// Where it shall go.
+    pub to: State,
+    /// Why.
+    pub reason: Option<String>,
+    /// What to lay over the record in the same transaction, such as its successor; validated by the caller.
+    pub patch: Option<Patch>,
+    /// Whether publishing needs a moderator.
+    pub review: bool,
+    /// Who does it.
+    pub actor: Actor,
+    /// The request.
+    pub request: String,
 }
 
-impl Operation for SetState {
+impl Operation for Transition {
     type Answer = u64;
 
     async fn run(self, writing: &mut Writing) -> Result<u64, Error> {
         let record = find(writing, &self.zone, &self.identifier).await?;
-        let doing = if self.state == State::Withdrawn { "withdraw" } else { "change states" };
-        account::require_curator(writing, &self.actor, &self.identifier, doing, true).await?;
-        let row = sqlx::query("SELECT state, seq, COALESCE(digest, content_hash) AS digest FROM version WHERE record = $1 AND version = $2")
-            .bind(record.id)
-            .bind(self.version.as_str())
-            .fetch_optional(writing.connection().await?)
-            .await?
-            .ok_or_else(|| Error::not_found("version", format!("{}/{}/{}", self.zone, self.identifier, self.version)))?;
-        let from = word(&row, "state", State::from_word)?;
-        if from == self.state {
-            return Ok(counted(column(&row, "seq")?));
-        }
-        if !from.may_become(self.state) {
-            return Err(Error::Transition { from, to: self.state });
-        }
-        let (what, action) = match self.state {
-            State::Withdrawn => ("withdrawn", "version.withdraw"),
-            state => (state.as_str(), "version.state"),
-        };
-        let seq = writing.change(record.id, self.version.as_str(), what);
-        let now = writing.now;
-        sqlx::query(
-            "UPDATE version SET state = $3, seq = $4, changed = $5, reason = $6 WHERE record = $1 AND version = $2",
+        let row = sqlx::query(
+            "SELECT state, seq, publisher, COALESCE(digest, content_hash) AS digest FROM version WHERE record = $1 AND version = $2",
         )
         .bind(record.id)
         .bind(self.version.as_str())
-        .bind(self.state.as_str())
+        .fetch_optional(writing.connection().await?)
+        .await?
+        .ok_or_else(|| Error::not_found("version", format!("{}/{}/{}", self.zone, self.identifier, self.version)))?;
+        let from = word(&row, "state", State::from_word)?;
+        let (seq, publisher, digest): (i64, String, String) =
+            (column(&row, "seq")?, column(&row, "publisher")?, column(&row, "digest")?);
+        drop(row);
+        let moderator = account::moderates(&self.actor);
+        let developer = account::develops(writing, &self.actor, &self.identifier).await?;
+        if !moderator && !developer {
+            let action = if self.to == State::Withdrawn { "withdraw" } else { "change states" };
+            return Err(refused(&self.actor, action, &self.identifier));
+        }
+        if from == self.to {
+            return Ok(counted(seq));
+        }
+        let Some(step) = workflow::step_for(from, self.to, developer, moderator, self.review) else {
+            // Somebody else might: that is a question of who asks, not of the states.
+            return Err(match workflow::STEPS.iter().find(|step| step.from == from && step.to == self.to) {
+                Some(step) => refused(&self.actor, step.name, &self.identifier),
+                None => Error::Transition { from, to: self.to },
+            });
+        };
+        let reason = self.reason.as_deref().map(str::trim).filter(|reason| !reason.is_empty());
+        if step.reason && reason.is_none() || reason.is_some_and(|reason| reason.chars().count() > 500) {
+            return Err(Error::Refused(format!("to {} a version takes a reason of 1 to 500 characters", step.name)));
+        }
+        let seq = writing.change(record.id, self.version.as_str(), self.to.as_str());
+        let now = writing.now;
+        // A version is published when everybody first sees it.
+        let first = self.to == State::Published && from != State::Deprecated;
+        sqlx::query(
+            "UPDATE version SET state = $3, seq = $4, changed = $5, reason = $6, published = CASE WHEN $7 THEN $5 ELSE published END \
+             WHERE record = $1 AND version = $2",
+        )
+        .bind(record.id)
+        .bind(self.version.as_str())
+        .bind(self.to.as_str())
         .bind(seq)
         .bind(now)
-        .bind(self.reason.as_deref())
+        .bind(reason)
+        .bind(first)
         .execute(writing.connection().await?)
         .await?;
-        settle(writing, record.id, seq, record.merged).await?;
-        let digest: String = column(&row, "digest")?;
+        let mut merged = record.merged;
+        if let Some(patch) = &self.patch {
+            merged |= lay(writing, record.id, patch, &self.actor, seq).await?;
+        }
+        settle(writing, record.id, seq, merged).await?;
         let subject = format!("{}/{}/{}", self.zone, self.identifier, self.version);
-        let after = (self.state != State::Withdrawn).then_some(digest.as_str());
-        writing.audit(self.actor.account.as_str(), action, &subject, (Some(&digest), after), &self.request);
+        let after = (self.to != State::Withdrawn).then_some(digest.as_str());
+        let action = if self.to == State::Withdrawn { "version.withdraw" } else { "version.state" };
+        let account = self.actor.account.as_str();
+        writing.audit(account, action, &subject, (Some(&digest), after), &self.request);
+        let what = match (step.name, self.to) {
+            ("return", _) => "returned",
+            ("approve", _) => "approved",
+            ("restore", _) => "restored",
+            (_, State::Submitted) => "submitted",
+            (_, state) => state.as_str(),
+        };
+        let recipient = match self.to {
+            State::Submitted => notice::MODERATORS,
+            _ => publisher.as_str(),
+        };
+        if step.name != "take back" {
+            let key = (self.zone.as_str(), self.identifier.as_str(), self.version.as_str());
+            notice::write(writing, Note { recipient, what, key, message: reason, account }).await?;
+        }
         Ok(counted(seq))
     }
 }
 
-struct Overlay {
+fn refused(actor: &Actor, action: &'static str, identifier: &Identifier) -> Error {
+    let namespace = identifier.namespace().to_string();
+    Error::NotAllowed { account: actor.account.to_string(), action, namespace }
+}
+
+/// What is laid over a record: JSON merge patches in the keys of its document.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Patch {
+    /// What its developers amend of one version; it ends with that version.
+    pub amendment: Option<(Version, Value)>,
+    /// What a moderator lays over every version.
+    pub overlay: Option<Value>,
+}
+
+impl Patch {
+    /// Says whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.amendment.is_none() && self.overlay.is_none()
+    }
+}
+
+/// What became of a patch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patched {
+    /// The sequence of the change, or of the record when nothing changed.
+    pub seq: u64,
+    /// Whether anything changed.
+    pub changed: bool,
+}
+
+struct Lay {
     zone: ZoneId,
     identifier: Identifier,
-    patch: Value,
+    patch: Patch,
     expected: Option<u64>,
     actor: Actor,
     request: String,
 }
 
-impl Operation for Overlay {
-    type Answer = u64;
+impl Operation for Lay {
+    type Answer = Patched;
 
-    async fn run(self, writing: &mut Writing) -> Result<u64, Error> {
+    async fn run(self, writing: &mut Writing) -> Result<Patched, Error> {
         let record = find(writing, &self.zone, &self.identifier).await?;
-        account::require_curator(writing, &self.actor, &self.identifier, "overlay", false).await?;
+        if self.patch.overlay.is_some() && !account::moderates(&self.actor) {
+            return Err(refused(&self.actor, "overlay", &self.identifier));
+        }
+        if self.patch.amendment.is_some() && !account::develops(writing, &self.actor, &self.identifier).await? {
+            return Err(refused(&self.actor, "amend", &self.identifier));
+        }
         if let Some(expected) = self.expected.filter(|expected| *expected != counted(record.seq)) {
             return Err(Error::Changed { expected, found: counted(record.seq) });
         }
+        let before = shown(writing, record.id).await?;
+        let version = self.patch.amendment.as_ref().map(|(version, _)| version.as_str()).unwrap_or_default();
+        let what = if self.patch.overlay.is_some() { "overlaid" } else { "amended" };
+        let seq = writing.change(record.id, version, what);
+        lay(writing, record.id, &self.patch, &self.actor, seq).await?;
+        settle(writing, record.id, seq, true).await?;
+        let after = shown(writing, record.id).await?;
+        let subject = format!("{}/{}", self.zone, self.identifier);
+        let action = if self.patch.overlay.is_some() { "record.overlay" } else { "record.amend" };
+        let account = self.actor.account.as_str();
+        writing.audit(account, action, &subject, (Some(&before.0), Some(&after.0)), &self.request);
+        if self.patch.overlay.is_some() {
+            let key = (self.zone.as_str(), self.identifier.as_str(), "");
+            notice::write(writing, Note { recipient: &after.1, what: "overlaid", key, message: None, account }).await?;
+        }
+        Ok(Patched { seq: counted(seq), changed: before.0 != after.0 })
+    }
+}
+
+/// Returns the hash of what a record shows, and who published its current version.
+async fn shown(writing: &mut Writing, record: i64) -> Result<(String, String), Error> {
+    let row = sqlx::query(
+        "SELECT COALESCE(r.merged, v.document) AS document, v.account FROM record r JOIN revision v ON v.id = r.revision WHERE r.id = $1",
+    )
+    .bind(record)
+    .fetch_one(writing.connection().await?)
+    .await?;
+    Ok((sha256(column::<&str>(&row, "document")?.as_bytes()), column(&row, "account")?))
+}
+
+/// Keeps a patch as revisions of its sources; says whether there was anything to keep.
+async fn lay(writing: &mut Writing, record: i64, patch: &Patch, actor: &Actor, seq: i64) -> Result<bool, Error> {
+    let amendment = patch.amendment.as_ref().map(|(version, patch)| (AMENDMENT, version.as_str(), patch));
+    let overlay = patch.overlay.as_ref().map(|patch| (OVERLAY, "", patch));
+    for (source, version, patch) in amendment.into_iter().chain(overlay) {
         // Patches are kept one by one: two merge patches cannot always be made one that does the same.
-        let text = self.patch.to_string();
+        let text = patch.to_string();
         let hash = sha256(text.as_bytes());
         let revision = writing.next_revision();
-        let seq = writing.change(record.id, "", "overlaid");
         let now = writing.now;
         sqlx::query(
             "INSERT INTO revision (id, record, source, version, document, content_hash, account, seq, at) \
-             VALUES ($1, $2, $3, '', $4, $5, $6, $7, $8)",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
         .bind(revision)
-        .bind(record.id)
-        .bind(OVERLAY)
+        .bind(record)
+        .bind(source)
+        .bind(version)
         .bind(text)
-        .bind(hash.as_str())
-        .bind(self.actor.account.as_str())
+        .bind(hash)
+        .bind(actor.account.as_str())
         .bind(seq)
         .bind(now)
         .execute(writing.connection().await?)
         .await?;
-        settle(writing, record.id, seq, true).await?;
-        let subject = format!("{}/{}", self.zone, self.identifier);
-        writing.audit(self.actor.account.as_str(), "record.overlay", &subject, (None, Some(&hash)), &self.request);
-        Ok(counted(seq))
     }
+    Ok(!patch.is_empty())
 }
 
 async fn find(writing: &mut Writing, zone: &ZoneId, identifier: &Identifier) -> Result<Known, Error> {
     // The record may wait to be written.
     writing.connection().await?;
     known(writing, zone, identifier).await?.ok_or_else(|| Error::not_found("record", format!("{zone}/{identifier}")))
-}
-
-/// Applies a JSON merge patch (RFC 7396): objects are merged, null removes, anything else replaces.
-pub fn merge_patch(document: &mut Value, patch: &Value) {
-    let Value::Object(patch) = patch else {
-        *document = patch.clone();
-        return;
-    };
-    if !document.is_object() {
-        *document = Value::Object(serde_json::Map::new());
-    }
-    let Value::Object(fields) = document else { return };
-    for (key, value) in patch {
-        if value.is_null() {
-            // The order of the other fields is what people see; a swap would change it.
-            fields.shift_remove(key);
-        } else {
-            merge_patch(fields.entry(key.clone()).or_insert(Value::Null), value);
-        }
-    }
 }
 
 impl Ledger {
@@ -153,16 +255,23 @@ impl Ledger {
         if !(1..=500).contains(&reason.chars().count()) {
             return Err(Error::Refused("the reason of a withdrawal has 1 to 500 characters".to_owned()));
         }
-        self.write(SetState {
+        self.transition(Transition {
             zone: zone.clone(),
             identifier: identifier.clone(),
             version: version.clone(),
-            state: State::Withdrawn,
+            to: State::Withdrawn,
             reason: Some(reason.to_owned()),
+            patch: None,
+            review: false,
             actor: actor.clone(),
             request: request.to_owned(),
         })
         .await
+    }
+
+    /// Takes a step in the life of a version; returns the sequence, which stays when it was there already.
+    pub async fn transition(&self, transition: Transition) -> Result<u64, Error> {
+        self.write(transition).await
     }
 
     /// Brings a version into another state. Returns the sequence; it stays when the version was in that state already.
@@ -178,12 +287,14 @@ impl Ledger {
         if state == State::Withdrawn {
             return Err(Error::Refused("a withdrawal needs its reason".to_owned()));
         }
-        self.write(SetState {
+        self.transition(Transition {
             zone: zone.clone(),
             identifier: identifier.clone(),
             version: version.clone(),
-            state,
-            reason: None,
+            to: state,
+            reason: Some("no reason was given".to_owned()).filter(|_| state == State::Draft),
+            patch: None,
+            review: false,
             actor: actor.clone(),
             request: request.to_owned(),
         })
@@ -203,41 +314,28 @@ impl Ledger {
         actor: &Actor,
         request: &str,
     ) -> Result<u64, Error> {
-        if !patch.is_object() {
-            return Err(Error::Refused("an overlay is a JSON object".to_owned()));
-        }
-        self.write(Overlay {
-            zone: zone.clone(),
-            identifier: identifier.clone(),
-            patch,
-            expected,
-            actor: actor.clone(),
-            request: request.to_owned(),
-        })
-        .await
+        let patch = Patch { amendment: None, overlay: Some(patch) };
+        self.patch(zone, identifier, patch, expected, actor, request).await.map(|patched| patched.seq)
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_merge_patch_does_what_its_standard_says() {
-        let cases = [
-            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
-            (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
-            (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
-            (json!({"a": {"b": "c"}}), json!({"a": {"b": "d", "c": null}}), json!({"a": {"b": "d"}})),
-            (json!({"a": [{"b": "c"}]}), json!({"a": [1]}), json!({"a": [1]})),
-            (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
-            (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
-        ];
-        for (mut document, patch, expected) in cases {
-            merge_patch(&mut document, &patch);
-            assert_eq!(document, expected);
+    /// Lays a patch over a record: an amendment of one version by its developers, an overlay of every version by a
+    /// moderator, or both. With `expected`, only when the record's sequence is still that.
+    ///
+    /// The caller validates what [`merge_patch`] makes of the record's document before it asks.
+    pub async fn patch(
+        &self,
+        zone: &ZoneId,
+        identifier: &Identifier,
+        patch: Patch,
+        expected: Option<u64>,
+        actor: &Actor,
+        request: &str,
+    ) -> Result<Patched, Error> {
+        let parts = patch.amendment.iter().map(|(_, patch)| patch).chain(&patch.overlay);
+        if patch.is_empty() || parts.into_iter().any(|part| !part.is_object()) {
+            return Err(Error::Refused("a patch is a JSON object".to_owned()));
         }
+        let (zone, identifier, request) = (zone.clone(), identifier.clone(), request.to_owned());
+        self.write(Lay { zone, identifier, patch, expected, actor: actor.clone(), request }).await
     }
 }

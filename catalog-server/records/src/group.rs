@@ -30,6 +30,18 @@ pub(crate) async fn developers(
     rows.iter().map(|row| crate::row::parsed(row, "account")).collect::<Result<_, _>>().map(Some)
 }
 
+/// Lists who owns the namespace that decides about this one; nobody when none is taken.
+pub(crate) async fn owners(connection: &mut Connection, namespace: &str) -> Result<Vec<AccountName>, Error> {
+    let Some(deciding) = deciding(connection, namespace).await? else { return Ok(Vec::new()) };
+    let rows = sqlx::query(
+        "SELECT account FROM member WHERE kind = 'namespace' AND name = $1 AND rank = 'owner' AND accepted = 1",
+    )
+    .bind(deciding)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|row| crate::row::parsed(row, "account")).collect()
+}
+
 /// Finds the longest prefix of a namespace that is taken.
 async fn deciding(connection: &mut Connection, namespace: &str) -> Result<Option<String>, Error> {
     let mut prefix = Some(namespace);

@@ -4,9 +4,8 @@
 //! be believed more, then whoever was heard last by this ledger's own sequence, never by a remote clock. The order in
 //! which sayings come, and how often one comes, change nothing. A moderator's words are laid over the result.
 
+use catalog_schemas::patch::merge_patch;
 use serde_json::{Map, Value};
-
-use crate::curate::merge_patch;
 
 /// The source under which a moderator's overlay is kept.
 pub const OVERLAY: &str = "overlay";

@@ -6,13 +6,14 @@ use crate::error::Error;
 use crate::row::Connection;
 
 /// The migrations by number, from 1; released ones are never edited.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("../migrations/sqlite/0001_ledger.sql"),
     include_str!("../migrations/sqlite/0002_modified.sql"),
     include_str!("../migrations/sqlite/0003_harvest.sql"),
     include_str!("../migrations/sqlite/0004_launch_offers.sql"),
     include_str!("../migrations/sqlite/0005_delegation.sql"),
     include_str!("../migrations/sqlite/0006_accounts.sql"),
+    include_str!("../migrations/sqlite/0007_governance.sql"),
 ];
 
 /// The newest schema that this release knows.

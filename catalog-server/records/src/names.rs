@@ -83,16 +83,9 @@ impl State {
         matches!(self, Self::Published | Self::Deprecated)
     }
 
-    /// Says whether a version may go from this state to another.
+    /// Says whether a version may go from this state to another at all; who may, says [`crate::workflow::STEPS`].
     pub fn may_become(self, next: Self) -> bool {
-        use State::*;
-        match self {
-            Draft => matches!(next, Submitted | Published | Withdrawn),
-            Submitted => matches!(next, Draft | Published | Withdrawn),
-            Published => matches!(next, Deprecated | Withdrawn),
-            Deprecated => matches!(next, Published | Withdrawn),
-            Withdrawn => false,
-        }
+        crate::workflow::STEPS.iter().any(|step| step.from == self && step.to == next)
     }
 }
 

@@ -39,6 +39,32 @@ pub struct Publication {
     pub idempotency: Option<IdempotencyKey>,
     /// The request.
     pub request: String,
+    /// In which state it begins, who signed it, and what was acknowledged.
+    pub standing: Standing,
+}
+
+/// In which state a version begins, who signed it, and which warnings its publisher took responsibility for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Published, or a draft where a review is required.
+    pub state: State,
+    /// The signature that came with the package, as JSON; it was found good before.
+    pub signature: Option<String>,
+    /// Codes of warnings that block until somebody takes responsibility.
+    pub acknowledged: Vec<String>,
+}
+
+impl Default for Standing {
+    fn default() -> Self {
+        Self { state: State::Published, signature: None, acknowledged: Vec::new() }
+    }
+}
+
+impl Standing {
+    /// Returns the acknowledged codes as one text; none when there are none.
+    pub(crate) fn acknowledged(&self) -> Option<String> {
+        (!self.acknowledged.is_empty()).then(|| self.acknowledged.join(" "))
+    }
 }
 
 /// A package's bytes.
@@ -124,9 +150,10 @@ impl Operation for Prepared {
         account::require_publisher(writing, &given.actor, &given.identifier).await?;
         let after = self.digest().to_owned();
         let (account, request) = (self.given.actor.account.clone(), self.given.request.clone());
+        let action = if self.given.standing.state == State::Draft { "package.draft" } else { "package.publish" };
         let outcome = store(writing, self).await?;
         if let PublishOutcome::Created { .. } = outcome {
-            writing.audit(account.as_str(), "package.publish", &subject, (None, Some(&after)), &request);
+            writing.audit(account.as_str(), action, &subject, (None, Some(&after)), &request);
         }
         Ok(outcome)
     }
@@ -136,6 +163,7 @@ impl Operation for Prepared {
 pub(crate) struct Known {
     pub(crate) id: i64,
     pub(crate) kind: String,
+    /// Whether somebody laid words over what its versions say.
     pub(crate) merged: bool,
     pub(crate) seq: i64,
 }
@@ -147,7 +175,9 @@ pub(crate) async fn known(
     identifier: &Identifier,
 ) -> Result<Option<Known>, Error> {
     let row = sqlx::query(
-        "SELECT id, kind, merged IS NOT NULL AS merged, seq FROM record WHERE zone = $1 AND identifier = $2",
+        // Not only what is merged now: an amendment belongs to one version and counts again when that one becomes current.
+        "SELECT id, kind, seq, merged IS NOT NULL OR EXISTS (SELECT 1 FROM revision v WHERE v.record = record.id AND v.source IN ('overlay', 'amendment')) \
+         AS merged FROM record WHERE zone = $1 AND identifier = $2",
     )
     .bind(zone.as_str())
     .bind(identifier.as_str())
@@ -179,19 +209,26 @@ pub(crate) async fn store(writing: &mut Writing, publication: Prepared) -> Resul
             given: given.kind.clone(),
         });
     }
-    if let Some(taken) = taken(writing, known.id, &publication).await? {
-        return Ok(taken);
+    let name = taken(writing, known.id, &publication).await?;
+    if let Name::Taken(outcome) = name {
+        return Ok(outcome);
     }
     let row = NewRow {
         record: known.id,
         revision: writing.next_revision(),
-        seq: writing.change(known.id, given.version.as_str(), "published"),
+        seq: writing.change(known.id, given.version.as_str(), given.standing.state.as_str()),
         at: writing.now,
         given: publication,
     };
     let mut script = Script::new();
-    script.push_versions(std::slice::from_ref(&row));
-    script.query.build().execute(writing.connection().await?).await?;
+    if name == Name::Draft {
+        script.push_draft(&row);
+        script.query.build().execute(writing.connection().await?).await?;
+        replace_draft(writing, &row).await?;
+    } else {
+        script.push_versions(std::slice::from_ref(&row));
+        script.query.build().execute(writing.connection().await?).await?;
+    }
     settle(writing, known.id, row.seq, known.merged).await?;
     Ok(PublishOutcome::Created { seq: counted(row.seq) })
 }
@@ -202,7 +239,7 @@ pub(crate) fn store_new(writing: &mut Writing, publication: Prepared) -> Publish
     let row = NewRow {
         record,
         revision: writing.next_revision(),
-        seq: writing.change(record, publication.given.version.as_str(), "published"),
+        seq: writing.change(record, publication.given.version.as_str(), publication.given.standing.state.as_str()),
         at: writing.now,
         given: publication,
     };
@@ -211,8 +248,44 @@ pub(crate) fn store_new(writing: &mut Writing, publication: Prepared) -> Publish
     PublishOutcome::Created { seq }
 }
 
-/// Says what holds the version's name, when something does.
-async fn taken(writing: &mut Writing, record: i64, publication: &Prepared) -> Result<Option<PublishOutcome>, Error> {
+/// Gives a draft another content: what nobody but its developers and moderators has seen may still change.
+async fn replace_draft(writing: &mut Writing, row: &NewRow) -> Result<(), Error> {
+    let given = &row.given.given;
+    let package = row.given.package.as_ref();
+    sqlx::query(
+        "UPDATE version SET state = $3, revision = $4, content_hash = $5, digest = $6, file_name = $7, publisher = $8, seq = $9, \
+         published = $10, changed = $10, reason = NULL, signature = $11, acknowledged = $12 WHERE record = $1 AND version = $2",
+    )
+    .bind(row.record)
+    .bind(given.version.as_str())
+    .bind(given.standing.state.as_str())
+    .bind(row.revision)
+    .bind(row.given.content_hash.as_str())
+    .bind(package.map(|package| package.digest.as_str()))
+    .bind(given.package.as_ref().and_then(|package| package.file_name.as_deref()))
+    .bind(given.actor.account.as_str())
+    .bind(row.seq)
+    .bind(row.at)
+    .bind(given.standing.signature.as_deref())
+    .bind(given.standing.acknowledged())
+    .execute(writing.connection().await?)
+    .await?;
+    Ok(())
+}
+
+/// What is known of a version's name.
+#[derive(PartialEq)]
+enum Name {
+    /// Nobody has it.
+    Free,
+    /// A draft has it, whose content may be replaced.
+    Draft,
+    /// Something has it for good.
+    Taken(PublishOutcome),
+}
+
+/// Says what holds the version's name.
+async fn taken(writing: &mut Writing, record: i64, publication: &Prepared) -> Result<Name, Error> {
     let row = sqlx::query(
         "SELECT state, COALESCE(digest, content_hash) AS digest, seq, reason FROM version WHERE record = $1 AND version = $2",
     )
@@ -220,12 +293,15 @@ async fn taken(writing: &mut Writing, record: i64, publication: &Prepared) -> Re
     .bind(publication.given.version.as_str())
     .fetch_optional(writing.look())
     .await?;
-    let Some(row) = row else { return Ok(None) };
+    let Some(row) = row else { return Ok(Name::Free) };
     let digest: String = column(&row, "digest")?;
-    Ok(Some(if word(&row, "state", State::from_word)? == State::Withdrawn {
+    let state = word(&row, "state", State::from_word)?;
+    Ok(Name::Taken(if state == State::Withdrawn {
         PublishOutcome::Withdrawn { reason: column(&row, "reason")? }
     } else if digest == publication.digest() {
         PublishOutcome::Same { seq: counted(column(&row, "seq")?) }
+    } else if state == State::Draft {
+        return Ok(Name::Draft);
     } else {
         PublishOutcome::Conflict { existing_digest: digest }
     }))

@@ -78,7 +78,40 @@ pub struct StoredVersion {
     pub published: Timestamp,
     /// When its state last changed.
     pub changed: Timestamp,
-    /// Why it was withdrawn.
+    /// Why it was withdrawn, returned or deprecated.
+    pub reason: Option<String>,
+    /// The signature that came with it, as JSON.
+    pub signature: Option<String>,
+    /// Codes of warnings that its publisher took responsibility for.
+    pub acknowledged: Vec<String>,
+    /// What its developers amended since, as JSON merge patches, oldest first.
+    pub amendments: Vec<String>,
+}
+
+/// A version that waits: a draft, or a submission for a moderator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queued {
+    /// The record's home zone.
+    pub zone: ZoneId,
+    /// The record.
+    pub identifier: Identifier,
+    /// Its type.
+    pub kind: String,
+    /// The version.
+    pub version: Version,
+    /// Draft or submitted.
+    pub state: State,
+    /// Who uploaded it.
+    pub publisher: String,
+    /// Since when it is in its state.
+    pub changed: Timestamp,
+    /// Its document.
+    pub document: String,
+    /// The version that everybody sees now, when there is one.
+    pub published: Option<String>,
+    /// Codes of warnings that its publisher took responsibility for.
+    pub acknowledged: Vec<String>,
+    /// Why it was returned, when it was.
     pub reason: Option<String>,
 }
 
@@ -93,7 +126,7 @@ pub struct Change {
     pub identifier: Identifier,
     /// The version that was changed; nothing when it was the overlay.
     pub version: Option<Version>,
-    /// `published`, `deprecated`, `withdrawn`, `overlaid`.
+    /// `draft`, `submitted`, `published`, `deprecated`, `withdrawn`, `amended`, `overlaid`.
     pub what: String,
     /// When.
     pub at: Timestamp,
@@ -134,6 +167,30 @@ fn version(row: &SqliteRow) -> Result<StoredVersion, Error> {
         seq: unsigned(row, "seq")?,
         published: time(row, "published")?,
         changed: time(row, "changed")?,
+        reason: column(row, "reason")?,
+        signature: column(row, "signature")?,
+        acknowledged: codes(row)?,
+        amendments: Vec::new(),
+    })
+}
+
+fn codes(row: &SqliteRow) -> Result<Vec<String>, Error> {
+    let text: Option<&str> = column(row, "acknowledged")?;
+    Ok(text.unwrap_or_default().split_whitespace().map(str::to_owned).collect())
+}
+
+fn queued(row: &SqliteRow) -> Result<Queued, Error> {
+    Ok(Queued {
+        zone: parsed(row, "zone")?,
+        identifier: parsed(row, "identifier")?,
+        kind: column(row, "kind")?,
+        version: parsed(row, "version")?,
+        state: word(row, "state", State::from_word)?,
+        publisher: column(row, "publisher")?,
+        changed: time(row, "changed")?,
+        document: column(row, "document")?,
+        published: column(row, "shown")?,
+        acknowledged: codes(row)?,
         reason: column(row, "reason")?,
     })
 }
@@ -263,6 +320,37 @@ impl Ledger {
         .bind(name.map(Version::as_str))
         .fetch_all(self.readers())
         .await?;
-        rows.iter().map(version).collect()
+        let mut versions: Vec<StoredVersion> = rows.iter().map(version).collect::<Result<_, _>>()?;
+        let amended = sqlx::query(
+            "SELECT v.version, v.document FROM record r JOIN revision v ON v.record = r.id AND v.source = 'amendment' \
+             WHERE r.zone = $1 AND r.identifier = $2 ORDER BY v.id",
+        )
+        .bind(zone.as_str())
+        .bind(identifier.as_str())
+        .fetch_all(self.readers())
+        .await?;
+        for row in &amended {
+            let of: &str = column(row, "version")?;
+            if let Some(version) = versions.iter_mut().find(|version| version.version.as_str() == of) {
+                version.amendments.push(column(row, "document")?);
+            }
+        }
+        Ok(versions)
+    }
+
+    /// Lists the versions that wait in a state, the longest first; those that one account uploaded, or of everybody.
+    pub async fn queue(&self, state: State, account: Option<&str>, limit: u32) -> Result<Vec<Queued>, Error> {
+        let rows = sqlx::query(
+            "SELECT r.zone, r.identifier, r.kind, n.version, n.state, n.publisher, n.changed, n.acknowledged, n.reason, v.document, \
+             CASE WHEN r.state IN ('published', 'deprecated') THEN r.version END AS shown \
+             FROM version n JOIN record r ON r.id = n.record JOIN revision v ON v.id = n.revision \
+             WHERE n.state = $1 AND n.state IN ('draft', 'submitted') AND n.publisher = COALESCE($2, n.publisher) ORDER BY n.seq LIMIT $3",
+        )
+        .bind(state.as_str())
+        .bind(account)
+        .bind(i64::from(limit))
+        .fetch_all(self.readers())
+        .await?;
+        rows.iter().map(queued).collect()
     }
 }

@@ -53,7 +53,8 @@ impl Script {
         query.push_values(rows, |mut values, row| {
             let given = &row.given.given;
             values.push_bind(row.record).push_bind(given.zone.as_str()).push_bind(given.identifier.as_str());
-            values.push_bind(given.kind.as_str()).push("'published'").push_bind(given.version.as_str());
+            values.push_bind(given.kind.as_str()).push_bind(given.standing.state.as_str());
+            values.push_bind(given.version.as_str());
             values.push_bind(row.revision).push_bind(row.seq).push_bind(row.at).push_bind(row.at);
         });
         query.push("; ");
@@ -64,6 +65,12 @@ impl Script {
     pub(crate) fn push_versions(&mut self, rows: &[NewRow]) {
         self.push_blobs(rows);
         self.push_sayings(rows);
+    }
+
+    /// Adds what writes the new content of a draft that is there.
+    pub(crate) fn push_draft(&mut self, row: &NewRow) {
+        self.push_blobs(std::slice::from_ref(row));
+        self.push_revisions(std::slice::from_ref(row));
     }
 
     fn push_blobs(&mut self, rows: &[NewRow]) {
@@ -82,7 +89,7 @@ impl Script {
         }
     }
 
-    fn push_sayings(&mut self, rows: &[NewRow]) {
+    fn push_revisions(&mut self, rows: &[NewRow]) {
         let query = &mut self.query;
         query.push("INSERT INTO revision (id, record, source, version, document, content_hash, account, seq, at) ");
         query.push_values(rows, |mut values, row| {
@@ -92,18 +99,26 @@ impl Script {
             values.push_bind(row.given.content_hash.as_str()).push_bind(given.actor.account.as_str());
             values.push_bind(row.seq).push_bind(row.at);
         });
+        query.push("; ");
+    }
+
+    fn push_sayings(&mut self, rows: &[NewRow]) {
+        self.push_revisions(rows);
+        let query = &mut self.query;
         query.push(
-            "; INSERT INTO version (record, version, state, revision, content_hash, digest, file_name, source, publisher, \
-             seq, published, changed) ",
+            "INSERT INTO version (record, version, state, revision, content_hash, digest, file_name, source, publisher, \
+             seq, published, changed, signature, acknowledged) ",
         );
         query.push_values(rows, |mut values, row| {
             let given = &row.given.given;
             let file_name = given.package.as_ref().and_then(|package| package.file_name.as_deref());
-            values.push_bind(row.record).push_bind(given.version.as_str()).push("'published'").push_bind(row.revision);
+            values.push_bind(row.record).push_bind(given.version.as_str()).push_bind(given.standing.state.as_str());
+            values.push_bind(row.revision);
             values.push_bind(row.given.content_hash.as_str());
             values.push_bind(row.given.package.as_ref().map(|package| package.digest.as_str())).push_bind(file_name);
             values.push_bind(given.source.as_str()).push_bind(given.actor.account.as_str());
             values.push_bind(row.seq).push_bind(row.at).push_bind(row.at);
+            values.push_bind(given.standing.signature.as_deref()).push_bind(given.standing.acknowledged());
         });
         query.push("; ");
     }
@@ -126,11 +141,15 @@ impl Script {
         if entries.is_empty() {
             return;
         }
-        self.query.push("INSERT INTO audit (number, at, account, action, subject, before, after, request, hash) ");
+        self.query.push(
+            "INSERT INTO audit (number, at, account, action, subject, before, after, request, behalf, credential, address, hash) ",
+        );
         self.query.push_values(entries, |mut row, entry| {
             row.push_bind(entry.number).push_bind(entry.at).push_bind(entry.account.as_str()).push_bind(entry.action);
             row.push_bind(entry.subject.as_str()).push_bind(entry.before.as_deref()).push_bind(entry.after.as_deref());
-            row.push_bind(entry.request.as_str()).push_bind(entry.hash.as_str());
+            row.push_bind(entry.request.as_str()).push_bind(entry.origin.behalf.as_deref());
+            row.push_bind(entry.origin.credential.as_deref()).push_bind(entry.origin.address.as_deref());
+            row.push_bind(entry.hash.as_str());
         });
         self.query.push("; ");
     }

@@ -16,6 +16,7 @@ use crate::audit::{Entry, Tail};
 use crate::error::Error;
 use crate::names::AccountName;
 use crate::open::Clock;
+use crate::origin::{self, Origin};
 use crate::row::{Connection, counted};
 use crate::rows::{ChangeRow, NewRow, Script};
 
@@ -56,6 +57,8 @@ pub(crate) struct Writing {
     own: usize,
     /// Whether the current operation has a savepoint: it needs one only when it writes by itself.
     savepoint: bool,
+    /// Where the current operation comes from.
+    pub(crate) origin: Origin,
     /// Who develops in which namespace, as far as this group asked; nobody's has no list.
     pub(crate) owners: HashMap<Namespace, Option<Vec<AccountName>>>,
 }
@@ -85,6 +88,7 @@ impl Writing {
             waiting: HashSet::new(),
             own: 0,
             savepoint: false,
+            origin: Origin::default(),
             owners: HashMap::new(),
         }
     }
@@ -153,7 +157,7 @@ impl Writing {
         hashes: (Option<&str>, Option<&str>),
         request: &str,
     ) {
-        let entry = self.tail.append(self.now, account, action, subject, hashes, request);
+        let entry = self.tail.append(self.now, account, action, subject, hashes, request, &self.origin);
         self.entries.push(entry);
     }
 
@@ -304,6 +308,7 @@ pub(crate) trait Pending: Send {
 
 struct Asked<O: Operation> {
     operation: Option<O>,
+    origin: Origin,
     result: Option<Result<O::Answer, Error>>,
     reply: oneshot::Sender<Result<O::Answer, Error>>,
 }
@@ -312,6 +317,7 @@ impl<O: Operation> Pending for Asked<O> {
     fn run<'a>(&'a mut self, writing: &'a mut Writing) -> Running<'a> {
         Box::pin(async move {
             let Some(operation) = self.operation.take() else { return Ok(()) };
+            writing.origin = std::mem::take(&mut self.origin);
             match operation.run(writing).await {
                 Err(error) if error.is_fatal() => {
                     let again = error.for_another();
@@ -353,7 +359,7 @@ pub(crate) enum Message {
 /// Hands an operation to the writer and waits until it is on disk.
 pub(crate) async fn ask<O: Operation>(writer: &mpsc::Sender<Message>, operation: O) -> Result<O::Answer, Error> {
     let (reply, answer) = oneshot::channel();
-    let asked = Asked { operation: Some(operation), result: None, reply };
+    let asked = Asked { operation: Some(operation), origin: origin::current(), result: None, reply };
     writer.send(Message::Write(Box::new(asked))).await.map_err(|_| Error::Closed)?;
     answer.await.map_err(|_| Error::Closed)?
 }
@@ -361,7 +367,7 @@ pub(crate) async fn ask<O: Operation>(writer: &mpsc::Sender<Message>, operation:
 /// Hands an operation to the writer and forgets it; drops it when too many are waiting.
 pub(crate) fn leave<O: Operation>(writer: &mpsc::Sender<Message>, operation: O) {
     let (reply, _) = oneshot::channel();
-    let asked = Asked { operation: Some(operation), result: None, reply };
+    let asked = Asked { operation: Some(operation), origin: origin::current(), result: None, reply };
     drop(writer.try_send(Message::Write(Box::new(asked))));
 }
 

@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod admin;
+mod govern;
 mod harvest;
 mod login;
 mod package;
@@ -44,6 +45,10 @@ enum Command {
     Logout(Remote),
     /// Make, list and revoke tokens on a server
     Token(remote::TokenArgs),
+    /// Take a step in the life of a version: submit, approve, return, deprecate, withdraw
+    State(govern::StateArgs),
+    /// Make, register, list and revoke keys that sign packages
+    Key(govern::KeyArgs),
     /// Bring manifests, one a line, into the ledger of a server that is not running
     Import(admin::Import),
     /// Check the ledger, its packages, its audit trail and the index
@@ -120,6 +125,8 @@ pub fn run() -> ExitCode {
         Command::Login(login) => login.run(),
         Command::Logout(remote) => login::logout(&remote),
         Command::Token(token) => token.run(),
+        Command::State(state) => state.run(),
+        Command::Key(key) => key.run(),
         Command::Import(import) => import.run(),
         Command::Verify(local) => admin::verify(&local),
         Command::Reindex(local) => admin::reindex(&local),

@@ -11,6 +11,7 @@ use catalog_schemas::problem::{Report, Severity};
 use clap::Args;
 use indicatif::ProgressBar;
 
+use super::govern::{sign_checked, signature_path};
 use super::say;
 
 /// `alidade pack`
@@ -24,14 +25,18 @@ pub(super) struct Pack {
     /// Make a .zip rather than a .tar.gz
     #[arg(long)]
     zip: bool,
+    /// Sign it with the private key in this file; the signature is written beside the package, with .sig
+    #[arg(long, value_name = "KEY")]
+    sign: Option<PathBuf>,
 }
 
 impl Pack {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         let format = if self.zip { Format::Zip } else { Format::TarGz };
         let bytes = pack(&self.folder, format)?;
-        let report = crate::intake::check(&bytes, Writer::Developer).report;
-        print_report(&self.folder, &report);
+        let checked = crate::intake::check(&bytes, Writer::Developer);
+        let report = &checked.report;
+        print_report(&self.folder, report);
         if !report.valid {
             return Ok(ExitCode::FAILURE);
         }
@@ -42,6 +47,13 @@ impl Pack {
         });
         std::fs::write(&output, &bytes).with_context(|| format!("cannot write `{}`", output.display()))?;
         say(format_args!("{} ({} bytes)", output.display(), bytes.len()));
+        if let Some(key) = &self.sign {
+            let signature = serde_json::to_string_pretty(&sign_checked(&checked, key)?)?;
+            let beside = signature_path(&output);
+            std::fs::write(&beside, signature + "\n")
+                .with_context(|| format!("cannot write `{}`", beside.display()))?;
+            say(beside.display());
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

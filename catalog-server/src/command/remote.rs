@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use catalog_client::ClientError;
+use catalog_client::{ClientError, PublishOptions};
 use catalog_ontology::manifest::Writer;
 use catalog_schemas::account::{NewToken, Role, Scope};
 use catalog_schemas::problem::Report;
@@ -13,6 +13,7 @@ use catalog_schemas::search::{SearchQuery, Sort};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::govern::signature_for;
 use super::package::{archive_of, print_report};
 use super::{Remote, block_on, say};
 
@@ -21,6 +22,12 @@ use super::{Remote, block_on, say};
 pub(super) struct Publish {
     /// A package (.tar.gz or .zip), or a folder to make one from
     path: PathBuf,
+    /// Take responsibility for a warning that blocks, by its code, such as secret.suspected; again for more
+    #[arg(long, value_name = "CODE")]
+    acknowledge: Vec<String>,
+    /// Sign it with the private key in this file; without, a signature that lies beside the package is sent
+    #[arg(long, value_name = "KEY")]
+    sign: Option<PathBuf>,
     #[command(flatten)]
     remote: Remote,
 }
@@ -36,6 +43,8 @@ impl Publish {
             print_report(&self.path, &checked.report);
             return Ok(ExitCode::FAILURE);
         };
+        let signature = signature_for(&self.path, &checked, self.sign.as_deref())?;
+        let options = PublishOptions { acknowledge: self.acknowledge.clone(), signature };
         let client = self.remote.client()?;
         let bar = ProgressBar::new(bytes.len() as u64).with_style(
             ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes}")
@@ -45,18 +54,29 @@ impl Publish {
         let sent = bar.clone();
         block_on(async {
             let published =
-                client.publish_with_progress(identifier, version, bytes.into(), move |at| sent.set_position(at)).await;
+                client.publish_with(identifier, version, bytes.into(), &options, move |at| sent.set_position(at)).await;
             bar.finish_and_clear();
             match published {
                 Ok(published) => {
-                    let what = if published.created { "published" } else { "already published, unchanged" };
+                    let what = match (published.created, published.state.as_str()) {
+                        (true, "draft") => "stored as a draft, which `alidade state` submits for review",
+                        (true, _) => "published",
+                        (false, "draft") => "already a draft, unchanged",
+                        (false, _) => "already published, unchanged",
+                    };
                     say(format_args!("{what}: {} (sha256 {})", published.iri, published.digest));
                     print_report(&self.path, &Report::new(published.findings));
                     wait_until_found(&client, published.seq).await?;
                     Ok(ExitCode::SUCCESS)
                 }
                 Err(ClientError::Problem(problem)) if !problem.findings.is_empty() => {
+                    let waits = problem.code() == "acknowledge_required";
+                    let codes: Vec<String> = problem.findings.iter().map(|finding| finding.code.clone()).collect();
                     print_report(&self.path, &Report::new(problem.findings));
+                    if waits {
+                        let code = codes.first().map(String::as_str).unwrap_or_default();
+                        say(format_args!("nothing was published: mend it, or publish with --acknowledge {code}"));
+                    }
                     Ok(ExitCode::FAILURE)
                 }
                 Err(error) => Err(error.into()),

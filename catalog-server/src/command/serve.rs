@@ -21,7 +21,7 @@ use crate::launcher::Launcher;
 use crate::oidc::Provider;
 use crate::view::Projection;
 use crate::view::volumes::VolumeShelf;
-use crate::{harvest, http, projector, sample};
+use crate::{harvest, http, projector, sample, staff};
 
 /// Where a Docker engine listens unless told otherwise.
 const DOCKER_SOCKET: &str = "/var/run/docker.sock";
@@ -83,6 +83,7 @@ async fn run(mut config: Config) -> anyhow::Result<()> {
     harvest::learn_homes(&app).await.map_err(|failure| anyhow::anyhow!(failure.words()))?;
     app.queries.start();
     projector::start(&app);
+    staff::start(&app);
     check_ledger(&app);
     app.launcher.start();
     harvest::start(&app).await.map_err(|failure| anyhow::anyhow!("the sources cannot be used: {}", failure.words()))?;

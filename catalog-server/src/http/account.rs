@@ -5,13 +5,13 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use catalog_records::{AccountName, Credential};
-use catalog_schemas::account::{Audit, Me, NewToken, Role, Scope, Token, Tokens};
+use catalog_schemas::account::{Me, NewToken, Role, Scope, Token, Tokens};
 use catalog_schemas::problem::{Finding, Problem};
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 
 use crate::app::App;
-use crate::http::extract::{Json, Path, Query};
+use crate::http::extract::{Json, Path};
 use crate::http::people;
 use crate::http::problem::{Failure, request_id};
 use crate::http::viewer::{Permission, Viewer, session_cookie, session_of};
@@ -88,6 +88,7 @@ pub async fn me(State(app): State<Arc<App>>, viewer: Viewer) -> Result<Json<Me>,
             namespaces: Vec::new(),
             running: 0,
             allowed_running: 0,
+            unread: 0,
         })),
     }
 }
@@ -102,6 +103,7 @@ pub(super) async fn me_of(app: &App, account: &AccountName, role: Role) -> Resul
         namespaces: namespaces.iter().map(ToString::to_string).collect(),
         running: app.launcher.running(account).await?,
         allowed_running: app.config.quota.sessions,
+        unread: app.ledger.unread(account, role >= Role::Moderator).await?,
     })
 }
 
@@ -176,29 +178,6 @@ pub async fn token_revoke(
     let all = viewer.may(Permission::Administer).is_ok();
     app.ledger.token_revoke(&id, (!all).then_some(&actor.account), &actor.account, &request_id()).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Where to read on in the audit trail.
-#[derive(Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-pub struct AuditPage {
-    /// Only entries before this number.
-    before: Option<u64>,
-    /// How many, 1 to 500.
-    limit: Option<u32>,
-}
-
-/// Reads the audit trail, newest first.
-#[utoipa::path(get, path = "/api/v1/audit", tag = "account", params(AuditPage),
-    responses((status = 200, description = "Entries", body = Audit), (status = 403, description = "For moderators", body = Problem)))]
-pub async fn audit(
-    State(app): State<Arc<App>>,
-    viewer: Viewer,
-    Query(page): Query<AuditPage>,
-) -> Result<Json<Audit>, Failure> {
-    viewer.may(Permission::Moderate)?;
-    let entries = app.ledger.audit(page.before, page.limit.unwrap_or(100).clamp(1, 500)).await?;
-    Ok(Json(Audit { entries }))
 }
 
 fn unprocessable(pointer: &str, message: &str) -> Failure {

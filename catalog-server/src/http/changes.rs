@@ -17,6 +17,8 @@ use crate::http::extract::{Json, Path, Query};
 use crate::http::problem::Failure;
 use crate::http::records::may_read;
 use crate::http::viewer::Viewer;
+use crate::policy::is_sandbox;
+use crate::view::is_listed;
 
 /// Entries of one answer at the most.
 const MOST: u32 = 1000;
@@ -65,7 +67,11 @@ pub async fn changes(State(app): State<Arc<App>>, Query(after): Query<After>) ->
 /// Makes an entry; nothing for what was never for everybody.
 fn entry(app: &App, feeding: Feeding) -> Option<FeedEntry> {
     let Feeding { seq, record, reason } = feeding;
-    let is_public = record.state.is_public();
+    // What was never for everybody leaves no trace in a feed either.
+    if is_sandbox(record.identifier.as_str()) || matches!(record.state, RecordState::Draft | RecordState::Submitted) {
+        return None;
+    }
+    let is_public = is_listed(&record);
     // A record that is not shown any more is gone for whoever follows, whatever it is here.
     let state = if is_public { record.state } else { RecordState::Withdrawn };
     let document = if is_public {

@@ -23,6 +23,7 @@ use crate::app::App;
 use crate::http::accept::negotiate;
 use crate::http::extract::{Json, Path, Query};
 use crate::http::problem::{Failure, request_id};
+use crate::http::records::{Found, known};
 use crate::http::viewer::{Permission, Viewer};
 use crate::launcher::Asked;
 use crate::view::Candidate;
@@ -55,7 +56,7 @@ pub async fn plan(
     viewer: Viewer,
     Json(request): Json<PlanRequest>,
 ) -> Result<Json<Plan>, Failure> {
-    let candidate = candidate_for(&app, &request).await?;
+    let candidate = candidate_for(&app, &viewer, &request).await?;
     let actor = viewer.may(Permission::Launch).ok();
     Ok(Json(app.launcher.plan(&candidate, &request, actor).await?))
 }
@@ -98,20 +99,20 @@ async fn chosen(
 ) -> Result<(Candidate, Asked), Failure> {
     match request {
         LaunchRequest::Plan(request) => {
-            let candidate = candidate_for(app, &request).await?;
+            let candidate = candidate_for(app, viewer, &request).await?;
             let asked = app.launcher.choose(&candidate, *request, actor).await?;
             Ok((candidate, asked))
         }
         LaunchRequest::Offer { offer } => {
             let asked = app.launcher.find_offer(&offer, actor).await?;
             let asked = asked.ok_or_else(|| Failure::from(catalog_records::Error::OfferGone))?;
-            Ok((candidate_for(app, &asked.request).await?, asked))
+            Ok((candidate_for(app, viewer, &asked.request).await?, asked))
         }
         LaunchRequest::Again { launch } => {
             let before = own(app, viewer, &launch.parse::<LaunchId>()?).await?;
             let mut request = app.launcher.asked_before(&before)?.request;
             request.version = Some(before.launch.version.clone());
-            let mut candidate = candidate_for(app, &request).await?;
+            let mut candidate = candidate_for(app, viewer, &request).await?;
             if let (Some(image), Some(digest)) = (&mut candidate.need.image, before.launch.digest) {
                 // What ran is what runs again, whatever its tag says by now.
                 image.digest = Some(digest);
@@ -123,7 +124,7 @@ async fn chosen(
 }
 
 /// Finds what is to be launched: by IRI, by `zone/identifier`, or by identifier in this zone.
-async fn candidate_for(app: &App, request: &PlanRequest) -> Result<Candidate, Failure> {
+async fn candidate_for(app: &App, viewer: &Viewer, request: &PlanRequest) -> Result<Candidate, Failure> {
     let name = request.datalab.as_str();
     let missing = || Failure::not_found("datalab", name);
     let path = name.strip_prefix(&format!("{}/id/", app.base)).unwrap_or(name);
@@ -134,15 +135,16 @@ async fn candidate_for(app: &App, request: &PlanRequest) -> Result<Candidate, Fa
     let (identifier, of_iri) =
         rest.split_once('/').map_or((rest, None), |(identifier, version)| (identifier, Some(version)));
     let identifier: Identifier = identifier.parse()?;
-    let mut stored =
-        app.ledger.record(&zone, &identifier).await?.filter(|stored| stored.state.is_public()).ok_or_else(missing)?;
+    // Who may not know of a record cannot launch it either.
+    let found = Found::find(app, viewer, &zone, &identifier, None).await?;
+    let mut stored = Some(found.stored).filter(|stored| stored.state.is_public()).ok_or_else(missing)?;
     let version = request.version.as_deref().or(of_iri).filter(|version| *version != stored.version.as_str());
     if let Some(version) = version {
         let version: Version = version.parse()?;
         let one = app.ledger.version(&zone, &identifier, &version).await?.filter(|one| one.state.is_public());
         stored.document = one.ok_or_else(|| Failure::not_found("version", version.as_str()))?.document;
     }
-    check_datasets(app, &request.datasets).await?;
+    check_datasets(app, viewer, &request.datasets).await?;
     let record = app.projection.record(&stored).ok_or_else(|| Failure::internal("the document cannot be read"))?;
     let iri = app.iri(zone.as_str(), identifier.as_str());
     Candidate::of(&record, iri).ok_or_else(|| {
@@ -151,8 +153,8 @@ async fn candidate_for(app: &App, request: &PlanRequest) -> Result<Candidate, Fa
     })
 }
 
-/// Refuses datasets that the catalogue does not have, all of them at once.
-async fn check_datasets(app: &App, datasets: &[String]) -> Result<(), Failure> {
+/// Refuses datasets that the catalogue does not have for this viewer, all of them at once.
+async fn check_datasets(app: &App, viewer: &Viewer, datasets: &[String]) -> Result<(), Failure> {
     let mut findings = Vec::new();
     for (position, given) in datasets.iter().enumerate() {
         let path = given.strip_prefix(&format!("{}/id/", app.base)).unwrap_or(given);
@@ -161,7 +163,7 @@ async fn check_datasets(app: &App, datasets: &[String]) -> Result<(), Failure> {
             Some((zone.parse::<ZoneId>().ok()?, identifier.parse::<Identifier>().ok()?))
         });
         let stored = match parts {
-            Some((zone, identifier)) => app.ledger.record(&zone, &identifier).await?,
+            Some((zone, identifier)) => known(app, viewer, &zone, &identifier).await?,
             None => None,
         };
         if !stored.is_some_and(|stored| stored.state.is_public() && stored.kind == "Dataset") {

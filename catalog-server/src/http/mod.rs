@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod access;
 pub mod account;
+pub mod audit;
 pub mod changes;
 pub mod client_address;
 pub mod delegation;
@@ -10,9 +11,12 @@ pub mod device;
 pub mod documents;
 pub mod door;
 pub mod extract;
+pub mod governance;
 pub mod groups;
+pub mod keys;
 pub mod lab;
 pub mod launches;
+pub mod notices;
 pub mod oidc;
 pub mod operations;
 pub mod packages;
@@ -22,6 +26,7 @@ pub mod records;
 pub mod search;
 pub mod sources;
 pub mod sparql;
+pub mod staff;
 pub mod unread;
 pub mod viewer;
 pub mod vocabulary;
@@ -36,6 +41,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use axum::{Extension, Router};
 use catalog_client::Client;
+use catalog_records::origin::{self, Origin};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tower::ServiceExt;
@@ -92,6 +98,16 @@ fn api() -> Result<(Router<Arc<App>>, utoipa::openapi::OpenApi), Undeclared> {
         .allow::<Anyone>(routes!(search::search))
         .allow::<Anyone>(routes!(search::suggest))
         .allow::<Anyone>(routes!(records::record))
+        .allow::<Account>(routes!(governance::patch))
+        .allow::<Anyone>(routes!(governance::compare))
+        .allow::<Account>(routes!(governance::form))
+        .allow::<Account>(routes!(governance::state))
+        .allow::<Account>(routes!(governance::queue))
+        .allow::<Account>(routes!(notices::notifications))
+        .allow::<Manage>(routes!(notices::read))
+        .allow::<Anyone>(routes!(keys::list))
+        .allow::<Publish>(routes!(keys::register))
+        .allow::<Publish>(routes!(keys::revoke))
         .merge(linked_data())
         .allow::<Anyone>(routes!(changes::provenance))
         .allow::<Anyone>(routes!(changes::changes))
@@ -105,6 +121,7 @@ fn api() -> Result<(Router<Arc<App>>, utoipa::openapi::OpenApi), Undeclared> {
         .allow::<Moderate>(routes!(sources::decide))
         .allow::<Anyone>(routes!(sparql::get, sparql::post))
         .allow::<Anyone>(routes!(sparql::graph))
+        .allow::<Moderate>(routes!(staff::get, staff::post))
         .allow::<Anyone>(routes!(packages::workflow))
         .allow::<Anyone>(routes!(launches::datazones))
         .allow::<Anyone>(routes!(launches::datazone))
@@ -121,7 +138,8 @@ fn api() -> Result<(Router<Arc<App>>, utoipa::openapi::OpenApi), Undeclared> {
         .allow::<Account>(routes!(account::tokens))
         .allow::<Manage>(routes!(account::token_create))
         .allow::<Account>(routes!(account::token_revoke))
-        .allow::<Moderate>(routes!(account::audit))
+        .allow::<Moderate>(routes!(audit::audit))
+        .allow::<Moderate>(routes!(audit::export))
         .allow::<Anyone>(routes!(people::ways))
         .allow::<Anyone>(routes!(people::sign_up))
         .allow::<Anyone>(routes!(people::password_choose))
@@ -306,6 +324,7 @@ async fn common(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
         return answer;
     }
     let in_query = !path.starts_with("/lab/") && request.uri().query().is_some_and(holds_credential);
+    let from = Origin { address: Some(origin::prefix(client.ip())), ..Origin::default() };
     let answer = async move {
         if in_query {
             // It is in somebody's log and history by now.
@@ -320,7 +339,7 @@ async fn common(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
         let is_bare = !response.headers().contains_key(header::CONTENT_TYPE);
         if response.status() == StatusCode::METHOD_NOT_ALLOWED && is_bare { with_problem(response) } else { response }
     };
-    let mut response = CLIENT_ADDRESS.scope(client, REQUEST_ID.scope(id.clone(), answer)).await;
+    let mut response = CLIENT_ADDRESS.scope(client, REQUEST_ID.scope(id.clone(), origin::scope(from, answer))).await;
     let status = response.status();
     tracing::info!(%method, path, status = status.as_u16(), ms = started.elapsed().as_millis() as u64, request = id, "answered");
     let headers = response.headers_mut();
@@ -382,7 +401,7 @@ fn is_open(path: &str) -> bool {
         "/schemas/",
         "/context/",
     ];
-    OPEN.iter().any(|open| path.starts_with(open)) && path != "/sparql-editor"
+    OPEN.iter().any(|open| path.starts_with(open)) && !matches!(path, "/sparql-editor" | "/sparql/staff")
 }
 
 /// What scripts of other origins may say of themselves and of what they know already.

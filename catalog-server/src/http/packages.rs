@@ -6,21 +6,36 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use catalog_ontology::manifest::Writer;
 use catalog_records::PublishOutcome;
+use catalog_schemas::governance::Signature;
 use catalog_schemas::id::{Identifier, Version};
 use catalog_schemas::package::{Published, Withdrawal};
-use catalog_schemas::problem::{Problem, Report};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use catalog_schemas::problem::{Finding, Problem, Report};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use serde::Deserialize;
 
 use crate::app::App;
 use crate::catalog::Upload;
-use crate::http::extract::{Json, Path, body};
+use crate::http::extract::{Json, Path, Query, body};
 use crate::http::problem::{Failure, request_id};
+use crate::http::records::Found;
 use crate::http::viewer::{Permission, Viewer};
 use crate::intake;
+use crate::public_package::{has_private, public_package};
+use crate::view::Reader;
 
-/// Publishes a version; it never changes after.
+/// How a package is published.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct PublishOptions {
+    /// Codes of warnings to take responsibility for, separated by commas.
+    acknowledge: Option<String>,
+}
+
+/// Publishes a version; it never changes after. Where this catalogue reviews what is published, it begins as a draft.
 #[utoipa::path(put, path = "/api/v1/packages/{identifier}/{version}", tag = "publish",
-    params(("identifier" = String, Path, description = "namespace.name"), ("version" = String, Path, description = "Such as 0.3.1")),
+    params(PublishOptions, ("identifier" = String, Path, description = "namespace.name"), ("version" = String, Path, description = "Such as 0.3.1"),
+        ("Alidade-Acknowledge" = Option<String>, Header, description = "Codes of warnings to take responsibility for, separated by commas"),
+        ("Alidade-Signature" = Option<String>, Header, description = "The signature that `alidade pack --sign` writes, in base64")),
     request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "A .tar.gz or .zip package"),
     responses((status = 201, description = "Published", body = Published), (status = 200, description = "The same package was there already", body = Published),
         (status = 401, description = "Nobody is signed in", body = Problem), (status = 403, description = "Not the owner of the namespace", body = Problem),
@@ -30,6 +45,7 @@ pub async fn publish(
     State(app): State<Arc<App>>,
     viewer: Viewer,
     Path((identifier, version)): Path<(Identifier, Version)>,
+    Query(options): Query<PublishOptions>,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Failure> {
@@ -38,7 +54,11 @@ pub async fn publish(
     let package = body(request, &app).await?;
     let declared = declared_digest(&headers)?;
     let idempotency_key = text(&headers, "idempotency-key").map(str::to_owned);
-    let upload = Upload { identifier, version, package, declared, actor, idempotency_key, request: request_id() };
+    let acknowledged = acknowledged(&headers, &options);
+    let signature = signature(&headers)?;
+    let request = request_id();
+    let upload =
+        Upload { identifier, version, package, declared, actor, idempotency_key, acknowledged, signature, request };
     let (outcome, accepted) = app.catalog.publish(upload).await?;
     let (status, seq, created) = match outcome {
         PublishOutcome::Created { seq } => (StatusCode::CREATED, seq, true),
@@ -66,6 +86,7 @@ pub async fn publish(
         size: accepted.size,
         seq,
         created,
+        state: accepted.state.as_str().to_owned(),
         findings: accepted.findings,
     };
     let mut response = (status, Json(&published)).into_response();
@@ -87,41 +108,60 @@ pub async fn validate(State(app): State<Arc<App>>, request: Request) -> Result<J
     Ok(Json(checked.report))
 }
 
-/// Downloads a package, byte for byte as it was published.
+/// Downloads a package: byte for byte as it was published for those who may read all of it, and without private terms for
+/// everybody else.
 #[utoipa::path(get, path = "/api/v1/packages/{identifier}/{version}", tag = "publish",
     params(("identifier" = String, Path, description = "namespace.name"), ("version" = String, Path, description = "Such as 0.3.1")),
     responses((status = 200, description = "The package", body = Vec<u8>), (status = 304, description = "Unchanged"),
         (status = 404, description = "No such package", body = Problem), (status = 410, description = "Withdrawn", body = Problem)))]
 pub async fn download(
     State(app): State<Arc<App>>,
+    viewer: Viewer,
     Path((identifier, version)): Path<(Identifier, Version)>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let name = format!("{identifier} {version}");
-    let stored = app.ledger.version(&app.config.zone.id, &identifier, &version).await?;
-    let stored = stored.ok_or_else(|| Failure::not_found("package", &name))?;
-    if !stored.state.is_public() {
-        let reason = stored.reason.unwrap_or_else(|| "no reason was given".to_owned());
+    let found = Found::find(&app, &viewer, &app.config.zone.id, &identifier, Some(&version)).await?;
+    let stored = found.version(&version).ok_or_else(|| Failure::not_found("package", &name))?;
+    if stored.state == catalog_records::State::Withdrawn {
+        let reason = stored.reason.clone().unwrap_or_else(|| "no reason was given".to_owned());
         return Err(Failure::new(StatusCode::GONE, "withdrawn", "this version was withdrawn", reason));
     }
-    let digest = stored.digest.ok_or_else(|| Failure::not_found("package (the record came without one)", &name))?;
-    let tag = etag(&digest)?;
+    let digest = stored.digest.clone();
+    let digest = digest.ok_or_else(|| Failure::not_found("package (the record came without one)", &name))?;
+    let record = found.as_published(&version)?;
+    let whole = found.reader == Reader::Trusted || !has_private(&record);
+    let tag = etag(&if whole { digest.clone() } else { format!("{digest}-public") })?;
+    let private = HeaderValue::from_static("Cookie, Authorization");
     if text(&headers, "if-none-match").is_some_and(|given| matches_tag(given, &tag)) {
-        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag), (header::VARY, private)]).into_response());
     }
-    let blob = app.ledger.blob(&digest).await?.ok_or_else(|| Failure::not_found("package", &name))?;
+    let mut blob = app.ledger.blob(&digest).await?.ok_or_else(|| Failure::not_found("package", &name))?;
+    if !whole {
+        let _slot = slot(&app).await?;
+        let made = tokio::task::spawn_blocking(move || public_package(&blob, &record)).await?;
+        blob = made.map_err(Failure::internal)?.into();
+    }
     let is_zip = blob.starts_with(b"PK");
     let (media_type, suffix) = if is_zip { ("application/zip", "zip") } else { ("application/gzip", "tar.gz") };
     let file = format!("attachment; filename=\"{}-{version}.datalab.{suffix}\"", identifier.name());
     // Signposting: content leads back to the page that it belongs to.
     let page =
         format!("<{}/record/{}/{identifier}>; rel=\"collection\"; type=\"text/html\"", app.base, app.config.zone.id);
+    // What depends on who asks must not lie in a shared cache.
+    let caching = if found.is_listed && whole && found.reader == Reader::Public {
+        "public, max-age=3600"
+    } else {
+        "private, no-cache"
+    };
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
         (header::CONTENT_DISPOSITION, HeaderValue::from_str(&file).map_err(Failure::internal)?),
-        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600")),
+        (header::CACHE_CONTROL, HeaderValue::from_static(caching)),
+        (header::VARY, private),
         (header::ETAG, tag),
         (header::LINK, HeaderValue::from_str(&page).map_err(Failure::internal)?),
+        (HeaderName::from_static("alidade-package"), HeaderValue::from_static(if whole { "whole" } else { "public" })),
     ];
     Ok((headers, blob).into_response())
 }
@@ -133,25 +173,30 @@ pub async fn download(
         (status = 404, description = "No such package, or no pipeline", body = Problem), (status = 410, description = "Withdrawn", body = Problem)))]
 pub async fn workflow(
     State(app): State<Arc<App>>,
+    viewer: Viewer,
     Path((identifier, version)): Path<(Identifier, Version)>,
 ) -> Result<Response, Failure> {
     let name = format!("{identifier} {version}");
     let missing = || Failure::not_found("workflow", &name);
-    let stored = app.ledger.version(&app.config.zone.id, &identifier, &version).await?.ok_or_else(missing)?;
-    if !stored.state.is_public() {
+    let found = Found::find(&app, &viewer, &app.config.zone.id, &identifier, Some(&version)).await?;
+    let stored = found.version(&version).cloned().ok_or_else(missing)?;
+    if stored.state == catalog_records::State::Withdrawn {
         let reason = stored.reason.unwrap_or_else(|| "no reason was given".to_owned());
         return Err(Failure::new(StatusCode::GONE, "withdrawn", "this version was withdrawn", reason));
     }
     let blob = app.ledger.blob(stored.digest.as_deref().ok_or_else(missing)?).await?.ok_or_else(missing)?;
+    let document = stored.document;
     let drawn = tokio::task::spawn_blocking(move || {
         let package = catalog_archive::open(&blob, &catalog_archive::Budget::default()).ok()?;
-        let document: serde_json::Value = serde_json::from_str(&stored.document).ok()?;
+        let document: serde_json::Value = serde_json::from_str(&document).ok()?;
         let record = catalog_ontology::record::Record::from_document(&document).ok()?;
         Some(catalog_cwl::svg(&crate::workflow::of(&record, &package)?.facts?))
     });
     let drawn = drawn.await?.ok_or_else(missing)?;
-    // What a version holds never changes.
-    let headers = [(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "public, max-age=3600")];
+    // What a published version holds never changes; what not everybody sees must not lie in a shared cache.
+    let is_everybodys = found.is_listed && stored.state.is_public();
+    let caching = if is_everybodys { "public, max-age=3600" } else { "private, no-cache" };
+    let headers = [(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, caching)];
     Ok((headers, drawn).into_response())
 }
 
@@ -169,6 +214,26 @@ pub async fn withdraw(
     let actor = viewer.may(Permission::Publish(&identifier))?;
     let seq = app.catalog.withdraw(&identifier, &version, &withdrawal.reason, actor, &request_id()).await?;
     Ok((StatusCode::NO_CONTENT, [("alidade-seq", seq.to_string())]).into_response())
+}
+
+/// Reads the codes that the sender takes responsibility for, from the header and the query.
+fn acknowledged(headers: &HeaderMap, options: &PublishOptions) -> Vec<String> {
+    let given = [text(headers, "alidade-acknowledge"), options.acknowledge.as_deref()];
+    let codes = given.into_iter().flatten().flat_map(|codes| codes.split([',', ' ']));
+    codes.map(str::trim).filter(|code| !code.is_empty()).take(20).map(str::to_owned).collect()
+}
+
+/// Reads the signature that came with a package.
+fn signature(headers: &HeaderMap) -> Result<Option<Signature>, Failure> {
+    use base64::Engine;
+    let Some(given) = text(headers, "alidade-signature") else { return Ok(None) };
+    let unreadable = || {
+        let finding = Finding::error("signature.unreadable", "the header `Alidade-Signature` cannot be read");
+        let finding = finding.expected("the file that `alidade pack --sign` writes, in base64");
+        Failure::unprocessable(finding.fix("send it with `alidade publish`, or encode it with `base64 -w0`"))
+    };
+    let bytes = base64::engine::general_purpose::STANDARD.decode(given.trim()).map_err(|_| unreadable())?;
+    serde_json::from_slice(&bytes).map(Some).map_err(|_| unreadable())
 }
 
 async fn slot(app: &App) -> Result<tokio::sync::OwnedSemaphorePermit, Failure> {

@@ -62,6 +62,28 @@ impl Failure {
         failure
     }
 
+    /// Warnings that somebody has to take responsibility for: 422.
+    pub fn unacknowledged(findings: Vec<Finding>) -> Self {
+        let mut codes: Vec<&str> = findings.iter().map(|finding| finding.code.as_str()).collect();
+        codes.dedup();
+        let detail = format!(
+            "nothing was stored: mend it, or take responsibility by sending `Alidade-Acknowledge: {}`",
+            codes.join(", ")
+        );
+        let title = "warnings wait to be acknowledged";
+        let mut failure = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "acknowledge_required", title, detail);
+        failure.problem.findings = findings;
+        failure
+    }
+
+    /// Fields that the viewer may not write: 403.
+    pub fn write_forbidden(findings: Vec<Finding>) -> Self {
+        let detail = findings.iter().map(|finding| finding.message.as_str()).collect::<Vec<_>>().join("; ");
+        let mut failure = Self::new(StatusCode::FORBIDDEN, "access.write_forbidden", "not yours to write", detail);
+        failure.problem.findings = findings;
+        failure
+    }
+
     /// Faults of a request: 422.
     pub fn invalid_request(findings: Vec<Finding>) -> Self {
         let detail = findings.iter().map(|finding| finding.message.as_str()).collect::<Vec<_>>().join("; ");

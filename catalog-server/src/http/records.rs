@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
 use catalog_ontology::record::Record;
-use catalog_records::{StoredRecord, StoredVersion};
+use catalog_records::{State, StoredRecord, StoredVersion, merge_patch};
 use catalog_schemas::id::{Identifier, Version, ZoneId};
 use catalog_schemas::problem::Problem;
 use catalog_schemas::record::RecordView;
@@ -17,7 +17,7 @@ use crate::http::extract::{Json, Path, Query};
 use crate::http::packages::matches_tag;
 use crate::http::problem::Failure;
 use crate::http::viewer::{Permission, Viewer};
-use crate::view::{Reader, record_view};
+use crate::view::{Reader, Told, is_discoverable, is_listed, record_view};
 
 /// Which version is asked for.
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -34,7 +34,7 @@ pub struct AtVersion {
     responses((status = 200, description = "The record", body = RecordView), (status = 304, description = "Unchanged"),
         (status = 404, description = "No such record", body = Problem), (status = 410, description = "Withdrawn", body = RecordView)))]
 pub async fn record(
-    State(app): State<Arc<App>>,
+    Shared(app): Shared<Arc<App>>,
     viewer: Viewer,
     Path((zone, identifier)): Path<(ZoneId, Identifier)>,
     Query(at): Query<AtVersion>,
@@ -49,8 +49,7 @@ pub async fn record(
     {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response());
     }
-    let volumes = app.volumes.volumes(&app.base).await?;
-    let view = record_view(&app.projection, &found.stored, &found.shown, &found.versions, &volumes, found.reader);
+    let view = found.view(&app, &viewer).await?;
     let status = if found.is_withdrawn { StatusCode::GONE } else { StatusCode::OK };
     let caching = HeaderValue::from_static("no-cache");
     let vary = HeaderValue::from_static("Cookie, Authorization");
@@ -59,16 +58,30 @@ pub async fn record(
 }
 
 /// A record at a version, and what its viewer may see.
-pub(super) struct Found {
-    pub(super) stored: StoredRecord,
-    pub(super) shown: Record,
-    pub(super) versions: Vec<StoredVersion>,
-    reader: Reader,
-    pub(super) is_withdrawn: bool,
+pub struct Found {
+    /// The record, with the document of the version asked for.
+    pub stored: StoredRecord,
+    /// The same, completed.
+    pub shown: Record,
+    /// Every version.
+    pub versions: Vec<StoredVersion>,
+    /// What the viewer may read.
+    pub reader: Reader,
+    /// Whether what was asked for is withdrawn.
+    pub is_withdrawn: bool,
+    /// Whether everybody may come across the record.
+    pub is_listed: bool,
+    /// Whether the viewer develops it.
+    pub develops: bool,
 }
 
 impl Found {
-    pub(super) async fn find(
+    /// Finds a record for its viewer; what they may not know of is not there.
+    ///
+    /// # Errors
+    ///
+    /// 404; whatever the ledger says.
+    pub async fn find(
         app: &App,
         viewer: &Viewer,
         zone: &ZoneId,
@@ -78,29 +91,69 @@ impl Found {
         let name = format!("{zone}/{identifier}");
         let missing = || Failure::not_found("record", &name);
         let mut stored = app.ledger.record(zone, identifier).await?.ok_or_else(missing)?;
-        let reader = reader(app, viewer, identifier).await?;
-        let is_known = stored.state.is_public() || stored.state == catalog_records::State::Withdrawn;
-        if !is_known && reader == Reader::Public {
+        let develops = develops(app, viewer, identifier).await?;
+        let reader = if develops || viewer.moderates() { Reader::Trusted } else { Reader::Public };
+        if !may_know(viewer, &stored, reader) {
             return Err(missing());
         }
+        let is_listed = is_listed(&stored);
         let versions = app.ledger.versions(zone, identifier).await?;
-        let mut is_withdrawn = stored.state == catalog_records::State::Withdrawn;
+        let mut is_withdrawn = stored.state == State::Withdrawn;
         if let Some(version) = version.filter(|version| **version != stored.version) {
             let one = versions.iter().find(|one| one.version == *version).ok_or_else(missing)?;
-            is_withdrawn = !one.state.is_public();
-            stored.document.clone_from(&one.document);
+            // A draft of a known record is nobody's business but its developers' and moderators'.
+            if reader == Reader::Public && !one.state.is_public() && one.state != State::Withdrawn {
+                return Err(missing());
+            }
+            is_withdrawn = one.state == State::Withdrawn;
+            stored.document = amended(one)?;
             stored.modified = one.changed;
             stored.created = one.published;
-            let mut shown =
-                app.projection.record(&stored).ok_or_else(|| Failure::internal("the document cannot be read"))?;
-            crate::view::set(&mut shown, "state", serde_json::json!(one.state.as_str()));
-            return Ok(Self { stored, shown, versions, reader, is_withdrawn });
+            stored.state = one.state;
         }
         let shown = app.projection.record(&stored).ok_or_else(|| Failure::internal("the document cannot be read"))?;
-        Ok(Self { stored, shown, versions, reader, is_withdrawn })
+        Ok(Self { stored, shown, versions, reader, is_withdrawn, is_listed, develops })
     }
 
-    fn tag(&self) -> Result<HeaderValue, Failure> {
+    /// Returns a version.
+    pub fn version(&self, version: &Version) -> Option<&StoredVersion> {
+        self.versions.iter().find(|one| one.version == *version)
+    }
+
+    /// Returns the record of a version as its package says it, without what was laid over it since.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such version, or its document cannot be read.
+    pub fn as_published(&self, version: &Version) -> Result<Record, Failure> {
+        let one = self.version(version).ok_or_else(|| Failure::not_found("version", version.as_str()))?;
+        let document: serde_json::Value = serde_json::from_str(&one.document).map_err(Failure::internal)?;
+        Record::from_document(&document).map_err(Failure::internal)
+    }
+
+    /// Makes the view of it for its viewer.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the ledger says.
+    pub async fn view(&self, app: &App, viewer: &Viewer) -> Result<RecordView, Failure> {
+        let volumes = app.volumes.volumes(&app.base).await?;
+        let keys = match self.versions.iter().any(|version| version.signature.is_some()) {
+            true => app.ledger.keys_of(&self.stored.identifier.namespace()).await?,
+            false => Vec::new(),
+        };
+        let told = Told { versions: &self.versions, volumes: &volumes, reader: self.reader, keys: &keys };
+        let mut view = record_view(&app.projection, &self.stored, &self.shown, &told);
+        view.may = crate::http::governance::acts(app, viewer, self);
+        Ok(view)
+    }
+
+    /// Returns the tag of this state of it for this kind of reader.
+    ///
+    /// # Errors
+    ///
+    /// Never in practice: a number is a header's value.
+    pub fn tag(&self) -> Result<HeaderValue, Failure> {
         let reader = if self.reader == Reader::Trusted { "-t" } else { "" };
         HeaderValue::from_str(&format!("\"{}{reader}\"", self.stored.seq)).map_err(Failure::internal)
     }
@@ -116,12 +169,56 @@ pub(super) async fn may_read(
     Ok(Found::find(app, viewer, zone, identifier, None).await?.reader == Reader::Trusted)
 }
 
-/// Says what a viewer may read: developers of the namespace and moderators read private terms too.
-async fn reader(app: &App, viewer: &Viewer, identifier: &Identifier) -> Result<Reader, Failure> {
-    if viewer.moderates() {
-        return Ok(Reader::Trusted);
+/// Returns a record that the viewer may know of.
+pub(super) async fn known(
+    app: &App,
+    viewer: &Viewer,
+    zone: &ZoneId,
+    identifier: &Identifier,
+) -> Result<Option<StoredRecord>, Failure> {
+    let Some(stored) = app.ledger.record(zone, identifier).await? else { return Ok(None) };
+    let is_trusted = viewer.moderates() || develops(app, viewer, identifier).await?;
+    let reader = if is_trusted { Reader::Trusted } else { Reader::Public };
+    Ok(Some(stored).filter(|stored| may_know(viewer, stored, reader)))
+}
+
+/// Returns a version's document with its developers' amendments.
+fn amended(version: &StoredVersion) -> Result<String, Failure> {
+    if version.amendments.is_empty() {
+        return Ok(version.document.clone());
     }
-    let Ok(actor) = viewer.may(Permission::Publish(identifier)) else { return Ok(Reader::Public) };
-    let develops = app.ledger.develops(&actor.account, &identifier.namespace()).await?;
-    Ok(if develops { Reader::Trusted } else { Reader::Public })
+    let mut document: serde_json::Value = serde_json::from_str(&version.document).map_err(Failure::internal)?;
+    for amendment in &version.amendments {
+        merge_patch(&mut document, &serde_json::from_str(amendment).map_err(Failure::internal)?);
+    }
+    Ok(document.to_string())
+}
+
+/// Says whether a viewer may know that a record exists: everybody of what is listed or has left a tombstone; its developers,
+/// moderators and those whom it names of anything.
+pub fn may_know(viewer: &Viewer, stored: &StoredRecord, reader: Reader) -> bool {
+    if reader == Reader::Trusted || is_listed(stored) {
+        return true;
+    }
+    if crate::policy::is_sandbox(stored.identifier.as_str()) {
+        return false;
+    }
+    if stored.state == State::Withdrawn {
+        return is_discoverable(&stored.document);
+    }
+    stored.state.is_public() && is_allowed(viewer, &stored.document)
+}
+
+/// Says whether a record names its viewer among those whom it is for.
+fn is_allowed(viewer: &Viewer, document: &str) -> bool {
+    let Some(account) = viewer.account() else { return false };
+    let document: Option<serde_json::Value> = serde_json::from_str(document).ok();
+    let allowed = document.as_ref().and_then(|document| document.get("allowedUser")?.as_array());
+    allowed.is_some_and(|users| users.iter().any(|user| user.as_str() == Some(account.as_str())))
+}
+
+/// Says whether a viewer develops a record: decides about its namespace, with a credential that may publish there.
+async fn develops(app: &App, viewer: &Viewer, identifier: &Identifier) -> Result<bool, Failure> {
+    let Ok(actor) = viewer.may(Permission::Publish(identifier)) else { return Ok(false) };
+    Ok(app.ledger.develops(&actor.account, &identifier.namespace()).await?)
 }

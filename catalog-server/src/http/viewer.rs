@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use catalog_records::{AccountName, Actor};
+use catalog_records::{AccountName, Actor, Credential, origin};
 use catalog_schemas::account::{Role, Scope};
 use catalog_schemas::id::Identifier;
 use http::request::Parts;
@@ -106,6 +106,7 @@ impl Viewer {
                 return Err(Failure::unauthenticated());
             };
             let actor = app.ledger.token_check(secret.trim()).await?;
+            actor.iter().for_each(note_credential);
             // A token that is sent and does not hold is an error, not an anonymous request.
             return actor.map(|actor| Self { actor: Some(actor) }).ok_or_else(Failure::unauthenticated);
         }
@@ -113,6 +114,7 @@ impl Viewer {
             Some(secret) => app.ledger.session_check(&secret).await?,
             None => None,
         };
+        actor.iter().for_each(note_credential);
         Ok(Self { actor })
     }
 }
@@ -127,6 +129,16 @@ impl FromRequestParts<Arc<App>> for Viewer {
             None => Self::of(&parts.headers, app).await,
         }
     }
+}
+
+/// Notes for the audit trail with what an actor proved who it is.
+fn note_credential(actor: &Actor) {
+    let credential = match &actor.credential {
+        Credential::Token(id) => format!("token {id}"),
+        Credential::Session => "session".to_owned(),
+        Credential::Platform => return,
+    };
+    origin::note(|origin| origin.credential = Some(credential));
 }
 
 /// Returns the session's cookie name: bound to the host and to TLS where there is TLS (RFC 6265bis, section 4.1.3.2).

@@ -6,7 +6,7 @@ use catalog_launch::planner::{Health, KnownVolume, Question, Viewer, ZoneSnapsho
 use catalog_launch::{ZoneConfig, plan};
 use catalog_ontology::record::{Record, RecordIris};
 use catalog_ontology::terms::{Kind, Visibility};
-use catalog_records::{StoredRecord, StoredSayings};
+use catalog_records::{State, StoredRecord, StoredSayings};
 use catalog_schemas::datazone::{Capability, Capacity, FreeGpu};
 use catalog_schemas::plan::{MilliCpu, PlanRequest, Resources};
 use catalog_schemas::search::Hit;
@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::candidate::Candidate;
 use super::completion::{complete, set};
+use super::listing::is_listed;
 use crate::config::Config;
 use crate::homes::Homes;
 use crate::labels::scheme_of;
@@ -147,7 +148,7 @@ impl Projection {
 
     /// Makes the document for the search index; nothing when the record is not shown.
     pub fn document(&self, stored: &StoredRecord) -> Option<Document> {
-        if !stored.state.is_public() {
+        if !is_listed(stored) {
             return None;
         }
         let record = self.record(stored)?;
@@ -198,13 +199,13 @@ impl Projection {
     /// what the default graph holds.
     pub fn change(&self, stored: &StoredRecord, sayings: Option<&StoredSayings>) -> Option<Change> {
         let record = self.record(stored)?;
-        let triples = if stored.state.is_public() {
+        let triples = if is_listed(stored) {
             record.triples(&self.iris(stored, &record), Visibility::Public)
         } else {
             Vec::new()
         };
         let iri = NamedNode::new(self.homes.iri(stored.zone.as_str(), stored.identifier.as_str())).ok()?;
-        let said = match sayings.filter(|_| stored.state.is_public()) {
+        let said = match sayings.filter(|_| is_listed(stored)) {
             Some(sayings) => self.said(stored, sayings),
             None => vec![(self.graph(&stored.source)?, None)],
         };
@@ -231,6 +232,19 @@ impl Projection {
 
     fn iris(&self, stored: &StoredRecord, record: &Record) -> RecordIris {
         RecordIris::new(&self.homes.base_of(stored.zone.as_str()), stored.zone.as_str(), record)
+    }
+
+    /// Makes the statements for the moderators' RDF store: public and private, of drafts and hidden records too.
+    pub fn staff_change(&self, stored: &StoredRecord) -> Option<Change> {
+        let record = self.record(stored)?;
+        let mut triples = Vec::new();
+        if stored.state != State::Withdrawn {
+            let iris = self.iris(stored, &record);
+            triples = record.triples(&iris, Visibility::Public);
+            triples.extend(record.triples(&iris, Visibility::Private));
+        }
+        let iri = NamedNode::new(self.homes.iri(stored.zone.as_str(), stored.identifier.as_str())).ok()?;
+        Some(Change { iri, triples, said: vec![(self.graph(&stored.source)?, None)] })
     }
 
     /// Makes the change that removes a record by its key, `zone/identifier`.

@@ -1,8 +1,10 @@
 //! A record for the API and its page.
 
 use catalog_ontology::record::Record;
+use catalog_ontology::signature::{self, SignatureError, Trust, TrustedKey};
 use catalog_ontology::terms::{Kind, Visibility};
-use catalog_records::{StoredRecord, StoredVersion};
+use catalog_records::{NamespaceKey, StoredRecord, StoredVersion};
+use catalog_schemas::governance::{Signature, SignatureView};
 use catalog_schemas::record::{RecordView, VersionView};
 use catalog_schemas::volume::Volume;
 
@@ -17,15 +19,22 @@ pub enum Reader {
     Trusted,
 }
 
+/// What a view tells beside the record itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a> {
+    /// Every version of it.
+    pub versions: &'a [StoredVersion],
+    /// The catalogue's volumes.
+    pub volumes: &'a [Volume],
+    /// What its viewer may read.
+    pub reader: Reader,
+    /// The keys that may sign its packages.
+    pub keys: &'a [NamespaceKey],
+}
+
 /// Makes the view of a record at a version for a reader.
-pub fn record_view(
-    projection: &Projection,
-    stored: &StoredRecord,
-    shown: &Record,
-    versions: &[StoredVersion],
-    volumes: &[Volume],
-    reader: Reader,
-) -> RecordView {
+pub fn record_view(projection: &Projection, stored: &StoredRecord, shown: &Record, told: &Told<'_>) -> RecordView {
+    let Told { versions, volumes, reader, keys } = *told;
     let visibility = if reader == Reader::Trusted { Visibility::Private } else { Visibility::Public };
     let homes = projection.homes();
     let iri = homes.iri(stored.zone.as_str(), stored.identifier.as_str());
@@ -37,7 +46,7 @@ pub fn record_view(
         .filter(|version| {
             reader == Reader::Trusted || version.state.is_public() || version.state == catalog_records::State::Withdrawn
         })
-        .map(version_view)
+        .map(|version| version_view(version, stored, keys))
         .collect();
     view_versions.sort_by(|one, other| {
         // Versions that are not numbers come in the order in which they were published.
@@ -88,6 +97,8 @@ pub fn record_view(
             .iter()
             .filter(|one| Some(one.version.as_str()) == version.as_deref())
             .find_map(|one| one.reason.clone()),
+        replaced_by: shown.string("replacedBy").map(str::to_owned),
+        may: Vec::new(),
         version,
     }
 }
@@ -117,7 +128,32 @@ fn reason(record: &Record) -> String {
     }
 }
 
-fn version_view(stored: &StoredVersion) -> VersionView {
+/// Says what is known of a version's signature now; it was good when it came, and both it and the keys are looked at again.
+fn signature_view(version: &StoredVersion, record: &StoredRecord, keys: &[NamespaceKey]) -> Option<SignatureView> {
+    let signature: Signature = serde_json::from_str(version.signature.as_deref()?).ok()?;
+    let document = serde_json::from_str(&version.document).ok()?;
+    let statements = signature::statements_digest(&Record::from_document(&document).ok()?);
+    let of = (record.identifier.as_str(), version.version.as_str());
+    let trusted: Vec<_> = keys
+        .iter()
+        .map(|key| TrustedKey { public_key: key.public_key.clone(), revoked: key.revoked.is_some() })
+        .collect();
+    let state = match signature::verify(&signature, of, &statements, version.digest.as_deref(), &trusted) {
+        Ok(Trust::Trusted) => "verified",
+        Ok(Trust::Revoked) => "revoked",
+        Err(SignatureError::UnknownKey(_)) => "unknown",
+        Err(_) => "broken",
+    };
+    let key = keys.iter().find(|key| key.public_key == signature.public_key);
+    Some(SignatureView {
+        state: state.to_owned(),
+        name: key.map(|key| key.name.clone()),
+        namespace: key.map(|key| key.namespace.clone()),
+        signature,
+    })
+}
+
+fn version_view(stored: &StoredVersion, record: &StoredRecord, keys: &[NamespaceKey]) -> VersionView {
     let document: Option<serde_json::Value> = serde_json::from_str(&stored.document).ok();
     let notes = document.and_then(|document| {
         let notes = document.get("releaseNotes")?;
@@ -135,5 +171,6 @@ fn version_view(stored: &StoredVersion) -> VersionView {
         size: stored.size,
         notes,
         reason: stored.reason.clone(),
+        signature: signature_view(stored, record, keys),
     }
 }

@@ -67,7 +67,7 @@ impl VolumeShelf {
         let stored = self.ledger.by_kind("DataVolume").await?;
         let mut volumes: Vec<(Volume, KnownVolume)> = stored
             .iter()
-            .filter(|stored| stored.state.is_public())
+            .filter(|stored| super::is_listed(stored))
             .filter_map(|stored| {
                 let record = self.projection.record(stored)?;
                 let shown = volume(&record, stored, base);

@@ -70,21 +70,78 @@ pub(crate) fn mixed_word(text: &str) -> Option<&str> {
 /// Returns the part of a text that looks like a secret.
 pub(crate) fn secret(text: &str) -> Option<&str> {
     static TOKENS: LazyLock<Regex> = LazyLock::new(|| {
+        // Letters of every script would make the counted repeats larger than the engine allows; tokens have none.
         Regex::new(concat!(
             r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
-            r"|\b(?:ghp|gho|ghu|ghs|ghr)_[A-Za-z0-9]{30,}|\bgithub_pat_\w{30,}|\bglpat-[\w-]{20,}",
-            r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bxox[abprs]-[\w-]{10,}|\bsk-[A-Za-z0-9_-]{20,}|\bAIza[\w-]{35}",
-            r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}",
+            r"|\b(?:ghp|gho|ghu|ghs|ghr)_[A-Za-z0-9]{30,}|\bgithub_pat_[A-Za-z0-9_]{30,}|\bglpat-[A-Za-z0-9_-]{20,}",
+            r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bxox[abprs]-[A-Za-z0-9_-]{10,}|\bsk-[A-Za-z0-9_-]{20,}|\bAIza[A-Za-z0-9_-]{35}",
+            r"|\bgl(?:ptt|dt|rt|cbt|soat|ft|imt|agent)-[A-Za-z0-9_-]{20,}|\bnpm_[A-Za-z0-9]{36}\b|\bpypi-AgE[A-Za-z0-9_-]{50,}",
+            r"|\bdckr_(?:pat|oat)_[A-Za-z0-9_-]{20,}|\bhf_[A-Za-z0-9]{30,}|\bGOCSPX-[A-Za-z0-9_-]{20,}|\bya29\.[A-Za-z0-9_-]{20,}",
+            r"|\b(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{16,}|\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|\bdop_v1_[0-9a-f]{32,}",
+            r"|\bald_[A-Za-z0-9_-]{40,}|\bAGE-SECRET-KEY-1[0-9A-Z]{40,}|\bAccountKey=[A-Za-z0-9+/]{40,}",
+            r"|\bhooks\.slack\.com/services/[A-Za-z0-9_]+/[A-Za-z0-9_]+/[A-Za-z0-9_]+|\b[0-9]{8,10}:AA[A-Za-z0-9_-]{30,}|PuTTY-User-Key-File-",
+            r"|\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
             r"|\b[a-z][a-z0-9+.-]*://[^/\s:@]+:[^/\s:@]+@"
         ))
         .expect("the pattern is constant")
     });
     static PHRASE: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r#"(?i)\b(?:password|passwd|passphrase|pwd|secret|api[ _-]?key|access[ _-]?token)\b(\s*(?:[:=]|\bis\b)\s*|\s+)["'`“‘]?([^\s"'`”’,;()]{4,})["'`”’]?(\s*(?:$|[.,;)\n]))?"#)
+        Regex::new(r#"(?i)\b(?:password|passwd|passphrase|passcode|pwd|secret|api[ _-]?key|access[ _-]?(?:token|key))\b(\s*(?:[:=]|\bis\b)\s*|\s+)["'`“‘]?([^\s"'`”’,;()]{4,})["'`”’]?(\s*(?:$|[.,;)\n]))?"#)
+            .expect("the pattern is constant")
+    });
+    // In other languages only what is written as a pair: word order differs too much to tell prose from a password.
+    static ELSEWHERE: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r#"(?i)\b(?:passwort|kennwort|mot de passe|contraseña|wachtwoord|pw)\s*[:=]\s*["'`“„«]?\s*([^\s"'`”“»,;()]{4,})"#)
             .expect("the pattern is constant")
     });
     // Words that follow `password` in ordinary sentences.
-    const ORDINARY: [&str; 46] = [
+    const ORDINARY: &[&str] = &[
+        "forgotten",
+        "recovery",
+        "expired",
+        "expires",
+        "entry",
+        "strength",
+        "storage",
+        "vault",
+        "vaults",
+        "sharing",
+        "list",
+        "lists",
+        "prompts",
+        "rules",
+        "rule",
+        "requirements",
+        "dialog",
+        "protected.",
+        "free",
+        "based",
+        "again",
+        "first",
+        "later",
+        "once",
+        "instead",
+        "too",
+        "alone",
+        "itself",
+        "there",
+        "here",
+        "below",
+        "above",
+        "mandatory",
+        "required",
+        "disabled",
+        "enabled",
+        "changed",
+        "chosen",
+        "created",
+        "generated",
+        "assigned",
+        "encrypted",
+        "hashed",
+        "secret",
+        "kept",
+        "known",
         "protected",
         "required",
         "needed",
@@ -133,9 +190,36 @@ pub(crate) fn secret(text: &str) -> Option<&str> {
         "and",
     ];
     // Most texts hold none of these; looking for them costs a tenth of the expressions.
-    const MARKS: [&str; 11] =
-        ["-----BEGIN", "gh", "glpat-", "AKIA", "ASIA", "xox", "sk-", "AIza", "eyJ", "://", "github_pat_"];
-    const WORDS: [&str; 5] = ["pass", "pwd", "secret", "key", "token"];
+    const MARKS: &[&str] = &[
+        "-----BEGIN",
+        "gh",
+        "gl",
+        "AKIA",
+        "ASIA",
+        "xox",
+        "sk-",
+        "AIza",
+        "eyJ",
+        "://",
+        "github_pat_",
+        "npm_",
+        "pypi-",
+        "dckr_",
+        "hf_",
+        "GOCSPX-",
+        "ya29.",
+        "k_live_",
+        "k_test_",
+        "SG.",
+        "dop_v1_",
+        "ald_",
+        "AGE-SECRET",
+        "AccountKey=",
+        "hooks.slack.com",
+        ":AA",
+        "PuTTY-",
+    ];
+    const WORDS: &[&str] = &["pass", "pw", "secret", "key", "token", "kennwort", "contrase", "wachtwoord"];
     if MARKS.iter().any(|mark| text.contains(mark))
         && let Some(found) = TOKENS.find(text)
     {
@@ -144,6 +228,13 @@ pub(crate) fn secret(text: &str) -> Option<&str> {
     let lower = text.to_ascii_lowercase();
     if !WORDS.iter().any(|word| lower.contains(word)) {
         return None;
+    }
+    let named =
+        |word: &str| word.starts_with(['$', '<', '{', '%', '*']) || ORDINARY.contains(&word.to_lowercase().as_str());
+    if let Some(found) =
+        ELSEWHERE.captures_iter(text).find(|found| found.get(1).is_some_and(|word| !named(word.as_str())))
+    {
+        return found.get(0).map(|whole| whole.as_str());
     }
     PHRASE.captures_iter(text).find_map(|found| {
         let between = found.get(1)?.as_str();

@@ -49,6 +49,11 @@ pub fn account(viewer: &Viewer, tokens: &[Token], sessions: &[SessionView], told
     let audit = (me.role >= Role::Moderator).then(|| view! { <a class="button" href="/sources">"Harvest sources"</a><a class="button" href="/audit">"Audit trail"</a> });
     let accounts =
         (me.role >= Role::Administrator).then(|| view! { <a class="button" href="/accounts">"Accounts"</a> });
+    let unread = match me.unread {
+        0 => String::new(),
+        unread => format!(" ({unread} new)"),
+    };
+    let queue = if me.role >= Role::Moderator { "Waiting for review" } else { "Drafts and submissions" };
     let main = view! {
         <h1>{viewer.name()}</h1>
         <dl class="terms">
@@ -59,6 +64,9 @@ pub fn account(viewer: &Viewer, tokens: &[Token], sessions: &[SessionView], told
         </dl>
         {done}{refused}
         <div class="actions">
+            <a class="button" href="/notifications">"Notifications"{unread}</a>
+            <a class="button" href="/queue">{queue}</a>
+            <a class="button" href="/account/keys">"Signing keys"</a>
             <a class="button" href="/groups">"Namespaces and teams"</a>{audit}{accounts}
             <form method="post" action="/logout"><button>"Sign out"</button></form>
         </div>

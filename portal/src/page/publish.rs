@@ -50,6 +50,20 @@ pub fn publish(viewer: &Viewer, outcome: Outcome<'_>) -> Document {
     } else {
         view! { <button class="primary" name="action" value="validate">"Validate"</button> }.into_any()
     };
+    // Asked for only when something waits for it: a box that is always there is ticked without being read.
+    let acknowledge = match outcome {
+        Outcome::Refused(problem) if problem.code() == "acknowledge_required" => {
+            let mut codes: Vec<&str> = problem.findings.iter().map(|finding| finding.code.as_str()).collect();
+            codes.dedup();
+            Some(view! {
+                <fieldset>
+                    <legend>"Is it really meant for everybody?"</legend>
+                    <label class="check"><input type="checkbox" name="acknowledge" value=codes.join(",")/><span>"I have looked at what is warned of above, and publish it on my responsibility. Choose the file once more."</span></label>
+                </fieldset>
+            })
+        }
+        _ => None,
+    };
     let main = view! {
         <article>
             <h1>"Publish a package"</h1>
@@ -60,6 +74,7 @@ pub fn publish(viewer: &Viewer, outcome: Outcome<'_>) -> Document {
                     <input type="file" name="package" required accept=".zip,.tar.gz,.tgz,.gz,.jsonld,.json,application/zip,application/gzip,application/ld+json"/>
                 </label>
                 {who}
+                {acknowledge}
                 <div class="actions">{buttons}</div>
             </form>
         </article>

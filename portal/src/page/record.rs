@@ -1,6 +1,7 @@
 //! A record: what it is, every term of it, its versions, its data, where it comes from; and the way to run it.
 
 use catalog_schemas::datazone::Datazone;
+use catalog_schemas::governance::SignatureView;
 use catalog_schemas::harvest::Provenance;
 use catalog_schemas::plan::Plan;
 use catalog_schemas::problem::Problem;
@@ -80,6 +81,8 @@ pub struct Shown<'a> {
     pub just_published: bool,
     /// What schema.org says of it, for the page's head.
     pub schema_org: Option<&'a serde_json::Value>,
+    /// Whether it has been edited by this very viewer a moment ago.
+    pub just_saved: bool,
 }
 
 /// Terms of the overview, with the words that stand before them there.
@@ -114,8 +117,11 @@ pub fn record(shown: Shown<'_>) -> Document {
         Tab::Provenance => provenance(shown),
     };
     let withdrawn = record.state == "withdrawn";
-    let aside =
-        if withdrawn { machines(shown) } else { view! { {run(shown)}{machines(shown)}{quality(record)} }.into_any() };
+    let aside = if withdrawn {
+        machines(shown)
+    } else {
+        view! { {run(shown)}{manage(record)}{machines(shown)}{quality(record)} }.into_any()
+    };
     let main = view! {
         <article>
             {banner(shown)}
@@ -151,9 +157,12 @@ pub fn tombstone(zone: &str, identifier: &str, problem: &Problem) -> Document {
 
 fn banner(shown: Shown<'_>) -> Option<AnyView> {
     let record = shown.record;
-    if shown.just_published {
+    if shown.just_published && record.state == "published" {
         let text = "Published. It is found by search within seconds.";
         return Some(notice(Tone::Good, view! { <p>{text}</p> }));
+    }
+    if shown.just_saved {
+        return Some(notice(Tone::Good, view! { <p>"Saved."</p> }));
     }
     match record.state.as_str() {
         "withdrawn" => {
@@ -161,14 +170,26 @@ fn banner(shown: Shown<'_>) -> Option<AnyView> {
             Some(notice(Tone::Warn, view! { <p><b>"Withdrawn. "</b>{reason}" Its address stays reserved."</p> }))
         }
         "deprecated" => {
-            Some(notice(Tone::Warn, view! { <p>"Deprecated: it still works, and will not be kept up."</p> }))
+            let reason = record.reason.clone().map(|reason| view! { " "{reason} });
+            let successor = record.replaced_by.as_deref().and_then(|iri| {
+                let local = crate::link::page_of(iri);
+                let address = local.or_else(|| markup::safe_address(iri))?;
+                Some(view! { <p>"Use "<a href=address rel="noopener">{iri.to_owned()}</a>" instead."</p> })
+            });
+            Some(notice(
+                Tone::Warn,
+                view! { <p><b>"Deprecated: "</b>"it still works, and will not be kept up."{reason}</p>{successor} },
+            ))
         }
         "draft" | "submitted" => {
             let text = format!(
                 "This is {}; only its developers and moderators see it.",
                 if record.state == "draft" { "a draft" } else { "submitted and waits for review" }
             );
-            Some(notice(Tone::Plain, view! { <p>{text}</p> }))
+            let returned = record.reason.clone().map(|reason| view! { <p><b>"Returned: "</b>{reason}</p> });
+            let version = record.version.clone().unwrap_or_default();
+            let review = super::queue::review_path(&record.zone, &record.identifier, &version);
+            Some(notice(Tone::Plain, view! { <p>{text}" "<a href=review>"What to do next"</a>"."</p>{returned} }))
         }
         _ if !record.current => {
             let path = record_path(&record.zone, &record.identifier, None);
@@ -362,12 +383,14 @@ fn version_row(record: &RecordView, version: &VersionView) -> AnyView {
         let digest = digest.get(..12).unwrap_or(digest).to_owned();
         view! { <a href=path download="">"Download"</a>" "<span class="quiet small">{size}</span><br/><span class="mono small quiet">"sha256 "{digest}"…"</span> }
     });
+    let signature =
+        version.signature.as_ref().map(|signature| view! { <br/><span class="small">{signed(signature)}</span> });
     let notes = version.reason.clone().or_else(|| version.notes.clone()).unwrap_or_default();
     view! {
         <tr>
             <th scope="row"><a href=path aria-current=shown.then_some("true")>{version.version.clone()}</a>{state}</th>
             <td><time datetime=version.published.clone()>{words::day(&version.published)}</time></td>
-            <td>{package}</td>
+            <td>{package}{signature}</td>
             <td>{notes}</td>
         </tr>
     }
@@ -424,6 +447,10 @@ fn provenance(shown: Shown<'_>) -> AnyView {
     let published = record.versions.iter().find(|version| record.version.as_ref() == Some(&version.version));
     let digest = published.and_then(|version| version.digest.clone());
     let digest = digest.map(|digest| view! { <dt>"Package digest"</dt><dd class="mono small">"sha256:"{digest}</dd> });
+    let signature = published.and_then(|version| version.signature.as_ref()).map(|signature| {
+        let key = signature.signature.public_key.clone();
+        view! { <dt>"Signature"</dt><dd>{signed(signature)}<br/><span class="mono small quiet key">{key}</span></dd> }
+    });
     let day = published.map(|version| {
         view! { <dt>"Published"</dt><dd><time datetime=version.published.clone()>{words::minute(&version.published)}</time></dd> }
     });
@@ -439,11 +466,47 @@ fn provenance(shown: Shown<'_>) -> AnyView {
             {day}
             <dt>"Last modified"</dt><dd><time datetime=record.modified.clone()>{words::minute(&record.modified)}</time></dd>
             {digest}
+            {signature}
             <dt>"Change"</dt><dd>{format!("number {} of this server's change log", words::count(record.seq as usize))}</dd>
         </dl>
         {shown.provenance.map(part::provenance::panel)}
     }
     .into_any()
+}
+
+/// Returns what the viewer may do with the record; nothing for most.
+fn manage(record: &RecordView) -> Option<AnyView> {
+    if record.may.is_empty() {
+        return None;
+    }
+    let edit = record.may.iter().any(|act| act.name == "edit").then(|| {
+        let path = super::edit::edit_path(&record.zone, &record.identifier);
+        view! { <li><a rel="nofollow" href=path>"Edit its description"</a></li> }
+    });
+    let steps: Vec<&str> =
+        record.may.iter().filter(|act| act.state.is_some()).map(|act| super::review::words_of(act).0).collect();
+    let version = record.version.clone().unwrap_or_default();
+    let steps = (!steps.is_empty()).then(|| {
+        let path = super::queue::review_path(&record.zone, &record.identifier, &version);
+        view! { <li><a rel="nofollow" href=path>{steps.join(", ")}</a></li> }
+    });
+    Some(
+        view! { <section class="sheet small"><h2>"Manage"</h2><ul class="lines">{edit}{steps}</ul></section> }
+            .into_any(),
+    )
+}
+
+/// Says who signed a package, and whether that still holds.
+fn signed(signature: &SignatureView) -> AnyView {
+    let name = signature.name.clone().unwrap_or_else(|| "an unknown key".to_owned());
+    let of = signature.namespace.clone().map(|namespace| format!(" of {namespace}")).unwrap_or_default();
+    let (class, said) = match signature.state.as_str() {
+        "verified" => ("tag good", "verified"),
+        "revoked" => ("tag warn", "its key was revoked since"),
+        "unknown" => ("tag warn", "nobody vouches for its key"),
+        _ => ("tag bad", "broken"),
+    };
+    view! { "Signed by "<b>{name}</b>{of}" "<span class=class>{said}</span> }.into_any()
 }
 
 fn launch_words(record: &RecordView) -> &'static str {

@@ -39,7 +39,12 @@ pub(crate) fn header(viewer: &Viewer, place: Place, layout: Layout) -> AnyView {
         with_query("/login", [("next", &viewer.path)])
     };
     let account = if viewer.signed_in() {
-        view! { <a class="button account" href="/account">{viewer.name()}</a> }.into_any()
+        let unread = viewer.me.unread;
+        let news = (unread > 0).then(|| {
+            let label = format!("{unread} unread {}", if unread == 1 { "notification" } else { "notifications" });
+            view! { <a class="button news" href="/notifications" aria-label=label>{unread.min(99)}</a> }
+        });
+        view! { {news}<a class="button account" href="/account">{viewer.name()}</a> }.into_any()
     } else {
         view! { <a class="button account" href=sign_in>"Sign in"</a> }.into_any()
     };

@@ -121,9 +121,20 @@ pub(super) async fn token_revoke(visit: Visit, Path(id): Path<String>) -> Respon
     }
 }
 
+/// How many entries a page of the audit trail holds.
+const ENTRIES: usize = 100;
+
 pub(super) async fn audit(visit: Visit) -> Response {
-    match visit.client.audit().await {
-        Ok(audit) => visit.page(page::audit::audit(&audit.entries)),
+    let set = |name: &&str| Some(((*name).to_owned(), visit.parameter(name)?.to_owned()));
+    let filters: Vec<_> = page::audit::FILTERS.iter().filter_map(set).collect();
+    let mut asked = filters.clone();
+    asked.extend(visit.parameter("before").map(|number| ("before".to_owned(), number.to_owned())));
+    asked.push(("limit".to_owned(), ENTRIES.to_string()));
+    match visit.client.audit_where(&asked).await {
+        Ok(audit) => {
+            let more = audit.entries.len() == ENTRIES;
+            visit.page(page::audit::audit(&audit.entries, &filters, more))
+        }
         Err(error) => visit.failed(error),
     }
 }

@@ -103,6 +103,7 @@ async fn show(visit: Visit, zone: &str, identifier: &str, version: Option<&str>)
         _ => Err(catalog_client::ClientError::Transport("not asked".to_owned())),
     };
     let provenance = provenance.ok();
+    let just_saved = visit.parameter("saved").is_some() && visit.viewer.signed_in();
     let just_published = visit.parameter("published").is_some() && visit.viewer.signed_in();
     let (schema_org, links) = documents(&visit.client, &record, version, tab).await;
     let workflow = match record.kind.as_str() {
@@ -122,6 +123,7 @@ async fn show(visit: Visit, zone: &str, identifier: &str, version: Option<&str>)
         workflow: workflow.as_deref(),
         just_published,
         schema_org: schema_org.as_ref(),
+        just_saved,
     };
     let status = if record.state == "withdrawn" { StatusCode::GONE } else { StatusCode::OK };
     let mut response = visit.page_with(status, page::record::record(shown));

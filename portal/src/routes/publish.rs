@@ -4,11 +4,13 @@ use axum::extract::Multipart;
 use axum::extract::multipart::{MultipartError, MultipartRejection};
 use axum::http::StatusCode;
 use axum::response::Response;
+use catalog_client::PublishOptions;
 use catalog_schemas::problem::Problem;
 
 use super::visit::{Visit, see};
 use crate::link::{record_path, with_query};
 use crate::page::publish::{Outcome, publish};
+use crate::page::queue::review_path;
 
 /// What the form sent.
 #[derive(Default)]
@@ -16,6 +18,7 @@ struct Upload {
     file: String,
     content: axum::body::Bytes,
     only_validate: bool,
+    acknowledge: Vec<String>,
 }
 
 pub(super) async fn form(visit: Visit) -> Response {
@@ -51,9 +54,13 @@ pub(super) async fn send(visit: Visit, body: Result<Multipart, MultipartRejectio
     else {
         return visit.page_with(status, publish(&visit.viewer, Outcome::Report(&upload.file, &report)));
     };
-    match visit.client.publish(identifier, version, upload.content).await {
+    let options = PublishOptions { acknowledge: upload.acknowledge, signature: None };
+    match visit.client.publish_with(identifier, version, upload.content, &options, |_| ()).await {
         Ok(published) => {
             let record = record_path(&published.zone, &published.identifier, Some(&published.version));
+            if published.state == "draft" {
+                return see(&review_path(&published.zone, &published.identifier, &published.version));
+            }
             see(&with_query(&record, [("published", "1")]))
         }
         Err(error) => refused(&visit, visit.problem_of(error)),
@@ -72,6 +79,9 @@ async fn read(mut body: Multipart) -> Result<Upload, MultipartError> {
             Some("package") => {
                 upload.file = field.file_name().unwrap_or("the file").chars().take(100).collect();
                 upload.content = field.bytes().await?;
+            }
+            Some("acknowledge") => {
+                upload.acknowledge = field.text().await?.split(',').take(20).map(str::to_owned).collect();
             }
             Some("action") => upload.only_validate = field.text().await? == "validate",
             _ => {}

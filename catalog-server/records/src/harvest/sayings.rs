@@ -1,8 +1,10 @@
 //! Merging within the ledger: records of which several say something.
 
+use catalog_schemas::patch::merge_patch;
 use sqlx::Row;
 
 use super::read::{StoredSaying, last_seen};
+use crate::curate::AMENDMENT;
 use crate::error::Error;
 use crate::merge::{OVERLAY, Saying, merge, ranked};
 use crate::row::{Connection, column, counted, time};
@@ -96,10 +98,16 @@ pub(crate) async fn remerge(writing: &mut Writing, record: i64) -> Result<(), Er
         let source = column(&row, "source")?;
         said.push(Saying { source, main: true, home: false, precedence: 0, seq: 0, document });
     }
+    let amendments = amendments(writing, record).await?;
+    if let Some(main) = said.iter_mut().find(|saying| saying.main) {
+        // What developers amend of their version is theirs as the version is: below a moderator's words.
+        amendments.iter().for_each(|amendment| merge_patch(&mut main.document, amendment));
+    }
     let mut also: Vec<&str> = said.iter().filter(|saying| !saying.main).map(|saying| saying.source.as_str()).collect();
     also.sort_unstable();
     let also = (!also.is_empty()).then(|| also.join("\n"));
-    let merged = (also.is_some() || !patches.is_empty()).then(|| merge(said, &patches).document.to_string());
+    let laid_over = !patches.is_empty() || !amendments.is_empty();
+    let merged = (also.is_some() || laid_over).then(|| merge(said, &patches).document.to_string());
     sqlx::query("UPDATE record SET merged = $2, also = $3 WHERE id = $1")
         .bind(record)
         .bind(merged)
@@ -137,6 +145,19 @@ async fn promote(writing: &mut Writing, record: i64, said: &mut [Saying]) -> Res
     .execute(writing.connection().await?)
     .await?;
     Ok(())
+}
+
+/// Reads what the developers of a record amended of its current version, oldest first.
+async fn amendments(writing: &mut Writing, record: i64) -> Result<Vec<serde_json::Value>, Error> {
+    let rows = sqlx::query(
+        "SELECT v.document FROM record r JOIN revision v ON v.record = r.id AND v.source = $2 AND v.version = r.version \
+         WHERE r.id = $1 ORDER BY v.id",
+    )
+    .bind(record)
+    .bind(AMENDMENT)
+    .fetch_all(writing.connection().await?)
+    .await?;
+    rows.iter().map(|row| json(column(row, "document")?)).collect()
 }
 
 /// Reads a record's patches, oldest first.

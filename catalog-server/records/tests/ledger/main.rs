@@ -27,6 +27,7 @@ fn publication(name: &str, version: &str, document: &str) -> Publication {
         actor: Actor::application(),
         idempotency: None,
         request: "request-1".to_owned(),
+        standing: catalog_records::Standing::default(),
     }
 }
 

@@ -17,6 +17,8 @@ use super::{described_all, document, is_unchanged, link, syntax_of, tag, unchang
 use crate::app::App;
 use crate::http::extract::Query;
 use crate::http::problem::Failure;
+use crate::policy::is_sandbox;
+use crate::view::is_listed;
 
 /// The syntaxes of the stream; those that name graphs first, as they keep a member and its record together.
 const SYNTAXES: [Syntax; 6] =
@@ -93,10 +95,11 @@ fn member(base: &str, change: &Change, (stored, described): &Known) -> Option<Me
 
 fn what(stored: &StoredRecord) -> Option<What> {
     match stored.state {
+        _ if is_sandbox(stored.identifier.as_str()) => None,
         RecordState::Withdrawn => Some(What::Delete),
         state if !state.is_public() => None,
-        // Who follows knew it until it was hidden.
-        _ if !super::is_listed(stored) => Some(What::Delete),
+        // It may have been seen before it was hidden; whoever followed must let it go.
+        _ if !is_listed(stored) => Some(What::Delete),
         _ if stored.created == stored.modified => Some(What::Create),
         _ => Some(What::Update),
     }

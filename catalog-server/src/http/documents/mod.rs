@@ -21,7 +21,7 @@ use crate::app::App;
 use crate::http::accept::negotiate;
 use crate::http::packages::matches_tag;
 use crate::http::problem::Failure;
-use crate::view::Projection;
+use crate::view::{Projection, is_listed};
 
 /// Takes the public part of a stored record; nothing when its document cannot be read.
 fn described(
@@ -42,15 +42,6 @@ fn described(
         package,
     };
     Some(Described::new(&record, ledger))
-}
-
-/// Says whether lists may name a record: what is only tried out, or not to be discovered, is had by its address alone.
-///
-/// A stored document is compact JSON, in which a text can hold a quote only behind a backslash, so this finds the term.
-pub fn is_listed(stored: &StoredRecord) -> bool {
-    stored.state.is_public()
-        && !stored.identifier.as_str().starts_with("sandbox.")
-        && !stored.document.contains("\"discoverable\":false")
 }
 
 /// The same for many, off the async threads; records that are not listed come without a description.

@@ -15,6 +15,8 @@ use jiff::Timestamp;
 use super::{described_all, document};
 use crate::app::App;
 use crate::http::problem::Failure;
+use crate::policy::is_sandbox;
+use crate::view::is_listed;
 
 /// The types that are sets.
 const KINDS: [&str; 5] = ["Datalab", "Dataset", "DataVolume", "Pipeline", "Datazone"];
@@ -179,7 +181,8 @@ async fn find(app: &App, identifier: &str) -> Result<Option<StoredRecord>, Failu
     let Some((zone, identifier)) = named else { return Ok(None) };
     let (Ok(zone), Ok(identifier)) = (zone.parse(), identifier.parse()) else { return Ok(None) };
     let found = app.ledger.record(&zone, &identifier).await?;
-    Ok(found.filter(|one| one.state.is_public() || one.state == RecordState::Withdrawn))
+    let is_tombstone = |one: &StoredRecord| one.state == RecordState::Withdrawn && !is_sandbox(one.identifier.as_str());
+    Ok(found.filter(|one| is_listed(one) || is_tombstone(one)))
 }
 
 fn unknown() -> Fault {

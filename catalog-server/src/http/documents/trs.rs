@@ -17,6 +17,7 @@ use super::{at_version, described, package_of};
 use crate::app::App;
 use crate::http::extract::{Json, Path, Query};
 use crate::http::problem::Failure;
+use crate::view::is_listed;
 
 /// The kinds that are tools.
 const KINDS: [&str; 2] = ["Datalab", "Pipeline"];
@@ -112,7 +113,7 @@ pub async fn tools(State(app): State<Arc<App>>, Query(wanted): Query<Wanted>) ->
                 break;
             }
             after = one.id;
-            if super::is_listed(&one) && wanted.fits(&described) {
+            if is_listed(&one) && wanted.fits(&described) {
                 found.push(tool_of(&app, &one, &described).await?);
             }
         }
@@ -175,7 +176,7 @@ async fn record_of(app: &App, id: &str) -> Result<StoredRecord, Failure> {
     let zone: ZoneId = zone.parse().map_err(|_| missing())?;
     let identifier: Identifier = identifier.parse().map_err(|_| missing())?;
     let found = app.ledger.record(&zone, &identifier).await?;
-    found.filter(|one| one.state.is_public() && KINDS.contains(&one.kind.as_str())).ok_or_else(missing)
+    found.filter(|one| is_listed(one) && KINDS.contains(&one.kind.as_str())).ok_or_else(missing)
 }
 
 async fn version_of(app: &App, id: &str, version: &str) -> Result<(StoredRecord, StoredVersion), Failure> {

@@ -93,7 +93,7 @@ impl Found {
         let mut stored = app.ledger.record(zone, identifier).await?.ok_or_else(missing)?;
         let develops = develops(app, viewer, identifier).await?;
         let reader = if develops || viewer.moderates() { Reader::Trusted } else { Reader::Public };
-        if !may_know(viewer, &stored, reader) {
+        if !may_know(app, viewer, &stored, reader).await? {
             return Err(missing());
         }
         let is_listed = is_listed(&stored);
@@ -179,7 +179,8 @@ pub(super) async fn known(
     let Some(stored) = app.ledger.record(zone, identifier).await? else { return Ok(None) };
     let is_trusted = viewer.moderates() || develops(app, viewer, identifier).await?;
     let reader = if is_trusted { Reader::Trusted } else { Reader::Public };
-    Ok(Some(stored).filter(|stored| may_know(viewer, stored, reader)))
+    let is_known = may_know(app, viewer, &stored, reader).await?;
+    Ok(is_known.then_some(stored))
 }
 
 /// Returns a version's document with its developers' amendments.
@@ -196,25 +197,35 @@ fn amended(version: &StoredVersion) -> Result<String, Failure> {
 
 /// Says whether a viewer may know that a record exists: everybody of what is listed or has left a tombstone; its developers,
 /// moderators and those whom it names of anything.
-pub fn may_know(viewer: &Viewer, stored: &StoredRecord, reader: Reader) -> bool {
+async fn may_know(app: &App, viewer: &Viewer, stored: &StoredRecord, reader: Reader) -> Result<bool, Failure> {
     if reader == Reader::Trusted || is_listed(stored) {
-        return true;
+        return Ok(true);
     }
     if crate::policy::is_sandbox(stored.identifier.as_str()) {
-        return false;
+        return Ok(false);
     }
     if stored.state == State::Withdrawn {
-        return is_discoverable(&stored.document);
+        return Ok(is_discoverable(&stored.document));
     }
-    stored.state.is_public() && is_allowed(viewer, &stored.document)
+    Ok(stored.state.is_public() && is_allowed(app, viewer, &stored.document).await?)
 }
 
-/// Says whether a record names its viewer among those whom it is for.
-fn is_allowed(viewer: &Viewer, document: &str) -> bool {
-    let Some(account) = viewer.account() else { return false };
-    let document: Option<serde_json::Value> = serde_json::from_str(document).ok();
-    let allowed = document.as_ref().and_then(|document| document.get("allowedUser")?.as_array());
-    allowed.is_some_and(|users| users.iter().any(|user| user.as_str() == Some(account.as_str())))
+/// Says whether a record names its viewer, or a team of theirs, among those whom it is for.
+async fn is_allowed(app: &App, viewer: &Viewer, document: &str) -> Result<bool, Failure> {
+    let Some(account) = viewer.account() else { return Ok(false) };
+    let Ok(document) = serde_json::from_str::<serde_json::Value>(document) else { return Ok(false) };
+    let names = |key: &str, name: &str| {
+        let named = document.get(key).and_then(serde_json::Value::as_array);
+        named.is_some_and(|named| named.iter().any(|one| one.as_str() == Some(name)))
+    };
+    if names("allowedUser", account.as_str()) {
+        return Ok(true);
+    }
+    // Most records name no team, and then nobody's teams need to be looked up.
+    if document.get("allowedGroup").is_none() {
+        return Ok(false);
+    }
+    Ok(app.ledger.teams(account).await?.iter().any(|team| names("allowedGroup", team)))
 }
 
 /// Says whether a viewer develops a record: decides about its namespace, with a credential that may publish there.

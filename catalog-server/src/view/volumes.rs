@@ -9,6 +9,7 @@ use catalog_schemas::volume::{Replica, Volume};
 
 use super::projection::{Projection, name};
 use crate::http::problem::Failure;
+use crate::policy::is_sandbox;
 
 /// Every data volume of the catalogue, kept until the ledger changes.
 #[derive(Clone)]
@@ -65,9 +66,9 @@ impl VolumeShelf {
             return Ok(Arc::clone(shelved));
         }
         let stored = self.ledger.by_kind("DataVolume").await?;
-        let mut volumes: Vec<(Volume, KnownVolume)> = stored
+        let mut volumes: Vec<(Volume, KnownVolume, bool)> = stored
             .iter()
-            .filter(|stored| super::is_listed(stored))
+            .filter(|stored| !is_sandbox(stored.identifier.as_str()))
             .filter_map(|stored| {
                 let record = self.projection.record(stored)?;
                 let shown = volume(&record, stored, base);
@@ -77,11 +78,13 @@ impl VolumeShelf {
                     allowed_accounts: strings("allowedUser"),
                     ..KnownVolume::from(&shown)
                 };
-                Some((shown, known))
+                Some((shown, known, super::is_listed(stored)))
             })
             .collect();
-        volumes.sort_by_key(|(volume, _)| volume.name.to_lowercase());
-        let (shown, known) = volumes.into_iter().unzip();
+        volumes.sort_by_key(|(volume, ..)| volume.name.to_lowercase());
+        // What is not to be discovered can still be mounted by whoever it is for.
+        let known = volumes.iter().map(|(_, known, _)| known.clone()).collect();
+        let shown = volumes.into_iter().filter(|(.., is_listed)| *is_listed).map(|(shown, ..)| shown).collect();
         let shelved = Arc::new(Shelved { shown: Arc::new(shown), known: Arc::new(known) });
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some((seq, Arc::clone(&shelved)));
         Ok(shelved)

@@ -54,7 +54,7 @@ async fn every_plain_question_is_answered() {
             ("{kind}", "namespace", "team"),
             ("{name}", "esa.esdc", "no-group"),
             ("{code}", "BCDF-GHJK", "no-code"),
-            ("{number}", "1", "99"),
+            ("{number}", "1", "999"),
         ];
         let (mut good, mut missing) = (path.clone(), path.clone());
         for (name, example, nothing) in examples {

@@ -205,7 +205,7 @@ async fn fields_are_patched_by_whom_the_table_says() {
     ] {
         let (status, problem) = send(&sandbox, "PATCH", record, &ann, forbidden).await;
         assert_eq!(status, 403, "{forbidden}: {problem}");
-        assert_eq!(codes(&problem)[0], "access.write_forbidden", "{problem}");
+        assert!(codes(&problem).contains(&"access.write_forbidden"), "{problem}");
     }
     let given = r#"{"ESAOfficial":true,"description":{"en":"What it is, said better."},"displayName":"patched"}"#;
     let (status, view) = send(&sandbox, "PATCH", record, &ann, given).await;
@@ -422,7 +422,8 @@ async fn every_change_leaves_one_line_and_every_refusal_none() {
         deed("POST /api/v1/launches", "/api/v1/launches", launch, 1),
         deed("PUT /api/v1/me/volumes/{key}", "/api/v1/me/volumes/psa", "{}", 1),
         deed("DELETE /api/v1/me/volumes/{key}", "/api/v1/me/volumes/psa", "", 1),
-        deed("POST /api/v1/accounts", "/api/v1/accounts", r#"{"name":"new"}"#, 1),
+        // The account, and the link by which its owner chooses a password.
+        deed("POST /api/v1/accounts", "/api/v1/accounts", r#"{"name":"new"}"#, 2),
         deed("POST /api/v1/accounts/{name}/password-link", "/api/v1/accounts/new/password-link", "", 1),
         deed("PATCH /api/v1/accounts/{name}", "/api/v1/accounts/new", r#"{"role":"moderator"}"#, 1),
         deed("POST /api/v1/groups", "/api/v1/groups", r#"{"kind":"team","name":"crew"}"#, 1),

@@ -72,7 +72,14 @@ pub fn patch(document: &Json, patch: &[u8], writers: &[Writer]) -> PatchReport {
             Err(findings) => report.findings.extend(findings),
         }
     }
-    for (writer, part) in parts {
+    for (writer, mut part) in parts {
+        merge_patch(&mut report.merged, &Json::Object(part.clone()));
+        // Whose last language went is a term without a value, and not one with an empty one.
+        for (key, said) in &mut part {
+            if report.merged.get(key).and_then(Json::as_object).is_some_and(Map::is_empty) {
+                *said = Json::Null;
+            }
+        }
         let part = Json::Object(part);
         merge_patch(&mut report.merged, &part);
         match writer {

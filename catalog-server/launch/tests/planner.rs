@@ -194,7 +194,7 @@ fn a_zone_says_every_reason_at_once() {
         case.reasons(),
         [
             "capacity.unknown: what is free there is not known: it was last seen at 2026-11-22T11:00:00Z",
-            "access.denied: only members of gaia may launch it",
+            "access.denied: only members of the groups that it is for may launch it",
             "access.denied: only members of staff may launch there",
             "interface.unsupported: does not run labs of the kind `web`",
             "image.unpinned: runs only images named by digest, and this one is named by a tag",
@@ -334,7 +334,7 @@ fn volumes_are_forbidden_and_conflict_in_words() {
         [
             "mount.conflict: Gaia DR3 at /data/user/gaia_dr3 and HDBSCAN at /data/user/gaia_dr3/team would lie within one another",
             "volume.forbidden: Gaia DR3 is read-only there",
-            "volume.forbidden: only members of hdbscan may mount HDBSCAN",
+            "volume.forbidden: only members of the groups that it is for may mount HDBSCAN",
         ]
     );
 }
@@ -348,7 +348,7 @@ fn a_volume_of_a_team_is_for_its_members_and_for_who_is_named() {
     case.volumes[0].allowed_accounts = vec!["bert".to_owned()];
     assert_eq!(case.reasons(), ["volume.forbidden: only the accounts that its owner named may mount Gaia DR3"]);
     case.volumes[0].allowed_groups = vec!["gaia".to_owned()];
-    assert_eq!(case.reasons(), ["volume.forbidden: only members of gaia may mount Gaia DR3"]);
+    assert_eq!(case.reasons(), ["volume.forbidden: only members of the groups that it is for may mount Gaia DR3"]);
     case.viewer.groups = vec!["gaia".to_owned()];
     assert_eq!(case.plan().unwrap().answer, PlanAnswer::Yes);
     case.viewer.groups.clear();

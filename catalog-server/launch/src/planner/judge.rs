@@ -90,7 +90,7 @@ fn judge_access(zone: &ZoneSnapshot, question: &Question<'_>, reasons: &mut Reas
         let message = if need.allowed_groups.is_empty() {
             "only the accounts that its owner named may launch it".to_owned()
         } else {
-            format!("only members of {} may launch it", list(&need.allowed_groups))
+            "only members of the groups that it is for may launch it".to_owned()
         };
         reasons.push("access.denied", message);
     }
@@ -173,7 +173,7 @@ fn judge_mounts(wanted: &Wanted<'_>, zone: &ZoneSnapshot, question: &Question<'_
             let message = if volume.allowed_groups.is_empty() {
                 format!("only the accounts that its owner named may mount {name}")
             } else {
-                format!("only members of {} may mount {name}", list(&volume.allowed_groups))
+                format!("only members of the groups that it is for may mount {name}")
             };
             reasons.push("volume.forbidden", message);
         }

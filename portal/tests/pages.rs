@@ -139,7 +139,10 @@ fn every_page_is_well_made() {
                 let refers = ["aria-labelledby", "aria-describedby", "form", "list", "for"].contains(&key.as_str());
                 assert!(!refers || ids.contains(value), "{name}: {key} names {value}, which is not there");
             }
-            let labelled = element.around.iter().any(|name| name == "label")
+            let named =
+                elements.iter().filter(|other| other.name == "label").filter_map(|label| label.attribute("for"));
+            let labelled = element.attribute("id").is_some_and(|id| named.clone().any(|named| named == id))
+                || element.around.iter().any(|name| name == "label")
                 || element.attribute("aria-label").is_some()
                 || element.attribute("type") == Some("hidden");
             let control = ["input", "select", "textarea", "meter"].contains(&element.name.as_str());

@@ -94,9 +94,11 @@ fn input(field: &EditField, attempt: &Attempt) -> AnyView {
     };
     let control = match field.input {
         Input::Long | Input::Lines | Input::Json => {
+            // The view macro writes the children of a text area as they are, so they are escaped here.
+            let text = crate::document::escape(&format!("\n{value}"));
             let rows = value.lines().count().clamp(2, 12) + 1;
             let class = if field.input == Input::Json { "mono" } else { "" };
-            view! { <textarea id=id.clone() name=name rows=rows.to_string() class=class spellcheck=(field.input == Input::Json).then_some("false") aria-describedby=hint_id.clone() aria-invalid=invalid>{format!("\n{value}")}</textarea> }.into_any()
+            view! { <textarea id=id.clone() name=name rows=rows.to_string() class=class spellcheck=(field.input == Input::Json).then_some("false") aria-describedby=hint_id.clone() aria-invalid=invalid inner_html=text></textarea> }.into_any()
         }
         Input::Boolean => choice(&id, name, &hint_id, &value, &[("true", "Yes"), ("false", "No")]),
         Input::Choice => {

@@ -94,11 +94,13 @@ async fn a_withdrawn_record_leaves_a_tombstone_everywhere() {
     let withdraw =
         sandbox.request("DELETE", "/api/v1/packages/lab.gone.held/1.0.0").bearer_auth(&owner.token).json(&body);
     assert_eq!(read(withdraw).await.0, 204);
-    // What is only tried out is had by its address, and named by no list.
+    // What is only tried out is shown to its owner, and named by no list.
     let tried = package(&datalab("sandbox.gone.quiet", "1.0.0"));
     owner.client.publish("sandbox.gone.quiet", "1.0.0", tried).await.unwrap();
     sandbox.wait_until_in_step().await;
-    assert_eq!(fetch(&sandbox, "/id/go-esa/sandbox.gone.quiet.ttl", &[]).await.0, 200);
+    let path = "/api/v1/records/go-esa/sandbox.gone.quiet";
+    assert_eq!(read(sandbox.request("GET", path).bearer_auth(&owner.token)).await.0, 200);
+    assert_eq!(fetch(&sandbox, path, &[]).await.0, 404);
     for path in ["/catalog?format=ttl", "/feed", "/oai?verb=ListRecords&metadataPrefix=oai_dc", "/fdp/catalog/go-esa"] {
         let (_, _, body) = fetch(&sandbox, path, &[("accept", "text/turtle")]).await;
         assert!(!body.contains("The lab quiet") && body.contains("lab.gone.stays"), "{path}: {body}");

@@ -4,6 +4,8 @@
 //!
 //! `cargo run -p catalog-harvester --example harvest -- '{"id":"x","kind":"files","folder":"…","mapping":"stac"}' [SHOW]`
 
+#![allow(clippy::print_stdout, reason = "a program for people that write mappings")]
+
 use std::collections::BTreeMap;
 
 use catalog_harvester::{Cursor, Item, Mappings, Settings, Sink, open};

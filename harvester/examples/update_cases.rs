@@ -1,5 +1,7 @@
 //! Writes what the cases of every mapping become: to be read before it is committed.
 
+#![allow(clippy::print_stdout, reason = "a program for people that write mappings")]
+
 #[path = "../tests/support/case.rs"]
 mod case;
 

@@ -122,7 +122,7 @@ impl Reader<'_> {
             let mut here: Vec<String> = of(property)
                 .filter_map(|term| match term {
                     Term::Literal(literal) => Some(literal.value().trim().to_owned()),
-                    Term::NamedNode(node) if self.by_subject.get(&NamedOrBlankNode::from(node.clone())).is_none() => {
+                    Term::NamedNode(node) if !self.by_subject.contains_key(&NamedOrBlankNode::from(node.clone())) => {
                         Some(node.as_str().to_owned())
                     }
                     Term::NamedNode(node) => self.notation(&node.clone().into()),

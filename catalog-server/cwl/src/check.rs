@@ -270,7 +270,7 @@ fn steps(
         return;
     };
     let workflow = node.get("id").and_then(Node::text).map(local);
-    let mut found: Vec<(Step, Place, String, Vec<(String, Place)>)> = Vec::new();
+    let mut found: Vec<Found> = Vec::new();
     for (name, field, value) in entries(reader, file, list, &field) {
         if found.iter().any(|(step, ..)| step.name == name) {
             reader.fault("cwl.duplicate", file, value.at, &field, format!("the step `{name}` is there twice"));

@@ -54,7 +54,7 @@ pub(crate) fn check(url: &Url, allowed: Option<&Allowed>) -> Result<(), Error> {
         Some(Host::Domain(name)) => {
             let name = name.trim_end_matches('.').to_ascii_lowercase();
             let local = |suffix: &&str| name == **suffix || name.ends_with(&format!(".{suffix}"));
-            if name.is_empty() || LOCAL_NAMES.iter().any(|suffix| local(&suffix)) || !name.contains('.') {
+            if name.is_empty() || LOCAL_NAMES.iter().any(local) || !name.contains('.') {
                 return refuse("its host is a local name");
             }
             Ok(())

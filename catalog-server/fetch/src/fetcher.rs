@@ -46,6 +46,7 @@ pub struct Request {
 
 /// An answer.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "one a request: it is nearly always the page, and is taken apart at once")]
 pub enum Answer {
     /// Nothing changed since the validators were given.
     Unchanged,

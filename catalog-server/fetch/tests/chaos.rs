@@ -1,5 +1,7 @@
 //! A server that misbehaves in every way that servers do: a page comes whole or not at all, in bounded time and memory.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "what a test cannot do must fail it")]
+
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;

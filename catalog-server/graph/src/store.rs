@@ -633,7 +633,7 @@ mod tests {
         let in_files = said(&filled.view());
         assert_eq!(in_files.len(), 3 + 2, "{in_files:?}");
         assert!(in_files.iter().any(|line| line.contains("\"a\"") && line.ends_with("<http://e/graph/a>")));
-        filled.apply(&[one.clone()], 2).unwrap();
+        filled.apply(std::slice::from_ref(&one), 2).unwrap();
         assert_eq!(said(&filled.view()).len(), 3 + 3);
         filled.apply(&[merged], 3).unwrap();
         let (mut now, mut before) = (said(&filled.view()), in_files);

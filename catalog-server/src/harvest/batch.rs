@@ -1,5 +1,7 @@
 //! A piece of a run: looked up, validated, compared, staged.
 
+#![allow(clippy::vec_box, clippy::borrowed_box, reason = "records come boxed from their source's channel")]
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 

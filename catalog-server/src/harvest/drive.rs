@@ -93,8 +93,9 @@ struct Listener<'a> {
 impl Listener<'_> {
     async fn read(&mut self) -> Result<Reading, Failure> {
         let mut reading: Option<Reading> = None;
-        let (mut records, mut gone, mut rows): (Vec<Box<Harvested>>, Vec<(String, String)>, Vec<Staged>) =
-            Default::default();
+        let mut records: Vec<Box<Harvested>> = Vec::new();
+        let mut gone: Vec<(String, String)> = Vec::new();
+        let mut rows: Vec<Staged> = Vec::new();
         let mut silent = Duration::ZERO;
         loop {
             let next = tokio::time::timeout(BEAT, self.items.recv()).await;

@@ -29,7 +29,7 @@ impl Launcher {
         let Some(actor) = actor else { return plan };
         let asked = plan.offers.iter().filter_map(|offer| {
             let backend = self.shared.zones.backend(&offer.datazone)?;
-            (backend.kind() == BackendKind::Remote).then(|| async move {
+            (backend.kind() == BackendKind::Remote).then_some(async move {
                 let name = request.name.as_deref().unwrap_or(&candidate.short_name);
                 let wanted = spec(&new_id(), name, candidate, offer, actor);
                 let reasons = backend.refusals(&wanted).await.unwrap_or_else(|error| {

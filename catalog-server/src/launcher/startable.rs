@@ -18,9 +18,15 @@ const FRESH: Duration = Duration::from_secs(2);
 /// The needs of the catalogue's datalabs and pipelines, and which of them could start a moment ago.
 #[derive(Default)]
 pub(super) struct Startable {
-    needs: Mutex<Option<(u64, Arc<Vec<(String, Need)>>)>>,
-    answer: Mutex<Option<(Instant, u64, Arc<Vec<String>>)>>,
+    needs: Mutex<Option<Needs>>,
+    answer: Mutex<Option<Answer>>,
 }
+
+/// The sequence that was read, and what is needed by key.
+type Needs = (u64, Arc<Vec<(String, Need)>>);
+
+/// When it was found, at which sequence, and the keys of what can start.
+type Answer = (Instant, u64, Arc<Vec<String>>);
 
 impl Launcher {
     /// Returns the keys, `zone/identifier`, of what some datazone could start now. Quotas and who may launch it are the

@@ -1,5 +1,7 @@
 //! Runs a case of a mapping.
 
+#![allow(clippy::unwrap_used, reason = "what a case cannot do must fail it")]
+
 use std::path::Path;
 
 use catalog_harvester::{Cursor, Item, Mappings, Settings, Sink, open};

@@ -1,6 +1,7 @@
 //! A server made of a function, and what a source said.
 
 #![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "what a test cannot do must fail it")]
 
 use std::path::PathBuf;
 use std::sync::Arc;

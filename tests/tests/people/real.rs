@@ -61,7 +61,6 @@ fn location(response: &reqwest::Response) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[expect(clippy::print_stderr, reason = "who runs the tests should know what was left out")]
 async fn a_certified_provider_signs_somebody_in() {
     let Some(module) = module() else {
         eprintln!("SKIPPED: node or npm's oidc-provider is not installed; run tests/setup.sh");

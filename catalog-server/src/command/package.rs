@@ -112,12 +112,11 @@ pub(super) fn print_report(path: &Path, report: &Report) {
             Severity::Hint => "hint",
         };
         say(format_args!("{grade}[{}]: {}", finding.code, finding.message));
-        let file = finding.file.as_deref().unwrap_or("manifest.jsonld");
-        let place = match (finding.line, finding.column) {
-            (Some(line), Some(column)) => format!(":{line}:{column}"),
-            _ => String::new(),
-        };
-        say(format_args!("  --> {} {file}{place} {}", path.display(), finding.pointer));
+        let mut place = file_of(path, finding.file.as_deref());
+        if let (Some(line), Some(column)) = (finding.line, finding.column) {
+            place.push_str(&format!(":{line}:{column}"));
+        }
+        say(format_args!("  --> {}", format!("{place} {}", finding.pointer).trim_end()));
         if let Some(got) = &finding.got {
             say(format_args!("  got: {got}"));
         }
@@ -129,6 +128,23 @@ pub(super) fn print_report(path: &Path, report: &Report) {
         }
     }
     if !report.findings.is_empty() {
-        say(format_args!("{} errors, {} warnings", report.errors, report.warnings));
+        say(format_args!("{}, {}", counted(report.errors, "error"), counted(report.warnings, "warning")));
+    }
+}
+
+/// Names a file of a package as an editor opens it; one within an archive stands behind the archive's name.
+fn file_of(path: &Path, file: Option<&str>) -> String {
+    let name = file.unwrap_or("manifest.jsonld");
+    if path.is_dir() {
+        return path.join(name).display().to_string();
+    }
+    let bare = path.extension().is_some_and(|extension| extension == "jsonld" || extension == "json");
+    if bare { path.display().to_string() } else { format!("{}: {name}", path.display()) }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
     }
 }

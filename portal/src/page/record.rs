@@ -469,7 +469,7 @@ fn provenance(shown: Shown<'_>) -> AnyView {
             {signature}
             <dt>"Change"</dt><dd>{format!("number {} of this server's change log", words::count(record.seq as usize))}</dd>
         </dl>
-        {shown.provenance.map(part::provenance::panel)}
+        {shown.provenance.map(|provenance| part::provenance::panel(provenance, record, shown.zones))}
     }
     .into_any()
 }

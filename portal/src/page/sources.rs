@@ -9,6 +9,7 @@ use crate::link::{record_path, segment};
 use crate::markup::safe_address;
 use crate::part::findings::with_code;
 use crate::part::notice::{Tone, notice};
+use crate::part::provenance::in_words;
 use crate::words;
 
 /// Returns the page of all sources.
@@ -280,25 +281,13 @@ fn difference(record: &DiffRecord) -> AnyView {
         .fields
         .iter()
         .map(|field| {
-            let shown = |value: &Option<serde_json::Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), plain);
+            let shown = |value: &Option<serde_json::Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), in_words);
             view! { <div><dt class="mono">{field.key.clone()}</dt><dd><del>{shown(&field.before)}</del>" "<ins>{shown(&field.after)}</ins></dd></div> }
         })
         .collect();
     let fields = (!fields.is_empty()).then(|| view! { <dl class="small">{fields}</dl> });
     view! { <li><a href=path>{name}</a>" "<span class="small quiet mono">{record.key.clone()}</span>{fields}</li> }
         .into_any()
-}
-
-/// Writes a value for a reader: text as it is, everything else as JSON.
-pub(crate) fn plain(value: &serde_json::Value) -> String {
-    let text = match value {
-        serde_json::Value::String(text) => text.clone(),
-        serde_json::Value::Object(map) if map.len() == 1 && map.values().all(serde_json::Value::is_string) => {
-            map.values().next().and_then(|value| value.as_str()).unwrap_or_default().to_owned()
-        }
-        other => other.to_string(),
-    };
-    words::clip(&text, 300)
 }
 
 fn findings(all: &[RunFinding]) -> Option<AnyView> {

@@ -19,74 +19,161 @@ const PREFIXES: &str = "PREFIX dct: <http://purl.org/dc/terms/> PREFIX dcat: <ht
     PREFIX foaf: <http://xmlns.com/foaf/0.1/> PREFIX skos: <http://www.w3.org/2004/02/skos/core#> \
     PREFIX xsd: <http://www.w3.org/2001/XMLSchema#> PREFIX ex: <https://portal.example.org/voc#> ";
 
-/// Queries, and whether their whole answer is determined (an unordered LIMIT may give any rows).
-const QUERIES: [(&str, &str, bool); 19] = [
+/// What of an answer is the same everywhere.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Same {
+    /// All of it.
+    Whole,
+    /// How many rows there are: an unordered LIMIT may give any, GROUP_CONCAT any order.
+    Rows,
+    /// Nothing: named graphs are here only.
+    Nothing,
+}
+
+/// Queries, and what is compared. The first eight are those of the issue that this measures.
+const QUERIES: [(&str, &str, Same); 35] = [
     (
         "facet by mission",
         "SELECT ?m (COUNT(?d) AS ?n) { ?d ex:domain <https://portal.example.org/domain/0> ; ex:mission ?m } GROUP BY ?m ORDER BY DESC(?n)",
-        true,
+        Same::Whole,
     ),
-    ("title contains", "SELECT (COUNT(?d) AS ?n) { ?d dct:title ?t FILTER(CONTAINS(LCASE(STR(?t)), \"ban\")) }", true),
+    (
+        "title contains",
+        "SELECT (COUNT(?d) AS ?n) { ?d dct:title ?t FILTER(CONTAINS(LCASE(STR(?t)), \"ban\")) }",
+        Same::Whole,
+    ),
     (
         "latest 20",
         "SELECT ?d ?t ?date { ?d a dcat:Dataset ; dct:modified ?date ; dct:title ?t } ORDER BY DESC(?date) LIMIT 20",
-        true,
+        Same::Whole,
     ),
-    ("describe", "DESCRIBE <https://portal.example.org/dataset/cat-03-00000777>", true),
+    ("describe", "DESCRIBE <https://portal.example.org/dataset/cat-03-00000777>", Same::Whole),
     (
         "having",
         "SELECT ?p ?name (COUNT(?d) AS ?n) { ?d dct:publisher ?p . ?p foaf:name ?name } GROUP BY ?p ?name HAVING (COUNT(?d) > 100) ORDER BY DESC(?n)",
-        true,
+        Same::Whole,
     ),
     (
         "two hops",
         "SELECT ?f (COUNT(DISTINCT ?d) AS ?n) { ?d ex:mission <https://portal.example.org/mission/7> ; dcat:distribution ?x . ?x dct:format ?f } GROUP BY ?f ORDER BY DESC(?n)",
-        true,
+        Same::Whole,
     ),
     (
         "optionals",
         "SELECT ?d ?title ?desc ?pub ?start ?end ?bbox ?lang ?std { ?d ex:mission <https://portal.example.org/mission/7> ; ex:assetType <https://portal.example.org/asset-type/1> ; dct:title ?title OPTIONAL { ?d dct:description ?desc } OPTIONAL { ?d dct:publisher/foaf:name ?pub } OPTIONAL { ?d dct:temporal ?tp . ?tp dcat:startDate ?start ; dcat:endDate ?end } OPTIONAL { ?d dcat:bbox ?bbox } OPTIONAL { ?d dct:language ?lang } OPTIONAL { ?d dct:conformsTo ?std } } LIMIT 50",
-        false,
+        Same::Rows,
     ),
     (
         "top keywords",
         "SELECT ?k (COUNT(DISTINCT ?d) AS ?n) { ?d dcat:theme <https://portal.example.org/theme/3> ; dcat:keyword ?k } GROUP BY ?k ORDER BY DESC(?n) ?k LIMIT 20",
-        true,
+        Same::Whole,
     ),
     (
         "date range",
         "SELECT (COUNT(?d) AS ?n) { ?d dct:issued ?i FILTER(?i >= \"2015-01-01\"^^xsd:date && ?i < \"2018-01-01\"^^xsd:date) }",
-        true,
+        Same::Whole,
     ),
     (
         "date range, newest",
         "SELECT ?d ?t ?i { ?d dct:issued ?i ; dct:title ?t FILTER(?i >= \"2015-01-01\"^^xsd:date && ?i < \"2015-03-01\"^^xsd:date) } ORDER BY DESC(?i) ?d LIMIT 20",
-        true,
+        Same::Whole,
     ),
-    ("by year", "SELECT ?y (COUNT(?d) AS ?n) { ?d dct:issued ?i BIND(YEAR(?i) AS ?y) } GROUP BY ?y ORDER BY ?y", true),
-    ("not exists", "SELECT (COUNT(?d) AS ?n) { ?d a dcat:Dataset FILTER NOT EXISTS { ?d dct:conformsTo ?s } }", true),
-    ("minus", "SELECT (COUNT(?d) AS ?n) { ?d a dcat:Dataset MINUS { ?d dct:language ?l } }", true),
+    (
+        "by year",
+        "SELECT ?y (COUNT(?d) AS ?n) { ?d dct:issued ?i BIND(YEAR(?i) AS ?y) } GROUP BY ?y ORDER BY ?y",
+        Same::Whole,
+    ),
+    (
+        "not exists",
+        "SELECT (COUNT(?d) AS ?n) { ?d a dcat:Dataset FILTER NOT EXISTS { ?d dct:conformsTo ?s } }",
+        Same::Whole,
+    ),
+    ("minus", "SELECT (COUNT(?d) AS ?n) { ?d a dcat:Dataset MINUS { ?d dct:language ?l } }", Same::Whole),
     (
         "path",
         "SELECT (COUNT(?d) AS ?n) { ?d ex:mission/skos:broader <https://portal.example.org/mission-group/2> }",
-        true,
+        Same::Whole,
     ),
-    ("path, transitive", "SELECT ?m { ?m skos:broader+ <https://portal.example.org/mission-group/2> }", true),
+    ("path, transitive", "SELECT ?m { ?m skos:broader+ <https://portal.example.org/mission-group/2> }", Same::Whole),
     (
         "union",
         "SELECT (COUNT(DISTINCT ?d) AS ?n) { { ?d dcat:theme <https://portal.example.org/theme/1> } UNION { ?d dcat:theme <https://portal.example.org/theme/2> } }",
-        true,
+        Same::Whole,
     ),
-    ("regex", "SELECT (COUNT(?d) AS ?n) { ?d dct:title ?t FILTER(REGEX(?t, \"^[a-m].*level-2\", \"i\")) }", true),
+    (
+        "regex",
+        "SELECT (COUNT(?d) AS ?n) { ?d dct:title ?t FILTER(REGEX(?t, \"^[a-m].*level-2\", \"i\")) }",
+        Same::Whole,
+    ),
     (
         "sum",
         "SELECT ?f (SUM(?b) AS ?bytes) { ?x dct:format ?f ; dcat:byteSize ?b } GROUP BY ?f ORDER BY DESC(?bytes)",
-        true,
+        Same::Whole,
     ),
     (
         "keyword pairs",
         "SELECT ?a ?b (COUNT(?d) AS ?n) { ?d dcat:keyword ?a , ?b FILTER(STR(?a) < STR(?b)) } GROUP BY ?a ?b ORDER BY DESC(?n) ?a ?b LIMIT 20",
-        true,
+        Same::Whole,
+    ),
+    ("types", "SELECT ?c (COUNT(?s) AS ?n) { ?s a ?c } GROUP BY ?c", Same::Whole),
+    ("predicates", "SELECT ?p (COUNT(*) AS ?n) { ?s ?p ?o } GROUP BY ?p ORDER BY DESC(?n) ?p", Same::Whole),
+    (
+        "properties of a kind",
+        "SELECT ?p (COUNT(DISTINCT ?d) AS ?n) { ?d a dcat:Dataset ; ?p ?o } GROUP BY ?p ORDER BY DESC(?n) ?p",
+        Same::Whole,
+    ),
+    ("all of one", "SELECT ?p ?o { <https://portal.example.org/dataset/cat-03-00000777> ?p ?o }", Same::Whole),
+    ("who links here", "SELECT (COUNT(?s) AS ?n) { ?s ?p <https://portal.example.org/mission/7> }", Same::Whole),
+    ("graphs", "SELECT ?g (COUNT(*) AS ?n) { GRAPH ?g { ?s ?p ?o } } GROUP BY ?g ORDER BY DESC(?n)", Same::Nothing),
+    (
+        "in one graph",
+        "SELECT ?m (COUNT(?d) AS ?n) { GRAPH <https://portal.example.org/graph/cat-00> { ?d ex:mission ?m ; dct:title ?t } } GROUP BY ?m ORDER BY DESC(?n) ?m",
+        Same::Nothing,
+    ),
+    (
+        "concepts below",
+        "SELECT (COUNT(?d) AS ?n) { ?d ex:mission/skos:broader* <https://portal.example.org/mission-group/2> }",
+        Same::Whole,
+    ),
+    (
+        "language and prefix",
+        "SELECT (COUNT(?d) AS ?n) { ?d dct:title ?t FILTER(LANG(?t) = \"en\" && STRSTARTS(STR(?t), \"ba\")) }",
+        Same::Whole,
+    ),
+    (
+        "values",
+        "SELECT ?m (COUNT(?d) AS ?n) { VALUES ?m { <https://portal.example.org/mission/1> <https://portal.example.org/mission/2> } ?d ex:mission ?m } GROUP BY ?m",
+        Same::Whole,
+    ),
+    (
+        "two keys",
+        "SELECT ?m ?a (COUNT(*) AS ?n) { ?d ex:mission ?m ; ex:assetType ?a } GROUP BY ?m ?a ORDER BY DESC(?n) ?m ?a LIMIT 50",
+        Same::Whole,
+    ),
+    (
+        "subquery",
+        "SELECT ?d ?n { { SELECT ?d (COUNT(?k) AS ?n) { ?d dcat:keyword ?k } GROUP BY ?d HAVING(COUNT(?k) > 6) } ?d ex:mission <https://portal.example.org/mission/7> } ORDER BY ?d LIMIT 20",
+        Same::Whole,
+    ),
+    (
+        "keywords in a row",
+        "SELECT ?d (GROUP_CONCAT(?k; separator=\", \") AS ?all) { ?d ex:mission <https://portal.example.org/mission/7> ; dcat:keyword ?k } GROUP BY ?d ORDER BY ?d LIMIT 20",
+        Same::Rows,
+    ),
+    (
+        "construct",
+        "CONSTRUCT { ?d dct:title ?t ; dct:issued ?i } WHERE { ?d ex:mission <https://portal.example.org/mission/37> ; dct:title ?t ; dct:issued ?i }",
+        Same::Whole,
+    ),
+    (
+        "latest, optionals",
+        "SELECT ?d ?t ?date ?desc ?lang { ?d a dcat:Dataset ; dct:modified ?date ; dct:title ?t OPTIONAL { ?d dct:description ?desc } OPTIONAL { ?d dct:language ?lang } FILTER(?date > \"2015-01-01T00:00:00Z\"^^xsd:dateTime) } ORDER BY DESC(?date) ?d LIMIT 20",
+        Same::Whole,
+    ),
+    (
+        "in",
+        "SELECT (COUNT(?d) AS ?n) { ?d ex:mission ?m ; dct:license ?l FILTER(?m IN (<https://portal.example.org/mission/1>, <https://portal.example.org/mission/2>) && ?l != <https://portal.example.org/license/0>) }",
+        Same::Whole,
     ),
 ];
 
@@ -97,15 +184,30 @@ fn main() -> Result<(), Failure> {
         .next()
         .map_or_else(std::env::temp_dir, Into::into)
         .join(format!("graph-bench-{}", std::process::id()));
-    let with_oxigraph = arguments.next().as_deref() != Some("alone");
+    let rest: Vec<String> = arguments.collect();
+    let value = |name: &str| rest.iter().position(|word| word == name).and_then(|at| rest.get(at + 1)).cloned();
+    let wanted = Wanted {
+        with_oxigraph: !rest.iter().any(|word| word == "--alone"),
+        quads: value("--quads"),
+        figures: value("--figures"),
+    };
     // As in a worker process, which keeps one thread with a deep stack.
     let measured =
-        catalog_graph::on_deep_stack(|| measure(records, &folder, with_oxigraph).map_err(|error| error.to_string()))?;
+        catalog_graph::on_deep_stack(|| measure(records, &folder, &wanted).map_err(|error| error.to_string()))?;
     std::fs::remove_dir_all(&folder)?;
     Ok(measured?)
 }
 
-fn measure(records: usize, folder: &std::path::Path, with_oxigraph: bool) -> Result<(), Failure> {
+/// What else is to be done.
+struct Wanted {
+    with_oxigraph: bool,
+    /// Where the statements are written, for another engine.
+    quads: Option<String>,
+    /// Where the figures are written, for another table.
+    figures: Option<String>,
+}
+
+fn measure(records: usize, folder: &std::path::Path, wanted: &Wanted) -> Result<(), Failure> {
     let store = Store::open(folder, "bench")?;
     let (since, before) = (Instant::now(), processor_ms()?);
     let mut rebuild = store.rebuild()?;
@@ -133,10 +235,11 @@ fn measure(records: usize, folder: &std::path::Path, with_oxigraph: bool) -> Res
     let reader = Reader::open(folder)?;
     println!("opening in a reader: {:.1} ms", since.elapsed().as_secs_f64() * 1e3);
     let view = reader.view();
-    let oxigraph = if with_oxigraph { Some(bare(records)?) } else { None };
+    let oxigraph = if wanted.with_oxigraph { Some(bare(records)?) } else { None };
     println!("\n| CPU ms a query | kernel | spareval on our files | bare oxigraph, default graph | rows | answers |");
     println!("|---|---:|---:|---:|---:|---|");
-    for (name, query, determined) in QUERIES {
+    let mut figures = Vec::new();
+    for (name, query, same) in QUERIES {
         let query = format!("{PREFIXES}{query}");
         let ours = time(|| ask(&view, &query, Evaluator::Best))?;
         let slow = name == "keyword pairs" && records > 200_000;
@@ -145,9 +248,11 @@ fn measure(records: usize, folder: &std::path::Path, with_oxigraph: bool) -> Res
             Some(store) if !slow => Some(time(|| ask_bare(store, &query))?),
             _ => None,
         };
-        let agree = [&plain, &bare].into_iter().flatten().all(|(_, answer)| match determined {
-            true => *answer == ours.1,
-            false => answer.len() == ours.1.len(),
+        let agree = [(&plain, false), (&bare, true)].into_iter().all(|(other, is_bare)| match (other, same) {
+            (None, _) => true,
+            (Some((_, answer)), Same::Whole) => *answer == ours.1,
+            (Some((_, answer)), Same::Rows) => answer.len() == ours.1.len(),
+            (Some((_, answer)), Same::Nothing) => is_bare || *answer == ours.1,
         });
         let figure = |measured: &Option<(f64, Vec<String>)>| {
             measured.as_ref().map_or_else(|| "–".to_owned(), |(ms, _)| format!("{ms:.2}"))
@@ -160,6 +265,18 @@ fn measure(records: usize, folder: &std::path::Path, with_oxigraph: bool) -> Res
             figure(&bare),
             if agree { "agree" } else { "DIFFER" }
         );
+        let one = (ours.1.len() == 2 && ours.1[0].starts_with('?')).then(|| ours.1[1].clone());
+        figures.push(serde_json::json!({
+            "name": name, "query": query, "rows": rows, "one": one, "agree": agree,
+            "isCompared": same != Same::Nothing,
+            "ours": ours.0, "plain": plain.map(|(ms, _)| ms), "bare": bare.map(|(ms, _)| ms),
+        }));
+    }
+    if let Some(file) = &wanted.figures {
+        std::fs::write(file, serde_json::to_vec_pretty(&figures)?)?;
+    }
+    if let Some(file) = &wanted.quads {
+        write_quads(file, records)?;
     }
     println!("\nmemory of this process: {} MB, peak {} MB", status("VmRSS")? / 1024, status("VmHWM")? / 1024);
     Ok(())
@@ -274,6 +391,24 @@ fn bare(records: usize) -> Result<oxigraph::store::Store, Failure> {
         (processor_ms()? - before) / 1e3
     );
     Ok(store)
+}
+
+/// Writes what the store holds, each statement in the graph of its source.
+fn write_quads(file: &str, records: usize) -> Result<(), Failure> {
+    use std::io::Write;
+    let mut writer = std::io::BufWriter::with_capacity(1 << 20, std::fs::File::create(file)?);
+    let (graph, vocabulary) = vocabulary();
+    for triple in vocabulary {
+        writeln!(writer, "{triple} {graph} .")?;
+    }
+    let changed = (0..400).filter(|n| n % 2 == 1).map(|n| record(records + n, n + 1));
+    for change in (0..records).map(|n| record(n, state(n))).chain(changed) {
+        let Some((graph, _)) = change.said.first() else { continue };
+        for triple in &change.triples {
+            writeln!(writer, "{triple} {graph} .")?;
+        }
+    }
+    Ok(writer.flush()?)
 }
 
 /// Which state of a record the store has after [`visibility`].

@@ -1,11 +1,13 @@
 //! The view as spareval reads it.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::rc::Rc;
 
 use oxigraph::model::Term;
-use spareval::{CancellationToken, ExpressionTerm, InternalQuad, QueryableDataset};
+use spareval::{ExpressionTerm, InternalQuad, QueryableDataset};
 
+use crate::query::Cancellation;
 use crate::storage::view::{GraphView, View};
 
 /// A term while a query is evaluated: an id of the view, or a value that an expression made and the view does not hold.
@@ -21,15 +23,36 @@ pub(crate) enum InternalTerm {
 #[derive(Clone)]
 pub(crate) struct Dataset<'a> {
     view: &'a View,
-    cancellation: CancellationToken,
+    watch: Rc<Watch>,
+}
+
+/// Looks at the clock after so many statements were read.
+struct Watch {
+    cancellation: Cancellation,
+    read: Cell<u32>,
+}
+
+impl Watch {
+    /// Statements between two looks at the clock.
+    const EVERY: u32 = 256;
+
+    fn is_over(&self) -> bool {
+        let read = self.read.get().wrapping_add(1);
+        self.read.set(read);
+        if read.is_multiple_of(Self::EVERY) {
+            self.cancellation.is_cancelled()
+        } else {
+            self.cancellation.token.is_cancelled()
+        }
+    }
 }
 
 type Quads<'a> = Box<dyn Iterator<Item = Result<InternalQuad<InternalTerm>, Infallible>> + 'a>;
 
 impl<'a> Dataset<'a> {
     /// Reads a view until the query is cancelled; then nothing is found any more, so that whatever collects rows ends.
-    pub(crate) fn new(view: &'a View, cancellation: CancellationToken) -> Self {
-        Self { view, cancellation }
+    pub(crate) fn new(view: &'a View, cancellation: Cancellation) -> Self {
+        Self { view, watch: Rc::new(Watch { cancellation, read: Cell::new(0) }) }
     }
 
     fn in_graph(
@@ -101,8 +124,8 @@ impl<'a> QueryableDataset<'a> for Dataset<'a> {
                 graph_name: graph.map(InternalTerm::Known),
             })
         };
-        let cancellation = self.cancellation.clone();
-        let alive = move || !cancellation.is_cancelled();
+        let watch = Rc::clone(&self.watch);
+        let alive = move || !watch.is_over();
         match graph_name {
             Some(graph) => {
                 let Ok(graph) = known(graph) else { return nothing() };

@@ -1,8 +1,7 @@
 //! A guarded query, and its evaluation within limits.
 
 use std::io::Write;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use oxigraph::model::{GraphName, NamedNode, NamedOrBlankNode, Triple, Variable};
@@ -113,7 +112,7 @@ pub struct Query {
 }
 
 /// The graphs that make up the default graph, and those that GRAPH may name.
-type Graphs = (Vec<GraphName>, Vec<NamedOrBlankNode>);
+pub(crate) type Graphs = (Vec<GraphName>, Vec<NamedOrBlankNode>);
 
 impl Query {
     /// Parses a query after checking its size and depth; relative IRIs are resolved against `base`.
@@ -183,10 +182,10 @@ impl Query {
         cancellation: &Cancellation,
         sink: &mut (dyn Write + Send),
     ) -> Result<Answered, QueryError> {
-        let watch = Watch::start(cancellation.clone(), limits.time);
+        cancellation.end_at(Instant::now() + limits.time);
         let answer = on_deep_stack(|| self.run(view, format, limits, cancellation, sink)).and_then(|answer| answer);
         // What was interrupted may look like a short answer or like another error.
-        let late = watch.stop();
+        let late = cancellation.is_late();
         match answer {
             Err(error @ (QueryError::TooManyRows(_) | QueryError::TooManyBytes(_) | QueryError::Sink(_))) => Err(error),
             _ if late => Err(QueryError::Timeout(limits.time)),
@@ -205,14 +204,13 @@ impl Query {
     ) -> Result<Answered, QueryError> {
         let answer = Answer::new(sink, limits, format, cancellation);
         if self.evaluator == Evaluator::Best
-            && self.dataset.is_none()
-            && let Some(found) = kernel::evaluate(view, &self.algebra, limits, cancellation)?
+            && let Some(found) = kernel::evaluate(view, &self.algebra, self.dataset.as_ref(), limits, cancellation)?
         {
             let answered = found.write(answer)?;
             return Ok(Answered { recognised: true, ..answered });
         }
         // No handler for SERVICE reaches out of this process, and there is none for IRIs that are not ours (FACTS F10, F27).
-        let mut evaluator = QueryEvaluator::new().with_cancellation_token(cancellation.0.clone());
+        let mut evaluator = QueryEvaluator::new().with_cancellation_token(cancellation.token.clone());
         for (iri, facts) in self.services {
             evaluator = evaluator.with_service_handler(iri, facts);
         }
@@ -221,7 +219,7 @@ impl Query {
             prepared.dataset_mut().set_default_graph(default);
             prepared.dataset_mut().set_available_named_graphs(named);
         }
-        let results = prepared.execute(Dataset::new(view, cancellation.0.clone())).map_err(failed)?;
+        let results = prepared.execute(Dataset::new(view, cancellation.clone())).map_err(failed)?;
         match results {
             QueryResults::Boolean(truth) => answer.truth(truth),
             QueryResults::Solutions(solutions) => {
@@ -262,9 +260,21 @@ pub struct Answered {
     pub recognised: bool,
 }
 
-/// Ends a query early; clones end the same query.
+/// Ends a query early, or at its deadline; clones end the same query.
+///
+/// Who evaluates asks it now and then, so that no thread has to watch the clock.
 #[derive(Clone, Default)]
-pub struct Cancellation(pub(crate) CancellationToken);
+pub struct Cancellation {
+    pub(crate) token: CancellationToken,
+    clock: Arc<Mutex<Clock>>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Clock {
+    deadline: Option<Instant>,
+    /// The deadline was met.
+    is_late: bool,
+}
 
 impl Cancellation {
     /// Makes one that is not cancelled.
@@ -274,12 +284,30 @@ impl Cancellation {
 
     /// Ends the query.
     pub fn cancel(&self) {
-        self.0.cancel();
+        self.token.cancel();
     }
 
     /// Says whether the query is to end.
     pub fn is_cancelled(&self) -> bool {
-        self.0.is_cancelled()
+        if self.token.is_cancelled() {
+            return true;
+        }
+        let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        clock.is_late = clock.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        if clock.is_late {
+            // spareval looks at the token only.
+            self.token.cancel();
+        }
+        clock.is_late
+    }
+
+    fn end_at(&self, deadline: Instant) {
+        *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = Clock { deadline: Some(deadline), is_late: false };
+    }
+
+    /// Says whether the query was ended by its deadline.
+    fn is_late(&self) -> bool {
+        self.clock.lock().unwrap_or_else(PoisonError::into_inner).is_late
     }
 }
 
@@ -316,39 +344,6 @@ pub fn on_deep_stack<T: Send>(run: impl FnOnce() -> T + Send) -> Result<T, Query
         let handle = thread.spawn_scoped(scope, run).map_err(|error| QueryError::Internal(error.to_string()))?;
         handle.join().map_err(|_| QueryError::Internal("the evaluator failed".to_owned()))
     })
-}
-
-/// A thread that cancels a query at its deadline.
-struct Watch {
-    thread: std::thread::JoinHandle<bool>,
-    done: Arc<AtomicBool>,
-}
-
-impl Watch {
-    fn start(cancellation: Cancellation, time: Duration) -> Self {
-        let deadline = Instant::now() + time;
-        let done = Arc::new(AtomicBool::new(false));
-        let ended = Arc::clone(&done);
-        let thread = std::thread::spawn(move || {
-            while !ended.load(Ordering::Acquire) {
-                let now = Instant::now();
-                if now >= deadline {
-                    cancellation.cancel();
-                    return true;
-                }
-                std::thread::park_timeout(deadline - now);
-            }
-            false
-        });
-        Self { thread, done }
-    }
-
-    /// Ends the watch and says whether it had to cancel.
-    fn stop(self) -> bool {
-        self.done.store(true, Ordering::Release);
-        self.thread.thread().unpark();
-        self.thread.join().unwrap_or(false)
-    }
 }
 
 #[cfg(test)]

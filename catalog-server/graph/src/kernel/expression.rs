@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::cmp::Ordering;
 
+use memchr::memmem;
 use oxigraph::model::{Literal, NamedNode, Term, Variable};
 use regex::{Regex, RegexBuilder};
 use rustc_hash::FxHashMap;
@@ -14,6 +15,9 @@ use super::table::{Table, UNBOUND};
 use super::value::{Operator, Value, arithmetic, compare, equals};
 use super::{Kernel, Outcome, Stop};
 use crate::storage::term::{Class, language, lexical};
+
+/// Combinations of terms whose values are remembered.
+const MOST_ASKED: usize = 1 << 18;
 
 /// What spareval allows a compiled regular expression.
 const REGEX_SIZE: usize = 1_000_000;
@@ -37,7 +41,9 @@ pub(super) enum Compiled {
     Coalesce(Vec<Compiled>),
     Call(Simple, Vec<Compiled>),
     Regex(Box<Compiled>, Box<Regex>),
-    /// Whatever else depends on one column and always gives the same: asked of spareval, once for each term.
+    /// CONTAINS of a constant without a language; with LCASE around the text when the flag is set.
+    Contains(Box<Compiled>, Box<memmem::Finder<'static>>, bool),
+    /// Whatever else depends on columns only and always gives the same: asked of spareval, once for each combination.
     Asked(Box<Asked>),
 }
 
@@ -65,9 +71,8 @@ pub(super) enum Simple {
 /// An expression that spareval evaluates.
 pub(super) struct Asked {
     expression: sparopt::algebra::Expression,
-    variable: Variable,
-    column: Option<usize>,
-    known: RefCell<FxHashMap<u32, u32>>,
+    variables: Vec<(Variable, Option<usize>)>,
+    known: RefCell<FxHashMap<Vec<u32>, u32>>,
 }
 
 impl Kernel<'_> {
@@ -110,6 +115,17 @@ impl Kernel<'_> {
                 Some(compiled) => compiled,
                 None => self.ask(expression, table)?,
             },
+            Expression::FunctionCall(Function::Contains, list) if constant(list.get(1)).is_some() => {
+                let needle = constant(list.get(1)).unwrap_or_default();
+                let finder = Box::new(memmem::Finder::new(needle.as_bytes()).into_owned());
+                match list.first() {
+                    Some(Expression::FunctionCall(Function::LCase, inner)) if inner.len() == 1 => {
+                        Compiled::Contains(boxed(&inner[0])?, finder, true)
+                    }
+                    Some(text) => Compiled::Contains(boxed(text)?, finder, false),
+                    None => return Err(Stop::Unknown),
+                }
+            }
             Expression::FunctionCall(function, list) => match simple(function) {
                 Some(simple) => Compiled::Call(simple, each(list)?),
                 None => self.ask(expression, table)?,
@@ -119,15 +135,12 @@ impl Kernel<'_> {
     }
 
     fn regex(&self, list: &[Expression], table: &Table) -> Outcome<Option<Compiled>> {
-        let constant = |expression: &Expression| match expression {
-            Expression::Literal(literal) if is_simple(literal) => Some(literal.value().to_owned()),
-            _ => None,
-        };
-        let (Some(text), Some(pattern)) = (list.first(), list.get(1).and_then(constant)) else { return Ok(None) };
+        let (Some(text), Some(pattern)) = (list.first(), constant(list.get(1))) else { return Ok(None) };
+        let pattern = pattern.to_owned();
         let flags = match list.get(2) {
             None => String::new(),
-            Some(flags) => match constant(flags) {
-                Some(flags) => flags,
+            Some(flags) => match constant(Some(flags)) {
+                Some(flags) => flags.to_owned(),
                 None => return Ok(None),
             },
         };
@@ -148,11 +161,13 @@ impl Kernel<'_> {
         Ok(Some(Compiled::Regex(Box::new(self.compile(text, table)?), Box::new(regex))))
     }
 
-    /// Leaves an expression to spareval when its value depends on one variable and on nothing else.
+    /// Leaves an expression to spareval when its value depends on variables and on nothing else.
     fn ask(&self, expression: &Expression, table: &Table) -> Outcome<Compiled> {
         let mut variables = Vec::new();
         variables_of(expression, &mut variables)?;
-        let [variable] = variables.as_slice() else { return Err(Stop::Unknown) };
+        if variables.is_empty() {
+            return Err(Stop::Unknown);
+        }
         // The library converts patterns only, so the expression is put into one and taken out again.
         let pattern = spargebra::algebra::GraphPattern::Filter {
             expr: expression.clone(),
@@ -161,9 +176,12 @@ impl Kernel<'_> {
         let sparopt::algebra::GraphPattern::Filter { expression, .. } = (&pattern).into() else {
             return Err(Stop::Unknown);
         };
-        let column = table.column(variable.as_str());
-        let asked = Asked { expression, variable: variable.clone(), column, known: RefCell::default() };
-        Ok(Compiled::Asked(Box::new(asked)))
+        let place = |variable: Variable| {
+            let column = table.column(variable.as_str());
+            (variable, column)
+        };
+        let variables = variables.into_iter().map(place).collect();
+        Ok(Compiled::Asked(Box::new(Asked { expression, variables, known: RefCell::default() })))
     }
 
     /// Evaluates an expression for a row; none is an error or an unbound variable.
@@ -213,15 +231,33 @@ impl Kernel<'_> {
                 None
             }
             Compiled::Call(function, list) => {
-                let mut arguments = Vec::with_capacity(2);
-                for argument in list {
-                    let Some(argument) = value(argument)? else { return Ok(None) };
-                    arguments.push(argument);
-                }
-                self.call(*function, arguments)?
+                let [first, rest @ ..] = list.as_slice() else { return Err(Stop::Unknown) };
+                let Some(first) = value(first)? else { return Ok(None) };
+                let second = match rest {
+                    [] => None,
+                    [second] => match value(second)? {
+                        Some(second) => Some(second),
+                        None => return Ok(None),
+                    },
+                    _ => return Err(Stop::Unknown),
+                };
+                self.call(*function, first, second)?
             }
             Compiled::Regex(text, regex) => match value(text)? {
                 Some(Value::Text(text) | Value::Tagged(text, _)) => Some(Value::truth(regex.is_match(&text))),
+                _ => None,
+            },
+            Compiled::Contains(text, finder, lower) => match value(text)? {
+                Some(Value::Text(text) | Value::Tagged(text, _)) => Some(Value::truth(match lower {
+                    false => finder.find(text.as_bytes()).is_some(),
+                    true if text.is_ascii() => {
+                        let mut lowered = self.scratch.borrow_mut();
+                        lowered.clear();
+                        lowered.extend(text.bytes().map(|byte| byte.to_ascii_lowercase()));
+                        finder.find(&lowered).is_some()
+                    }
+                    true => finder.find(text.to_lowercase().as_bytes()).is_some(),
+                })),
                 _ => None,
             },
             Compiled::Asked(asked) => self.asked(asked, table, row).map(|id| self.value(id)),
@@ -242,20 +278,24 @@ impl Kernel<'_> {
     }
 
     fn asked(&self, asked: &Asked, table: &Table, row: usize) -> Option<u32> {
-        let id = table.get(asked.column, row).unwrap_or(UNBOUND);
-        if let Some(known) = asked.known.borrow().get(&id) {
+        let values = asked.variables.iter().map(|(_, column)| table.get(*column, row).unwrap_or(UNBOUND));
+        let key: Vec<u32> = values.collect();
+        if let Some(known) = asked.known.borrow().get(&key) {
             return (*known != UNBOUND).then_some(*known);
         }
-        let substitution = (id != UNBOUND).then(|| (&asked.variable, self.term(id)));
-        let result = QueryEvaluator::new().evaluate_expression(&asked.expression, substitution);
+        let bound = asked.variables.iter().zip(&key).filter(|(_, id)| **id != UNBOUND);
+        let substitutions: Vec<_> = bound.map(|((variable, _), id)| (variable, self.term(*id))).collect();
+        let result = QueryEvaluator::new().evaluate_expression(&asked.expression, substitutions);
         let result = result.map_or(UNBOUND, |term| self.intern_term(&term));
-        asked.known.borrow_mut().insert(id, result);
+        let mut known = asked.known.borrow_mut();
+        if known.len() > MOST_ASKED {
+            known.clear();
+        }
+        known.insert(key, result);
         (result != UNBOUND).then_some(result)
     }
 
-    fn call<'s>(&'s self, function: Simple, mut arguments: Vec<Value<'s>>) -> Outcome<Option<Value<'s>>> {
-        let second = if arguments.len() > 1 { arguments.pop() } else { None };
-        let Some(first) = arguments.pop() else { return Err(Stop::Unknown) };
+    fn call<'s>(&'s self, function: Simple, first: Value<'s>, second: Option<Value<'s>>) -> Outcome<Option<Value<'s>>> {
         let is_iri = |id: u32| self.class(id) == Class::Iri;
         Ok(match function {
             Simple::Str => match first {
@@ -278,7 +318,7 @@ impl Kernel<'_> {
                     (Some((text, language)), Some((other, other_language))) => {
                         (other_language.is_none() || language == other_language).then(|| {
                             Value::truth(match function {
-                                Simple::Contains => memchr::memmem::find(text.as_bytes(), other.as_bytes()).is_some(),
+                                Simple::Contains => memmem::find(text.as_bytes(), other.as_bytes()).is_some(),
                                 Simple::StartsWith => text.starts_with(other.as_ref()),
                                 _ => text.ends_with(other.as_ref()),
                             })
@@ -378,6 +418,14 @@ fn literal_value(literal: Literal) -> Value<'static> {
     match literal.language().map(str::to_owned) {
         Some(language) => Value::Tagged(literal.destruct().0.into(), language.into()),
         None => Value::Literal(Term::from(literal).into()),
+    }
+}
+
+/// Returns the text of a constant string without a language.
+fn constant(expression: Option<&Expression>) -> Option<&str> {
+    match expression? {
+        Expression::Literal(literal) if is_simple(literal) => Some(literal.value()),
+        _ => None,
     }
 }
 

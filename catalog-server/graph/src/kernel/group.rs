@@ -94,7 +94,18 @@ impl Kernel<'_> {
                 groups.of.iter().for_each(|group| counts[*group as usize] += 1);
                 return Ok(self.integers(&counts));
             }
-            AggregateExpression::CountSolutions { distinct: true } => return Err(Stop::Unknown),
+            AggregateExpression::CountSolutions { distinct: true } => {
+                let mut seen: FxHashSet<Vec<u32>> = FxHashSet::default();
+                let all: Vec<usize> = (0..table.columns.len()).collect();
+                let mut counts = vec![0_i64; groups.count];
+                for (row, group) in groups.of.iter().enumerate() {
+                    self.look(row, seen.len() * (all.len() + 13))?;
+                    let mut key = table.key(&all, row);
+                    key.push(*group);
+                    counts[*group as usize] += i64::from(seen.insert(key));
+                }
+                return Ok(self.integers(&counts));
+            }
             AggregateExpression::FunctionCall { name, expr, distinct } => (name, expr, *distinct),
         };
         let (column, is_variable) = match expression {
@@ -127,11 +138,62 @@ impl Kernel<'_> {
                 }
                 Ok(samples.into_iter().map(|id| self.rewritten(id)).collect())
             }
-            _ => Err(Stop::Unknown),
+            AggregateFunction::GroupConcat { separator } => {
+                self.concatenations(groups, &column, distinct, separator.as_deref().unwrap_or(" "))
+            }
+            AggregateFunction::Custom(_) => Err(Stop::Unknown),
         }
     }
 
-    fn integers(&self, numbers: &[i64]) -> Vec<u32> {
+    /// Strings one behind the other, in the order of rows; another value leaves its group unbound. They keep the
+    /// language that all of them have, as spareval does.
+    fn concatenations(&self, groups: &Groups, column: &[u32], distinct: bool, separator: &str) -> Outcome<Vec<u32>> {
+        struct Joined<'v> {
+            text: String,
+            language: Option<Option<std::borrow::Cow<'v, str>>>,
+        }
+        let mut joined: Vec<Option<Joined<'_>>> = Vec::with_capacity(groups.count);
+        joined.resize_with(groups.count, || Some(Joined { text: String::new(), language: None }));
+        let (mut seen, mut bytes) = (FxHashSet::default(), 0_usize);
+        for (row, (group, id)) in groups.of.iter().zip(column).enumerate() {
+            self.look(row, bytes / 4 + seen.len() * 4)?;
+            let entry = &mut joined[*group as usize];
+            let Some(so_far) = entry else { continue };
+            let (text, language) = match (*id != UNBOUND).then(|| self.value(*id)) {
+                Some(Value::Text(text)) => (text, None),
+                Some(Value::Tagged(text, language)) => (text, Some(language)),
+                _ => {
+                    *entry = None;
+                    continue;
+                }
+            };
+            if distinct && !seen.insert((*group, *id)) {
+                continue;
+            }
+            match &mut so_far.language {
+                None => so_far.language = Some(language),
+                Some(other) => {
+                    if *other != language {
+                        *other = None;
+                    }
+                    so_far.text.push_str(separator);
+                }
+            }
+            so_far.text.push_str(&text);
+            bytes += text.len() + separator.len();
+        }
+        let term = |joined: Option<Joined<'_>>| {
+            joined.map_or(UNBOUND, |Joined { text, language }| {
+                self.intern(match language.flatten() {
+                    Some(language) => Value::Tagged(text.into(), language),
+                    None => Value::Text(text.into()),
+                })
+            })
+        };
+        Ok(joined.into_iter().map(term).collect())
+    }
+
+    pub(super) fn integers(&self, numbers: &[i64]) -> Vec<u32> {
         let mut known: FxHashMap<i64, u32> = FxHashMap::default();
         numbers
             .iter()

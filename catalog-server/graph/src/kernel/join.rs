@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 use spargebra::algebra::{Expression, GraphPattern};
 
 use super::expression::variables_of;
-use super::pattern::{Conjunction, bound_by, collect};
+use super::pattern::{Conjunction, collect};
 use super::table::{IdSet, Table, UNBOUND};
 use super::{Kernel, Outcome, Stop};
 
@@ -25,20 +25,49 @@ impl Kernel<'_> {
             return Err(Stop::Unknown);
         }
         let (a, b): (Vec<usize>, Vec<usize>) = shared.into_iter().unzip();
+        match (a.as_slice(), b.as_slice()) {
+            ([a], [b]) => {
+                let (a, b) = (&left.columns[*a], &right.columns[*b]);
+                self.pairs(left, right, |row| a[row], |row| b[row])
+            }
+            ([a, c], [b, d]) => {
+                let pair = |a: u32, b: u32| (u64::from(a) << 32) | u64::from(b);
+                let (a, b) = ((&left.columns[*a], &left.columns[*c]), (&right.columns[*b], &right.columns[*d]));
+                self.pairs(left, right, |row| pair(a.0[row], a.1[row]), |row| pair(b.0[row], b.1[row]))
+            }
+            _ => self.pairs(left, right, |row| left.key(&a, row), |row| right.key(&b, row)),
+        }
+    }
+
+    /// Finds the pairs of rows with equal keys. The rows of a key are a chain of indices, so that no key has a list of its own.
+    fn pairs<K: std::hash::Hash + Eq>(
+        &self,
+        left: &Table,
+        right: &Table,
+        of_left: impl Fn(usize) -> K,
+        of_right: impl Fn(usize) -> K,
+    ) -> Outcome<(Vec<u32>, Vec<u32>)> {
         let width = left.columns.len() + right.columns.len();
-        let mut places: FxHashMap<Vec<u32>, Vec<u32>> = FxHashMap::default();
-        for row in 0..right.rows {
+        let mut first: FxHashMap<K, u32> = FxHashMap::default();
+        let mut next = vec![UNBOUND; right.rows];
+        for row in (0..right.rows).rev() {
             self.look(row, right.rows * 4)?;
-            places.entry(right.key(&b, row)).or_default().push(row as u32);
+            if let Some(later) = first.insert(of_right(row), row as u32) {
+                next[row] = later;
+            }
         }
         let (mut rows, mut matches) = (Vec::new(), Vec::new());
         for row in 0..left.rows {
-            if let Some(found) = places.get(&left.key(&a, row)) {
-                rows.extend(std::iter::repeat_n(row as u32, found.len()));
-                matches.extend_from_slice(found);
-                // One row may have very many partners.
-                self.look(if found.len() > 64 { 0 } else { row }, rows.len() * width)?;
+            let Some(found) = first.get(&of_left(row)) else { continue };
+            let (before, mut at) = (matches.len(), *found);
+            while at != UNBOUND {
+                matches.push(at);
+                at = next[at as usize];
             }
+            let found = matches.len() - before;
+            rows.extend(std::iter::repeat_n(row as u32, found));
+            // One row may have very many partners.
+            self.look(if found > 64 { 0 } else { row }, rows.len() * width)?;
         }
         Ok((rows, matches))
     }
@@ -65,7 +94,7 @@ impl Kernel<'_> {
         let mut numbered = left.clone();
         numbered.push(ROW, (0..left.rows as u32).collect());
         let mut joined = if conjunction.others.is_empty() {
-            self.triples(numbered, &conjunction.triples, &conjunction.filters)?
+            self.triples(numbered, &conjunction)?
         } else {
             self.join(numbered, self.pattern(right, None)?)?
         };
@@ -175,10 +204,10 @@ impl Kernel<'_> {
         let mut conjunction = Conjunction::default();
         collect(pattern, &mut conjunction);
         // Putting a row's values into the pattern is a join only where nothing but triples and their own filters is in it.
-        if !conjunction.others.is_empty() || conjunction.triples.is_empty() {
+        if !conjunction.others.is_empty() || conjunction.triples.is_empty() || !conjunction.paths.is_empty() {
             return Err(Stop::Unknown);
         }
-        let bound = bound_by(&conjunction.triples);
+        let bound = conjunction.bound();
         for filter in &conjunction.filters {
             let mut variables = Vec::new();
             variables_of(filter, &mut variables)?;
@@ -198,7 +227,7 @@ impl Kernel<'_> {
                 }
             }
             numbered.push(ROW, (0..table.rows as u32).collect());
-            let found = self.triples(numbered, &conjunction.triples, &conjunction.filters)?;
+            let found = self.triples(numbered, &conjunction)?;
             let Some(at) = found.column(ROW) else { return Err(Stop::Unknown) };
             let mut set = IdSet::new(table.rows);
             found.columns[at].iter().for_each(|row| set.insert(*row));
@@ -206,7 +235,7 @@ impl Kernel<'_> {
             table.gather(&keep);
             return Ok(());
         }
-        let found = self.triples(Table::unit(), &conjunction.triples, &conjunction.filters)?;
+        let found = self.triples(Table::unit(), &conjunction)?;
         let shared = table.shared(&found);
         if shared.is_empty() {
             if (found.rows > 0) != wanted {

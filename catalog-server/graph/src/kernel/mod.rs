@@ -3,26 +3,30 @@
 //!
 //! It gives exactly what SPARQL says or [`Stop::Unknown`], upon which spareval answers instead: it never guesses.
 
+mod construct;
 mod expression;
+mod graphs;
 mod group;
 mod join;
+mod open;
 mod order;
+mod path;
 mod pattern;
 mod scan;
 mod table;
 mod value;
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use oxigraph::model::{Term, Variable};
+use oxigraph::model::{GraphName, NamedNode, NamedOrBlankNode, Term, Triple, Variable};
 use rustc_hash::FxHashMap;
 use spareval::QuerySolution;
 use spargebra::Query as Algebra;
 
 use crate::answer::Answer;
-use crate::query::{Answered, Cancellation, Limits, QueryError};
+use crate::query::{Answered, Cancellation, Graphs, Limits, QueryError};
 use crate::storage::term::{Class, Place, decode, encode, lexical};
 use crate::storage::view::{GraphView, View};
 use table::{Table, UNBOUND};
@@ -44,10 +48,15 @@ type Outcome<T> = Result<T, Stop>;
 /// The kernel for one query.
 pub(crate) struct Kernel<'a> {
     view: &'a View,
-    graph: GraphView<'a>,
+    /// The graph that patterns are about: the default one, or that of a GRAPH around them.
+    graph: Cell<GraphView<'a>>,
+    /// The named graphs that GRAPH may name; all when there are none here.
+    named: Option<Vec<u32>>,
     terms: usize,
     /// Terms that expressions made and the view does not hold; their ids follow those of the view.
     made: RefCell<Made>,
+    /// Bytes that are written anew for each value.
+    scratch: RefCell<Vec<u8>>,
     limits: Limits,
     cancellation: &'a Cancellation,
 }
@@ -61,46 +70,88 @@ struct Made {
 /// What the kernel found, before anything is written.
 pub(crate) struct Found<'a> {
     kernel: Kernel<'a>,
-    table: Table,
-    truth: Option<bool>,
+    what: What,
 }
 
-/// Evaluates a query over the default graph; nothing when spareval has to.
+/// An answer in ids.
+enum What {
+    Truth(bool),
+    Rows(Table),
+    Triples(Vec<[u32; 3]>),
+}
+
+/// Evaluates a query; nothing when spareval has to. A dataset replaces the one that the query names.
 pub(crate) fn evaluate<'a>(
     view: &'a View,
     query: &Algebra,
+    dataset: Option<&Graphs>,
     limits: Limits,
     cancellation: &'a Cancellation,
 ) -> Result<Option<Found<'a>>, QueryError> {
-    let (pattern, is_ask) = match query {
-        Algebra::Select { pattern, dataset: None, .. } => (pattern, false),
-        Algebra::Ask { pattern, dataset: None, .. } => (pattern, true),
-        _ => return Ok(None),
+    let (Algebra::Select { dataset: own, .. }
+    | Algebra::Ask { dataset: own, .. }
+    | Algebra::Construct { dataset: own, .. }
+    | Algebra::Describe { dataset: own, .. }) = query;
+    let own = own.as_ref().map(|own| {
+        let named = own.named.iter().flatten().cloned().map(NamedOrBlankNode::from).collect();
+        (own.default.iter().cloned().map(GraphName::from).collect(), named)
+    });
+    let Some((graph, named)) = of_dataset(view, dataset.or(own.as_ref())) else { return Ok(None) };
+    let (terms, graph) = (view.terms(), Cell::new(graph));
+    let kernel = Kernel {
+        view,
+        graph,
+        named,
+        terms,
+        made: RefCell::default(),
+        scratch: RefCell::default(),
+        limits,
+        cancellation,
     };
-    let terms = view.terms();
-    let kernel = Kernel { view, graph: view.graph(None), terms, made: RefCell::default(), limits, cancellation };
-    match kernel.pattern(pattern, is_ask.then_some(1)) {
-        Ok(table) => Ok(Some(Found { truth: is_ask.then_some(table.rows > 0), kernel, table })),
+    match kernel.answer(query) {
+        Ok(what) => Ok(Some(Found { kernel, what })),
         Err(Stop::Unknown) => Ok(None),
         Err(Stop::Query(error)) => Err(error),
     }
 }
 
+/// Finds the graphs of a dataset. A default graph that is merged of several is spareval's.
+fn of_dataset<'a>(view: &'a View, dataset: Option<&Graphs>) -> Option<(GraphView<'a>, Option<Vec<u32>>)> {
+    let Some((default, named)) = dataset else { return Some((view.graph(None), None)) };
+    let find = |name: &NamedNode| view.find(name.as_ref().into());
+    let graph = match default.as_slice() {
+        [] => view.no_graph(),
+        [GraphName::DefaultGraph] => view.graph(None),
+        [GraphName::NamedNode(name)] => find(name).map_or_else(|| view.no_graph(), |id| view.graph(Some(id))),
+        _ => return None,
+    };
+    let id = |name: &NamedOrBlankNode| match name {
+        NamedOrBlankNode::NamedNode(name) => find(name),
+        NamedOrBlankNode::BlankNode(_) => None,
+    };
+    Some((graph, Some(named.iter().filter_map(id).collect())))
+}
+
 impl Found<'_> {
     /// Writes the answer.
     pub(crate) fn write(self, answer: Answer<'_>) -> Result<Answered, QueryError> {
-        if let Some(truth) = self.truth {
-            return answer.truth(truth);
-        }
         let most = self.kernel.limits.rows;
-        if self.table.rows > most {
+        let table = match self.what {
+            What::Truth(truth) => return answer.truth(truth),
+            What::Triples(triples) if triples.len() > most => return Err(QueryError::TooManyRows(most)),
+            What::Triples(triples) => {
+                return answer.graph(triples.into_iter().map(|triple| self.kernel.triple(triple)));
+            }
+            What::Rows(table) => table,
+        };
+        if table.rows > most {
             // Known before anything is written.
             return Err(QueryError::TooManyRows(most));
         }
-        let variables: Arc<[Variable]> = self.table.names.iter().map(Variable::new_unchecked).collect();
-        let solutions = (0..self.table.rows).map(|row| {
+        let variables: Arc<[Variable]> = table.names.iter().map(Variable::new_unchecked).collect();
+        let solutions = (0..table.rows).map(|row| {
             let term = |column: &Vec<u32>| (column[row] != UNBOUND).then(|| self.kernel.term(column[row]));
-            let values: Vec<Option<Term>> = self.table.columns.iter().map(term).collect();
+            let values: Vec<Option<Term>> = table.columns.iter().map(term).collect();
             Ok(QuerySolution::from((Arc::clone(&variables), values)))
         });
         answer.solutions(variables.to_vec(), solutions)
@@ -108,6 +159,28 @@ impl Found<'_> {
 }
 
 impl Kernel<'_> {
+    fn answer(&self, query: &Algebra) -> Outcome<What> {
+        Ok(match query {
+            Algebra::Select { pattern, .. } => What::Rows(self.pattern(pattern, None)?),
+            Algebra::Ask { pattern, .. } => What::Truth(self.pattern(pattern, Some(1))?.rows > 0),
+            Algebra::Construct { template, pattern, .. } => {
+                What::Triples(self.construct(&self.pattern(pattern, None)?, template)?)
+            }
+            Algebra::Describe { pattern, .. } => What::Triples(self.describe(&self.pattern(pattern, None)?)?),
+        })
+    }
+
+    fn triple(&self, [s, p, o]: [u32; 3]) -> Result<Triple, QueryError> {
+        let wrong = || QueryError::Internal("a statement that is none".to_owned());
+        let subject = match self.term(s) {
+            Term::NamedNode(node) => node.into(),
+            Term::BlankNode(node) => NamedOrBlankNode::from(node),
+            _ => return Err(wrong()),
+        };
+        let Term::NamedNode(predicate) = self.term(p) else { return Err(wrong()) };
+        Ok(Triple::new(subject, predicate, self.term(o)))
+    }
+
     /// Returns the bytes of a term that the view holds.
     fn view_bytes(&self, id: u32) -> Option<&[u8]> {
         ((id as usize) < self.terms).then(|| self.view.bytes(id))

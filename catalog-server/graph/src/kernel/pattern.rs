@@ -1,8 +1,8 @@
 //! The algebra, operator by operator.
 
 use oxigraph::model::Variable;
-use spargebra::algebra::{Expression, GraphPattern};
-use spargebra::term::{GroundTerm, TriplePattern};
+use spargebra::algebra::{Expression, GraphPattern, PropertyPathExpression};
+use spargebra::term::{GroundTerm, TermPattern, TriplePattern};
 
 use super::expression::variables_of;
 use super::table::{Table, UNBOUND};
@@ -13,10 +13,21 @@ use super::{Kernel, Outcome, Stop};
 pub(super) struct Conjunction<'p> {
     /// Triple patterns.
     pub(super) triples: Vec<&'p TriplePattern>,
+    /// Paths that are no sequence of triple patterns.
+    pub(super) paths: Vec<(&'p TermPattern, &'p PropertyPathExpression, &'p TermPattern)>,
     /// Conditions on variables that the triple patterns bind.
     pub(super) filters: Vec<&'p Expression>,
     /// Patterns of other kinds.
     pub(super) others: Vec<&'p GraphPattern>,
+}
+
+impl Conjunction<'_> {
+    /// Returns the variables that its triple patterns and paths bind.
+    pub(super) fn bound(&self) -> Vec<String> {
+        let ends = self.paths.iter().flat_map(|(subject, _, object)| [subject, object]);
+        let ends = ends.filter_map(|term| super::scan::name(term));
+        self.triples.iter().flat_map(|triple| super::scan::names(triple)).chain(ends).collect()
+    }
 }
 
 impl Kernel<'_> {
@@ -24,11 +35,12 @@ impl Kernel<'_> {
     pub(super) fn pattern(&self, pattern: &GraphPattern, most: Option<usize>) -> Outcome<Table> {
         self.alive()?;
         let mut table = match pattern {
-            GraphPattern::Bgp { .. } | GraphPattern::Join { .. } => {
+            GraphPattern::Bgp { .. } | GraphPattern::Join { .. } | GraphPattern::Path { .. } => {
                 let mut conjunction = Conjunction::default();
                 collect(pattern, &mut conjunction);
-                self.conjunction(conjunction)?
+                self.conjunction(conjunction, most)?
             }
+            GraphPattern::Graph { name, inner } => self.in_graph(name, inner, most)?,
             GraphPattern::Filter { expr, inner } => self.filtered(expr, inner)?,
             GraphPattern::LeftJoin { left, right, expression } => {
                 let left = self.pattern(left, most)?;
@@ -47,15 +59,24 @@ impl Kernel<'_> {
                 let table = self.pattern(inner, most)?;
                 self.extend(table, variable, expression)?
             }
-            GraphPattern::Group { inner, variables, aggregates } => {
-                let table = self.pattern(inner, None)?;
-                self.group(&table, variables, aggregates)?
-            }
+            GraphPattern::Group { inner, variables, aggregates } => match self.tally(inner, variables, aggregates)? {
+                Some(table) => table,
+                None => self.group(&self.pattern(inner, None)?, variables, aggregates)?,
+            },
             GraphPattern::Project { inner, variables } => project(self.pattern(inner, most)?, variables),
             GraphPattern::Distinct { inner } => {
-                let mut table = self.pattern(inner, None)?;
-                table.distinct(|row, cells| self.look(row, cells))?;
-                table
+                let tally = match &**inner {
+                    GraphPattern::Project { inner, variables } => self.tally(inner, variables, &[])?,
+                    _ => None,
+                };
+                match tally {
+                    Some(table) => table,
+                    None => {
+                        let mut table = self.pattern(inner, None)?;
+                        table.distinct(|row, cells| self.look(row, cells))?;
+                        table
+                    }
+                }
             }
             GraphPattern::OrderBy { inner, expression } => {
                 let table = self.pattern(inner, None)?;
@@ -88,30 +109,60 @@ impl Kernel<'_> {
     fn filtered(&self, expression: &Expression, inner: &GraphPattern) -> Outcome<Table> {
         let mut parts = Vec::new();
         split(expression, &mut parts);
+        if let GraphPattern::LeftJoin { left, right, expression } = inner {
+            return self.filtered_left_join(parts, left, right, expression.as_ref());
+        }
         let mut conjunction = Conjunction::default();
         collect(inner, &mut conjunction);
-        let bound = bound_by(&conjunction.triples);
-        let (mut exists, mut later) = (Vec::new(), Vec::new());
-        for part in parts {
-            match part {
-                Expression::Exists(pattern) => exists.push((&**pattern, true)),
-                Expression::Not(not) if matches!(&**not, Expression::Exists(_)) => {
-                    if let Expression::Exists(pattern) = &**not {
-                        exists.push((&**pattern, false));
-                    }
-                }
-                part if is_bound_by(part, &bound) => conjunction.filters.push(part),
-                part => later.push(part),
-            }
+        self.filtered_conjunction(parts, conjunction)
+    }
+
+    /// Applies conditions on what the mandatory part binds before the optional part is looked for: the optional part
+    /// takes no row away and changes no value.
+    fn filtered_left_join(
+        &self,
+        parts: Vec<&Expression>,
+        left: &GraphPattern,
+        right: &GraphPattern,
+        condition: Option<&Expression>,
+    ) -> Outcome<Table> {
+        let mut innermost = left;
+        while let GraphPattern::LeftJoin { left, .. } = innermost {
+            innermost = left;
         }
-        let mut table = self.conjunction(conjunction)?;
+        let mut inside = Conjunction::default();
+        collect(innermost, &mut inside);
+        let bound = inside.bound();
+        let (early, late): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| is_bound_by(part, &bound));
+        let left = match (early.is_empty(), left) {
+            (true, _) => self.pattern(left, None)?,
+            (false, GraphPattern::LeftJoin { left, right, expression }) => {
+                self.filtered_left_join(early, left, right, expression.as_ref())?
+            }
+            (false, _) => self.filtered_conjunction(early, inside)?,
+        };
+        let table = self.left_join(left, right, condition)?;
+        self.filtered_table(table, late)
+    }
+
+    /// Applies conditions that may be or hold EXISTS to a table.
+    fn filtered_table(&self, mut table: Table, parts: Vec<&Expression>) -> Outcome<Table> {
+        let (exists, later): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| existence(part).is_some());
         for part in later {
             self.filter(&mut table, part)?;
         }
-        for (pattern, wanted) in exists {
+        for (pattern, wanted) in exists.into_iter().filter_map(existence) {
             self.exists(&mut table, pattern, wanted)?;
         }
         Ok(table)
+    }
+
+    fn filtered_conjunction<'p>(&self, parts: Vec<&'p Expression>, mut conjunction: Conjunction<'p>) -> Outcome<Table> {
+        let bound = conjunction.bound();
+        let (early, late): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| is_bound_by(part, &bound));
+        conjunction.filters.extend(early);
+        let table = self.conjunction(conjunction, None)?;
+        self.filtered_table(table, late)
     }
 
     /// Keeps the rows for which a condition holds.
@@ -210,6 +261,7 @@ impl Kernel<'_> {
 pub(super) fn collect<'p>(pattern: &'p GraphPattern, into: &mut Conjunction<'p>) {
     match pattern {
         GraphPattern::Bgp { patterns } => into.triples.extend(patterns),
+        GraphPattern::Path { subject, path, object } => into.paths.push((subject, path, object)),
         GraphPattern::Join { left, right } => {
             collect(left, into);
             collect(right, into);
@@ -219,9 +271,10 @@ pub(super) fn collect<'p>(pattern: &'p GraphPattern, into: &mut Conjunction<'p>)
             let (mut parts, mut inside) = (Vec::new(), Conjunction::default());
             split(expr, &mut parts);
             collect(inner, &mut inside);
-            let bound = bound_by(&inside.triples);
+            let bound = inside.bound();
             if inside.others.is_empty() && parts.iter().all(|part| is_bound_by(part, &bound)) {
                 into.triples.extend(inside.triples);
+                into.paths.extend(inside.paths);
                 into.filters.extend(inside.filters);
                 into.filters.extend(parts);
             } else {
@@ -243,9 +296,13 @@ pub(super) fn split<'p>(expression: &'p Expression, into: &mut Vec<&'p Expressio
     }
 }
 
-/// Returns the variables that triple patterns bind.
-pub(super) fn bound_by(triples: &[&TriplePattern]) -> Vec<String> {
-    triples.iter().flat_map(|triple| super::scan::names(triple)).collect()
+/// Returns the pattern of EXISTS, and whether it is to have a solution.
+fn existence(expression: &Expression) -> Option<(&GraphPattern, bool)> {
+    match expression {
+        Expression::Exists(pattern) => Some((pattern, true)),
+        Expression::Not(inner) => existence(inner).map(|(pattern, wanted)| (pattern, !wanted)),
+        _ => None,
+    }
 }
 
 fn is_bound_by(expression: &Expression, bound: &[String]) -> bool {

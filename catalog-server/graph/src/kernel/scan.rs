@@ -8,21 +8,34 @@ use spargebra::algebra::Expression;
 use spargebra::term::{NamedNodePattern, TermPattern, TriplePattern};
 
 use super::expression::{named, variables_of};
+use super::open::Open;
+use super::path::Walk;
 use super::pattern::Conjunction;
 use super::table::{IdSet, Table};
 use super::{Kernel, Outcome, Stop};
+use crate::storage::view::gallop;
 
 /// A subject or an object of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Atom {
+pub(super) enum Atom {
     /// A variable or blank node.
     Name(String),
     /// A term of the view.
     Id(u32),
 }
 
-/// A triple pattern in ids.
-struct Step {
+/// A part of a basic graph pattern, in ids.
+enum Step<'p> {
+    /// Triples of one predicate.
+    Known(Known),
+    /// Triples whose predicate is a variable.
+    Open(Open),
+    /// A path.
+    Walk(Walk<'p>),
+}
+
+/// A triple pattern whose predicate is known.
+struct Known {
     subject: Atom,
     predicate: u32,
     object: Atom,
@@ -37,7 +50,7 @@ struct Waiting<'p> {
 }
 
 /// Returns the name of a variable or blank node.
-fn name(term: &TermPattern) -> Option<String> {
+pub(super) fn name(term: &TermPattern) -> Option<String> {
     match term {
         TermPattern::Variable(variable) => Some(variable.as_str().to_owned()),
         TermPattern::BlankNode(node) => Some(format!("_:{}", node.as_str())),
@@ -56,34 +69,32 @@ pub(super) fn names(triple: &TriplePattern) -> Vec<String> {
 }
 
 impl Kernel<'_> {
-    /// Evaluates a join of patterns.
-    pub(super) fn conjunction(&self, conjunction: Conjunction<'_>) -> Outcome<Table> {
-        let Conjunction { triples, filters, others } = conjunction;
+    /// Evaluates a join of patterns; when `most` is said, no more rows are needed.
+    pub(super) fn conjunction(&self, conjunction: Conjunction<'_>, most: Option<usize>) -> Outcome<Table> {
+        if let Some(found) = self.first_statements(&conjunction, most)? {
+            return Ok(found);
+        }
         let mut table: Option<Table> = None;
-        for other in others {
+        for other in &conjunction.others {
             let next = self.pattern(other, None)?;
             table = Some(match table {
                 Some(table) => self.join(table, next)?,
                 None => next,
             });
         }
-        self.triples(table.unwrap_or_else(Table::unit), &triples, &filters)
+        self.triples(table.unwrap_or_else(Table::unit), &conjunction)
     }
 
-    /// Joins a table with triple patterns and applies filters on variables that are bound then.
-    pub(super) fn triples(
-        &self,
-        mut table: Table,
-        triples: &[&TriplePattern],
-        filters: &[&Expression],
-    ) -> Outcome<Table> {
-        let shared = triples.iter().flat_map(|triple| names(triple)).filter_map(|name| table.column(&name));
-        if !shared.into_iter().all(|column| table.is_bound(column)) {
+    /// Joins a table with triple patterns and paths, and applies filters on variables that are bound then.
+    pub(super) fn triples(&self, mut table: Table, conjunction: &Conjunction<'_>) -> Outcome<Table> {
+        let names = conjunction.bound();
+        let mut shared = names.iter().filter_map(|name| table.column(name));
+        if !shared.all(|column| table.is_bound(column)) {
             return Err(Stop::Unknown);
         }
-        let Some(mut steps) = self.steps(triples)? else {
+        let Some(mut steps) = self.steps(conjunction)? else {
             let mut all = table.names;
-            for name in triples.iter().flat_map(|triple| names(triple)) {
+            for name in names {
                 if !all.contains(&name) {
                     all.push(name);
                 }
@@ -91,7 +102,7 @@ impl Kernel<'_> {
             return Ok(Table::empty(all));
         };
         let mut waiting = Vec::new();
-        for expression in filters {
+        for expression in &conjunction.filters {
             let mut variables = Vec::new();
             variables_of(expression, &mut variables)?;
             waiting.push(Waiting { expression, variables });
@@ -99,55 +110,91 @@ impl Kernel<'_> {
         self.apply_filters(&mut table, &mut waiting)?;
         self.apply_to_objects(&mut steps, &mut waiting, &table)?;
         while !steps.is_empty() {
-            let step = steps.swap_remove(self.next(&steps, &table)?);
-            self.step(&mut table, &step)?;
+            match steps.swap_remove(self.next(&steps, &table)?) {
+                Step::Known(step) => self.step(&mut table, &step)?,
+                Step::Open(step) => self.open(&mut table, &step)?,
+                Step::Walk(walk) => self.walk(&mut table, &walk)?,
+            }
             self.apply_filters(&mut table, &mut waiting)?;
         }
         Ok(table)
     }
 
     /// Finds the ids of patterns; none when a term is not in the view, so that nothing matches.
-    fn steps(&self, triples: &[&TriplePattern]) -> Outcome<Option<Vec<Step>>> {
-        let mut steps = Vec::with_capacity(triples.len());
+    fn steps<'p>(&self, conjunction: &Conjunction<'p>) -> Outcome<Option<Vec<Step<'p>>>> {
+        let mut steps = Vec::with_capacity(conjunction.triples.len());
         let mut missing = false;
-        let mut atom = |term: &TermPattern| -> Outcome<Atom> {
-            if let Some(name) = name(term) {
-                return Ok(Atom::Name(name));
-            }
-            let found = match term {
-                TermPattern::NamedNode(node) => self.view.find(node.as_ref().into()),
-                TermPattern::Literal(literal) => self.view.find(literal.as_ref().into()),
-                _ => return Err(Stop::Unknown),
+        for triple in &conjunction.triples {
+            let mut atom = |term: &TermPattern| -> Outcome<Atom> {
+                let found = self.atom(term)?;
+                missing |= found.is_none();
+                Ok(found.unwrap_or(Atom::Id(0)))
             };
-            missing |= found.is_none();
-            Ok(Atom::Id(found.unwrap_or(0)))
-        };
-        for triple in triples {
-            let NamedNodePattern::NamedNode(predicate) = &triple.predicate else { return Err(Stop::Unknown) };
             let (subject, object) = (atom(&triple.subject)?, atom(&triple.object)?);
+            let same = |a: &Atom, b: &Atom| matches!((a, b), (Atom::Name(a), Atom::Name(b)) if a == b);
+            if same(&subject, &object) {
+                return Err(Stop::Unknown);
+            }
+            match &triple.predicate {
+                NamedNodePattern::NamedNode(predicate) => match self.view.find(named(predicate.as_str()).as_ref()) {
+                    Some(predicate) => steps.push(Step::Known(Known { subject, predicate, object, passing: None })),
+                    None => missing = true,
+                },
+                NamedNodePattern::Variable(variable) => {
+                    let predicate = Atom::Name(variable.as_str().to_owned());
+                    if same(&subject, &predicate) || same(&object, &predicate) {
+                        return Err(Stop::Unknown);
+                    }
+                    steps.push(Step::Open(Open { subject, predicate: variable.as_str().to_owned(), object }));
+                }
+            }
+        }
+        for (subject, path, object) in &conjunction.paths {
+            // A constant of a path need not be in the data: a path may have no length.
+            let (Some(subject), Some(object)) = (self.atom(subject)?, self.atom(object)?) else {
+                return Err(Stop::Unknown);
+            };
             if matches!((&subject, &object), (Atom::Name(a), Atom::Name(b)) if a == b) {
                 return Err(Stop::Unknown);
             }
-            let predicate = self.view.find(named(predicate.as_str()).as_ref());
-            steps.push(predicate.map(|predicate| Step { subject, predicate, object, passing: None }));
+            steps.push(Step::Walk(Walk { subject, path, object }));
         }
-        Ok(if missing { None } else { steps.into_iter().collect() })
+        Ok(if missing { None } else { Some(steps) })
+    }
+
+    /// Returns a variable, or the id of a term; none when the view does not have the term.
+    fn atom(&self, term: &TermPattern) -> Outcome<Option<Atom>> {
+        if let Some(name) = name(term) {
+            return Ok(Some(Atom::Name(name)));
+        }
+        let found = match term {
+            TermPattern::NamedNode(node) => self.view.find(node.as_ref().into()),
+            TermPattern::Literal(literal) => self.view.find(literal.as_ref().into()),
+            _ => return Err(Stop::Unknown),
+        };
+        Ok(found.map(Atom::Id))
     }
 
     /// Evaluates filters on one object variable once for each object, when there are far fewer objects than triples.
-    fn apply_to_objects(&self, steps: &mut [Step], waiting: &mut Vec<Waiting<'_>>, table: &Table) -> Outcome<()> {
+    fn apply_to_objects(&self, steps: &mut [Step<'_>], waiting: &mut Vec<Waiting<'_>>, table: &Table) -> Outcome<()> {
+        // When nothing narrows the rows before, every object is looked at anyway: best in the order of the dictionary, whose
+        // pages and cache lines are then read one after the other.
+        let is_wide =
+            |step: &Step<'_>| matches!(step, Step::Known(Known { subject: Atom::Name(_), object: Atom::Name(_), .. }));
+        let all_are_wide = table.columns.is_empty() && steps.iter().all(is_wide);
         for step in steps {
+            let Step::Known(step) = step else { continue };
             let (Atom::Name(_), Atom::Name(object)) = (&step.subject, &step.object) else { continue };
             let only_object =
                 |waiting: &Waiting<'_>| matches!(waiting.variables.as_slice(), [one] if one.as_str() == object);
             if table.column(object).is_some() || !waiting.iter().any(only_object) {
                 continue;
             }
-            let (_, objects) = self.graph.distinct(step.predicate);
-            if objects * 3 > self.graph.count_predicate(step.predicate) {
+            let (_, objects) = self.graph().distinct(step.predicate);
+            if !all_are_wide && objects * 3 > self.graph().count_predicate(step.predicate) {
                 continue;
             }
-            let (column, _) = self.graph.by_object(step.predicate);
+            let (column, _) = self.graph().by_object(step.predicate);
             let runs: Vec<(u32, usize)> =
                 column.chunk_by(|a, b| a == b).filter_map(|run| Some((*run.first()?, run.len()))).collect();
             let ids: Vec<u32> = runs.iter().map(|(id, _)| *id).collect();
@@ -179,25 +226,31 @@ impl Kernel<'_> {
     }
 
     /// Chooses the step that leaves the fewest rows.
-    fn next(&self, steps: &[Step], table: &Table) -> Outcome<usize> {
+    fn next(&self, steps: &[Step<'_>], table: &Table) -> Outcome<usize> {
         let bound = |atom: &Atom| matches!(atom, Atom::Name(name) if table.column(name).is_some());
         let rows = table.rows as f64;
-        let estimate = |step: &Step| -> (bool, f64) {
-            let triples = step.passing.as_ref().map_or_else(|| self.graph.count_predicate(step.predicate), |(_, n)| *n);
-            let (subjects, objects) = self.graph.distinct(step.predicate);
+        let estimate = |step: &Step<'_>| -> (bool, f64) {
+            let step = match step {
+                Step::Known(step) => step,
+                Step::Open(step) => return self.estimate_open(step, table),
+                Step::Walk(walk) => return Self::estimate_walk(walk, table),
+            };
+            let triples =
+                step.passing.as_ref().map_or_else(|| self.graph().count_predicate(step.predicate), |(_, n)| *n);
+            let (subjects, objects) = self.graph().distinct(step.predicate);
             let (subjects, objects, triples) = (subjects.max(1) as f64, objects.max(1) as f64, triples as f64);
             let is_unit = table.columns.is_empty();
             match (&step.subject, &step.object) {
                 (Atom::Id(_), Atom::Id(_)) => (true, 0.0),
                 (Atom::Name(_), Atom::Id(object)) => {
-                    let matching = self.graph.count_subjects(step.predicate, *object) as f64;
+                    let matching = self.graph().count_subjects(step.predicate, *object) as f64;
                     match bound(&step.subject) {
                         true => (true, rows * (matching / subjects).min(1.0)),
                         false => (is_unit, rows * matching),
                     }
                 }
                 (Atom::Id(subject), Atom::Name(_)) => {
-                    let matching = self.graph.objects(*subject, step.predicate).len() as f64;
+                    let matching = self.graph().objects(*subject, step.predicate).len() as f64;
                     match bound(&step.object) {
                         true => (true, rows * (matching / objects).min(1.0)),
                         false => (is_unit, rows * matching),
@@ -216,14 +269,14 @@ impl Kernel<'_> {
         best.map(|(at, _)| at).ok_or(Stop::Unknown)
     }
 
-    fn step(&self, table: &mut Table, step: &Step) -> Outcome<()> {
+    fn step(&self, table: &mut Table, step: &Known) -> Outcome<()> {
         self.alive()?;
         let column = |table: &Table, atom: &Atom| match atom {
             Atom::Name(name) => table.column(name),
             Atom::Id(_) => None,
         };
         let (at_subject, at_object) = (column(table, &step.subject), column(table, &step.object));
-        let (graph, p) = (self.graph, step.predicate);
+        let (graph, p) = (self.graph(), step.predicate);
         match (&step.subject, &step.object) {
             (Atom::Id(s), Atom::Id(o)) => {
                 if !graph.contains(*s, p, *o) {
@@ -275,12 +328,12 @@ impl Kernel<'_> {
     }
 
     /// Begins with all triples of a predicate.
-    fn scan(&self, table: &mut Table, step: &Step, subject: &str, object: &str) -> Outcome<()> {
+    fn scan(&self, table: &mut Table, step: &Known, subject: &str, object: &str) -> Outcome<()> {
         if !table.columns.is_empty() {
             // A product of parts that do not touch: spareval gives its rows one by one.
             return Err(Stop::Unknown);
         }
-        let (subjects, objects) = self.graph.by_subject(step.predicate);
+        let (subjects, objects) = self.graph().by_subject(step.predicate);
         self.within(subjects.len() * 2)?;
         let unit = table.rows;
         *table = Table { rows: subjects.len(), sorted: Some(0), ..Table::default() };
@@ -305,7 +358,7 @@ impl Kernel<'_> {
         Ok(())
     }
 
-    fn keep_passing(&self, table: &mut Table, at: usize, step: &Step) -> Outcome<()> {
+    fn keep_passing(&self, table: &mut Table, at: usize, step: &Known) -> Outcome<()> {
         if let Some((set, _)) = &step.passing {
             let keep: Vec<u32> =
                 (0..table.rows as u32).filter(|row| set.contains(table.columns[at][*row as usize])).collect();
@@ -428,18 +481,4 @@ impl Kernel<'_> {
         table.push(name, column);
         Ok(())
     }
-}
-
-/// Returns the first place from `from` on whose value is not below `value`, by doubling steps.
-pub(super) fn gallop(sorted: &[u32], from: usize, value: u32) -> usize {
-    if sorted.get(from).is_none_or(|first| *first >= value) {
-        return from;
-    }
-    let (mut low, mut step) = (from, 1);
-    while low + step < sorted.len() && sorted[low + step] < value {
-        low += step;
-        step *= 2;
-    }
-    let end = (low + step).min(sorted.len());
-    low + 1 + sorted[low + 1..end].partition_point(|other| *other < value)
 }

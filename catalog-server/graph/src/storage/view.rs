@@ -112,6 +112,11 @@ impl View {
         GraphView { snapshot: &self.base, base: self.base.graph(graph), delta: self.delta.graph(graph) }
     }
 
+    /// Returns a graph without triples.
+    pub(crate) fn no_graph(&self) -> GraphView<'_> {
+        GraphView { snapshot: &self.base, base: None, delta: None }
+    }
+
     /// Returns the names of all named graphs that hold something.
     pub(crate) fn named_graphs(&self) -> Vec<u32> {
         let mut names: Vec<u32> = self.base.manifest.graphs.iter().filter_map(|entry| entry.graph).collect();
@@ -235,6 +240,25 @@ impl<'a> GraphView<'a> {
         merge_pairs(&predicates[range.clone()], &objects[range], added, removed)
     }
 
+    /// Returns predicates and objects of a subject, looked for from a place on; the place moves on to the subject, so
+    /// that ascending subjects are found in few steps.
+    pub(crate) fn about_from(&self, subject: u32, from: &mut usize) -> Pairs<'a> {
+        let rows_of_graph = self.base.map_or(0..0, |entry| entry.rows.clone());
+        let [subjects, predicates, objects] = self.snapshot.spo().map(|column| &column[rows_of_graph.clone()]);
+        let start = gallop(subjects, *from, subject);
+        let run = subjects[start..].iter().take_while(|other| **other == subject).count();
+        *from = start;
+        let (added, removed) = self.delta.map_or((&[][..], &[][..]), |graph| {
+            (rows(&graph.added.spo, &[subject]), rows(&graph.removed.spo, &[subject]))
+        });
+        merge_pairs(&predicates[start..start + run], &objects[start..start + run], added, removed)
+    }
+
+    /// Returns how many subjects the generation has: enough to estimate with.
+    pub(crate) fn subjects_about(&self) -> usize {
+        self.base.map_or(0, |entry| entry.subjects as usize)
+    }
+
     /// Returns how many subjects there are, about when something changed.
     pub(crate) fn subjects_count(&self) -> usize {
         let base = self.base.map_or(0, |entry| entry.subjects as usize);
@@ -343,4 +367,18 @@ fn merge_pairs<'a>(first: &'a [u32], second: &'a [u32], added: &[[u32; 3]], remo
 /// Writes an optional graph as quads name it.
 pub(crate) fn graph_id(graph: Option<u32>) -> u32 {
     graph.unwrap_or(DEFAULT_GRAPH)
+}
+
+/// Returns the first place from `from` on whose value is not below `value`, by doubling steps.
+pub(crate) fn gallop(sorted: &[u32], from: usize, value: u32) -> usize {
+    if sorted.get(from).is_none_or(|first| *first >= value) {
+        return from;
+    }
+    let (mut low, mut step) = (from, 1);
+    while low + step < sorted.len() && sorted[low + step] < value {
+        low += step;
+        step *= 2;
+    }
+    let end = (low + step).min(sorted.len());
+    low + 1 + sorted[low + 1..end].partition_point(|other| *other < value)
 }

@@ -22,6 +22,8 @@ pub(super) struct Answer {
     pub(super) status: u16,
     /// The body.
     pub(super) body: Vec<u8>,
+    /// The sequence that the server says the answer shows.
+    pub(super) seq: Option<u64>,
 }
 
 impl Client {
@@ -71,12 +73,13 @@ impl Client {
         let status = self.line()?;
         let status = status.split(' ').nth(1).and_then(|code| code.parse().ok());
         let Some(status) = status else { bail!("the answer does not begin with a status") };
-        let (mut length, mut is_chunked) = (None, false);
+        let (mut length, mut is_chunked, mut seq) = (None, false, None);
         loop {
             let line = self.line()?.to_ascii_lowercase();
             match line.split_once(':') {
                 None => break,
                 Some(("content-length", value)) => length = Some(value.trim().parse::<usize>()?),
+                Some(("alidade-seq", value)) => seq = value.trim().parse().ok(),
                 Some(("transfer-encoding", value)) => is_chunked = value.trim() == "chunked",
                 Some(_) => {}
             }
@@ -96,7 +99,7 @@ impl Client {
         } else {
             self.read(length.unwrap_or_default(), &mut body)?;
         }
-        Ok(Answer { status, body })
+        Ok(Answer { status, body, seq })
     }
 
     fn read(&mut self, size: usize, body: &mut Vec<u8>) -> anyhow::Result<()> {

@@ -9,8 +9,11 @@ mod process;
 mod publish;
 mod python;
 mod search;
+mod sparql;
 mod startup;
 mod table;
+mod virtuoso;
+mod visibility;
 
 use std::path::{Path, PathBuf};
 
@@ -51,8 +54,10 @@ enum What {
     Bulk,
     /// Start-up.
     Startup,
-    /// SPARQL on a made-up catalogue, beside bare oxigraph; not part of `all`, for it needs no server.
+    /// SPARQL on a made-up catalogue, beside bare oxigraph and Virtuoso; not part of `all`, for it needs no server.
     Sparql,
+    /// How soon SPARQL shows what is published, and what twenty records a second cost.
+    Visibility,
     /// Everything.
     All,
 }
@@ -62,7 +67,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     ensure!(!arguments.index_only || arguments.what == What::Search, "--index-only goes with `search` only");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     if arguments.what == What::Sparql {
-        return arguments.records.iter().try_for_each(|records| sparql(*records, &target));
+        return arguments.records.iter().try_for_each(|records| sparql::run(*records, &target));
     }
     let alidade = match &arguments.alidade {
         Some(alidade) => alidade.clone(),
@@ -106,15 +111,6 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs the graph's own measurement: it needs oxigraph beside it, which only that crate may have.
-fn sparql(records: u32, target: &Path) -> anyhow::Result<()> {
-    let out = target.join("bench");
-    std::fs::create_dir_all(&out)?;
-    let mut command = cargo(&["run", "--release", "--quiet", "--package", "catalog-graph", "--example", "bench", "--"]);
-    command.arg(records.to_string()).arg(out);
-    run_command(command)
-}
-
 fn measure(
     what: What,
     records: u32,
@@ -133,6 +129,9 @@ fn measure(
     }
     if wanted(What::Publish) {
         publish::run(&mut server, folder, records)?;
+    }
+    if wanted(What::Visibility) {
+        visibility::run(&mut server, folder, records)?;
     }
     server.stop()?;
     // What was published in between is a few records more, which is as a server finds its catalogue.

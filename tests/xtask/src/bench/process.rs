@@ -98,8 +98,21 @@ impl Server {
 
     /// Returns the processor time that the server took since its start, in seconds.
     pub(super) fn cpu(&self) -> anyhow::Result<f64> {
-        // The 14th and 15th field of proc(5): utime and stime.
-        ticks(&read_to_string(format!("/proc/{}/stat", self.child.id()))?, 14)
+        cpu_of(self.child.id())
+    }
+
+    /// Returns the processor time of the workers that the server runs now, in seconds.
+    pub(super) fn cpu_of_workers(&self) -> anyhow::Result<f64> {
+        let id = self.child.id();
+        let workers = read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        // One may end in between.
+        let times = workers.split_whitespace().filter_map(|id| cpu_of(id.parse().ok()?).ok());
+        Ok(times.sum())
+    }
+
+    /// Returns the memory that the server holds now, in bytes.
+    pub(super) fn memory(&self) -> anyhow::Result<u64> {
+        kilobytes(&read_to_string(format!("/proc/{}/status", self.child.id()))?, "VmRSS:")
     }
 
     /// Returns the most memory that the server held, in bytes.
@@ -150,6 +163,12 @@ pub(super) fn measured(mut command: Command) -> anyhow::Result<(String, Spent)> 
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{name} ended with {}: {}", output.status, said.trim());
     Ok((String::from_utf8_lossy(&output.stdout).into_owned(), spent))
+}
+
+/// Returns the processor time of a process since its start, in seconds.
+pub(super) fn cpu_of(id: u32) -> anyhow::Result<f64> {
+    // The 14th and 15th field of proc(5): utime and stime.
+    ticks(&read_to_string(format!("/proc/{id}/stat"))?, 14)
 }
 
 /// Returns the processor time of all children that have ended, in seconds: the 16th and 17th field of proc(5).

@@ -28,9 +28,9 @@ const BARE_SECONDS: u32 = 4;
 const AIM: f64 = 0.5;
 
 /// A package ready to send.
-struct Package {
-    path: String,
-    bytes: Vec<u8>,
+pub(super) struct Package {
+    pub(super) path: String,
+    pub(super) bytes: Vec<u8>,
 }
 
 /// What one round took.
@@ -49,7 +49,8 @@ struct Round {
 /// Publishes with one, eight and thirty-two publishers and prints the table.
 pub(super) fn run(server: &mut Server, folder: &Path, records: u32) -> anyhow::Result<()> {
     let (manifests, packages) = (folder.join("packages.jsonl"), folder.join("packages"));
-    let ready = prepare(&manifests, &packages)?;
+    let count = ROUNDS.iter().map(|(_, most)| most).sum();
+    let ready = prepare("bench.publish", count, &manifests, &packages)?;
     server.wait_until_quiet()?;
     let bare = |name: &str| python::commits(&folder.join(name), &manifests, &packages, BARE_SECONDS);
     let before = bare("before.db")?;
@@ -96,9 +97,9 @@ pub(super) fn run(server: &mut Server, folder: &Path, records: u32) -> anyhow::R
     Ok(())
 }
 
-fn prepare(manifests: &Path, folder: &Path) -> anyhow::Result<Vec<Package>> {
-    let count = ROUNDS.iter().map(|(_, most)| most).sum();
-    let datalabs: Vec<Value> = datalabs("bench.publish").take(count).collect();
+/// Makes packages whose names begin alike; their manifests go into a file, they themselves into a folder.
+pub(super) fn prepare(prefix: &str, count: usize, manifests: &Path, folder: &Path) -> anyhow::Result<Vec<Package>> {
+    let datalabs: Vec<Value> = datalabs(prefix).take(count).collect();
     let mut file = BufWriter::new(File::create(manifests)?);
     for datalab in &datalabs {
         serde_json::to_writer(&mut file, datalab)?;

@@ -53,6 +53,22 @@ impl Graph {
         self.osp.sort_unstable();
     }
 
+    /// Returns all statements.
+    #[cfg(test)]
+    pub(crate) fn triples(&self) -> Vec<Triple> {
+        let term = |number: u32| self.terms[number as usize].clone();
+        let triple = |row: &Row| {
+            let subject = match term(row[0]) {
+                Term::NamedNode(node) => NamedOrBlankNode::NamedNode(node),
+                Term::BlankNode(node) => NamedOrBlankNode::BlankNode(node),
+                Term::Literal(literal) => panic!("{literal} is a subject"),
+            };
+            let Term::NamedNode(predicate) = term(row[1]) else { panic!("{} is a property", term(row[1])) };
+            Triple::new(subject, predicate, term(row[2]))
+        };
+        self.spo.iter().map(triple).collect()
+    }
+
     /// Returns how many statements it has.
     pub(crate) fn len(&self) -> usize {
         self.spo.len()

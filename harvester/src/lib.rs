@@ -12,6 +12,8 @@ mod glob;
 mod graph;
 mod identifier;
 mod item;
+#[cfg(test)]
+mod json_ld_suite;
 pub mod lines;
 mod mapper;
 mod mapping;

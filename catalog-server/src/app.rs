@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::catalog::Catalog;
 use crate::census::Census;
-use crate::config::Config;
+use crate::config::{Config, Sparql};
 use crate::dumps::Dumps;
 use crate::harvest::Harvester;
 use crate::homes::Homes;
@@ -57,6 +57,8 @@ pub struct App {
     pub started: jiff::Timestamp,
     /// The processes that answer SPARQL queries.
     pub queries: Arc<Pool>,
+    /// Those that answer moderators' queries, which see what is private, and nobody else's.
+    pub staff_queries: Arc<Pool>,
     /// What drives harvests.
     pub harvester: Harvester,
     /// Where zones are at home.
@@ -109,6 +111,8 @@ impl App {
     /// Puts the parts together.
     pub fn new(config: Config, parts: Parts) -> Self {
         let (base, queries) = (config.base(), Pool::new(config.sparql));
+        // Moderators are few and known: one query at a time.
+        let staff_queries = Pool::new(Sparql { workers: 1, ..config.sparql });
         let dumps = Dumps::new(config.data_dir.join("dumps"));
         let Parts { ledger, graph, index, projection, volumes, launcher, openapi, providers } = parts;
         let origin = url::Url::parse(&base).map_or_else(|_| base.clone(), |url| url.origin().ascii_serialization());
@@ -129,6 +133,7 @@ impl App {
             dumps,
             started: jiff::Timestamp::now(),
             queries,
+            staff_queries,
             upload_slots: Arc::new(Semaphore::new(UPLOAD_SLOTS)),
             openapi,
             seen: crate::http::delegation::Seen::default(),

@@ -61,11 +61,10 @@ impl Census {
             return Ok(kept.counts);
         }
         let started = Instant::now();
-        let counts = Arc::new(Counts {
-            records: ledger.count().await?,
-            span: ledger.known_span().await?,
-            sources: ledger.sources().await?,
-        });
+        let (span, sources) = (ledger.known_span().await?, ledger.sources().await?);
+        // Every record has one source, and both numbers must be of the same records.
+        let records = sources.iter().map(|(_, count)| count).sum();
+        let counts = Arc::new(Counts { records, span, sources });
         let kept = Kept { seq, took: started.elapsed(), at: Instant::now(), counts: Arc::clone(&counts) };
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
         Ok(counts)

@@ -152,6 +152,10 @@ impl IntoResponse for Failure {
         if self.problem.status == 401 {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"alidade\""));
         }
+        if self.problem.status == 406 {
+            // Another request for the same address may find what suits it.
+            headers.insert(header::VARY, HeaderValue::from_static("Accept, Accept-Profile"));
+        }
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use catalog_tests::Sandbox;
+use catalog_tests::package::{datalab, package};
+use catalog_tests::sandbox::read;
+use catalog_tests::{ADMIN_TOKEN, Sandbox};
 use serde_json::Value;
 
 /// Reads one document in each syntax with a foreign reader, and writes how many statements each holds, and whether all are equal.
@@ -50,7 +52,16 @@ async fn an_identifier_leads_to_what_its_reader_understands() {
         assert_eq!(ask(&sandbox, RECORD, accept).await, (303, Some(place.to_owned())), "{accept:?}");
         assert_eq!(ask(&sandbox, place, None).await.0, 200, "{place}");
     }
-    assert_eq!(ask(&sandbox, RECORD, Some("image/png")).await.0, 406);
+    let linkset = (303, Some(format!("{RECORD}.linkset.json")));
+    assert_eq!(ask(&sandbox, RECORD, Some("application/linkset+json")).await, linkset);
+    let refused = sandbox.request("GET", RECORD).header("accept", "image/png").send().await.unwrap();
+    assert_eq!(
+        (refused.status().as_u16(), &refused.headers()["vary"]),
+        (406, &"Accept, Accept-Profile".parse().unwrap())
+    );
+    let document = sandbox.request("GET", &format!("{RECORD}.ttl")).send().await.unwrap();
+    let exposed = document.headers()["access-control-expose-headers"].to_str().unwrap();
+    assert!(exposed.contains("Link") && exposed.contains("ETag"), "{exposed}");
     assert_eq!(ask(&sandbox, "/id/go-esa/esa.esdc.nothing", None).await.0, 404);
     assert_eq!(ask(&sandbox, "/id/go-esa/esa.esdc.nothing.ttl", None).await.0, 404);
     let of_version = format!("{RECORD}/0.3.1");
@@ -129,4 +140,42 @@ fn compare(texts: &Value) -> Value {
     let output = process.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Numbers that catalogues tell must be those of what their lists show.
+#[tokio::test(flavor = "multi_thread")]
+async fn totals_count_what_lists_show() {
+    let sandbox = Sandbox::with_sample().await;
+    let publish = async |identifier: &str| {
+        let request = sandbox.request("PUT", &format!("/api/v1/packages/{identifier}/1.0.0"));
+        let answer =
+            request.bearer_auth(ADMIN_TOKEN).body(package(&datalab(identifier, "1.0.0"))).send().await.unwrap();
+        assert_eq!(answer.status(), 201, "{identifier}");
+    };
+    for identifier in ["sandbox.own.tried", "lab.own.gone", "lab.own.kept"] {
+        publish(identifier).await;
+    }
+    let withdrawn = sandbox.request("DELETE", "/api/v1/packages/lab.own.gone/1.0.0").bearer_auth(ADMIN_TOKEN);
+    let (status, text) = read(withdrawn.json(&serde_json::json!({"reason": "no longer served"}))).await;
+    assert!((200..300).contains(&status), "{status} {text}");
+    sandbox.wait_until_in_step().await;
+    let listed = sandbox.search(&[("size", "0")]).await.total;
+    let number = |text: &str, before: &str| -> Vec<usize> {
+        let after = text.split(before).skip(1);
+        after
+            .filter_map(|rest| {
+                rest.trim_start_matches(['>', ' ', '"']).split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+            })
+            .collect()
+    };
+    let (_, catalogue) = sandbox.get("/catalog?size=500&format=nt").await;
+    let totals = number(&catalogue, "hydra/core#totalItems>");
+    assert!(!totals.is_empty() && totals.iter().all(|total| *total == listed), "{totals:?}, {listed} listed");
+    let records = catalogue.lines().filter(|line| line.contains("<http://www.w3.org/ns/dcat#record>")).count();
+    assert_eq!(records, listed, "records of the catalogue");
+    let (_, sites) = sandbox.get("/sitemap/1.xml").await;
+    assert_eq!(sites.matches("<loc>").count(), listed, "addresses of the site map");
+    let (_, source) = sandbox.get("/fdp/catalog/go-esa").await;
+    let totals = number(&source, "totalItems");
+    assert!(!totals.is_empty() && totals.iter().all(|total| *total == listed), "{totals:?}: {source}");
 }

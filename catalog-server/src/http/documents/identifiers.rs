@@ -121,6 +121,7 @@ impl Named {
         let place = match target {
             Target::Page => format!("/record/{path}"),
             Target::Form(form) => format!("/id/{path}.{}", form.suffix),
+            Target::Linkset => format!("/id/{path}{LINKSET}"),
             Target::Json => {
                 let at = self.version.as_ref().map(|version| format!("?version={version}")).unwrap_or_default();
                 format!("/api/v1/records/{}/{}{at}", self.zone, self.identifier)
@@ -258,6 +259,7 @@ fn written(described: &Described, form: &'static Form, tag: HeaderValue) -> Resu
 enum Target {
     Page,
     Form(&'static Form),
+    Linkset,
     Json,
 }
 
@@ -271,10 +273,11 @@ fn target(asked: &Asked, headers: &HeaderMap) -> Result<Target, Failure> {
     let Some(profile) = wanted else {
         let mut offered = vec!["text/html"];
         offered.extend(Form::all().iter().map(|form| form.essence()));
-        offered.push("application/json");
+        offered.extend(["application/json", "application/linkset+json"]);
         let chosen = negotiate(accept, &offered).ok_or_else(|| not_acceptable(&offered.join(", ")))?;
         return Ok(match chosen {
             0 => Target::Page,
+            index if index + 1 == offered.len() => Target::Linkset,
             index => Form::all().get(index - 1).map_or(Target::Json, Target::Form),
         });
     };
@@ -335,6 +338,7 @@ mod tests {
             Ok(Target::Page) => "page".to_owned(),
             Ok(Target::Form(form)) => form.suffix.to_owned(),
             Ok(Target::Json) => "json".to_owned(),
+            Ok(Target::Linkset) => "linkset".to_owned(),
             Err(failure) => failure.status().as_u16().to_string(),
         }
     }
@@ -367,6 +371,7 @@ mod tests {
             (Some("text/turtle"), None, Some("<http://nowhere.example/>"), "ttl"),
             (Some("text/turtle"), Some("nothing"), None, "406"),
             (Some("text/turtle"), Some("citation"), None, "406"),
+            (Some("application/linkset+json"), None, None, "linkset"),
             (Some("image/png"), None, None, "406"),
         ];
         for (accept, profile, header, expected) in rows {

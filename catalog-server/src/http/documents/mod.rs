@@ -137,6 +137,10 @@ fn http_date(moment: Timestamp) -> Option<HeaderValue> {
     HeaderValue::from_str(&moment.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()).ok()
 }
 
+/// What scripts of other origins may read beside what they always may (Fetch, section 2.2.2).
+const EXPOSED: HeaderValue =
+    HeaderValue::from_static("ETag, Link, Content-Profile, Alidade-Seq, Retry-After, X-Request-Id");
+
 /// Answers a document.
 fn document(
     media_type: &str,
@@ -149,6 +153,7 @@ fn document(
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(header::VARY, HeaderValue::from_static("Accept"));
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
     if let Some(tag) = tag {
         headers.insert(header::ETAG, tag);
     }

@@ -30,7 +30,8 @@ use crate::http::problem::Failure;
 use crate::http::viewer::Viewer;
 use crate::sparql::{Answer, Body as AnswerBody, Client, NotNow, Pool};
 use formats::{Choice, not_acceptable};
-use request::{AskedQuery, Parameters};
+use request::AskedQuery;
+pub(super) use request::Parameters;
 
 /// The service that knows the datazones' free resources now.
 const CAPACITY: &str = "https://w3id.org/esado#capacity";
@@ -138,6 +139,33 @@ async fn answer(app: &App, parameters: Parameters, asked: Asked) -> Result<Respo
         Vec::new()
     };
     endpoint.answer(query, services, asked).await
+}
+
+/// Answers a moderator's query in a worker that never opens the public store, and whose answers nobody keeps.
+pub(super) async fn answer_staff(
+    app: &App,
+    viewer: &Viewer,
+    parameters: Parameters,
+    headers: HeaderMap,
+    is_head: bool,
+) -> Result<Response, Failure> {
+    let query = parameters.into_query()?;
+    let store = app
+        .staff()
+        .ok_or_else(|| Failure::unavailable("sparql.warming_up", "the moderators' RDF store is being filled", 5))?;
+    let endpoint = Endpoint {
+        queries: Arc::clone(&app.staff_queries),
+        folder: store.folder().to_owned(),
+        version: store.version(),
+        base: format!("{}/", app.base),
+        stamp: app.projection.stamp(),
+    };
+    let asked = Asked { client: client_of(viewer), headers, is_head, is_safe: false };
+    let mut response = endpoint.answer(query, Vec::new(), asked).await?;
+    set(&mut response, header::CACHE_CONTROL, "private, no-store")?;
+    set(&mut response, header::VARY, "Accept, Cookie, Authorization")?;
+    response.headers_mut().remove(header::ACCESS_CONTROL_EXPOSE_HEADERS);
+    Ok(response)
 }
 
 /// Says whether a text may call a function: its name stands before a bracket, or before a comment that may hide one.

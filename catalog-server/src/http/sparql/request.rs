@@ -25,7 +25,7 @@ pub(super) struct AskedQuery {
 
 /// What a request asks, wherever the protocol allows it to say so.
 #[derive(Debug, Default)]
-pub(super) struct Parameters {
+pub(in crate::http) struct Parameters {
     query: Option<String>,
     dataset: QueryDataset,
     is_update: bool,
@@ -34,14 +34,14 @@ pub(super) struct Parameters {
 
 impl Parameters {
     /// Reads a request without a body.
-    pub(super) fn of_query_string(encoded: Option<&str>) -> Result<Self, Failure> {
+    pub(in crate::http) fn of_query_string(encoded: Option<&str>) -> Result<Self, Failure> {
         let mut parameters = Self::default();
         parameters.read(encoded.unwrap_or_default().as_bytes())?;
         Ok(parameters)
     }
 
     /// Reads a request with a body: a form, or a query as it is (protocol, sections 2.1.2 and 2.1.3).
-    pub(super) fn of_body(encoded: Option<&str>, headers: &HeaderMap, body: &Bytes) -> Result<Self, Failure> {
+    pub(in crate::http) fn of_body(encoded: Option<&str>, headers: &HeaderMap, body: &Bytes) -> Result<Self, Failure> {
         let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let (essence, rest) = content_type.split_once(';').unwrap_or((content_type, ""));
         match essence.trim().to_ascii_lowercase().as_str() {

@@ -72,11 +72,18 @@ where
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
     // The connection ends with this future, so nothing of it outlives the probe.
-    let response = async { sender.send_request(request).await.map_err(|error| error.to_string()) };
-    tokio::select! {
-        response = response => response.map(|response| response.status()),
-        ended = connection => Err(ended.err().map_or_else(|| "the connection was closed".to_owned(), |error| error.to_string())),
-    }
+    let mut connection = Box::pin(connection);
+    let response = sender.send_request(request);
+    tokio::pin!(response);
+    let ended = tokio::select! {
+        biased;
+        response = &mut response => return response.map(|it| it.status()).map_err(|error| error.to_string()),
+        ended = &mut connection => ended,
+    };
+    // A small server answers and hangs up at once: what came before the end of the connection is an answer.
+    drop(connection);
+    let closed = || ended.err().map_or_else(|| "the connection was closed".to_owned(), |error| error.to_string());
+    response.await.map(|it| it.status()).map_err(|_| closed())
 }
 
 #[cfg(test)]
@@ -100,6 +107,22 @@ mod tests {
                 ready.push(answers(&endpoint, path, Duration::from_secs(2)).await.is_ready());
             }
             assert_eq!(ready, [true, true, false, false], "{endpoint:?}");
+        }
+        // One that answers and hangs up at once is ready; one that only hangs up is not.
+        for (said, expected) in [("HTTP/1.0 200 OK\r\n\r\nhello", true), ("", false)] {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let abrupt = Endpoint::Tcp(listener.local_addr().unwrap());
+            tokio::spawn(async move {
+                while let Ok((mut stream, _)) = listener.accept().await {
+                    let mut asked = [0; 4096];
+                    _ = tokio::io::AsyncReadExt::read(&mut stream, &mut asked).await;
+                    _ = tokio::io::AsyncWriteExt::write_all(&mut stream, said.as_bytes()).await;
+                }
+            });
+            for _ in 0..50 {
+                let answer = answers(&abrupt, "/", Duration::from_secs(10)).await;
+                assert_eq!(answer.is_ready(), expected, "{answer}");
+            }
         }
         let nobody = Endpoint::Tcp("127.0.0.1:1".parse().unwrap());
         assert!(matches!(answers(&nobody, "/", Duration::from_secs(2)).await, Answer::Nothing(_)));

@@ -172,6 +172,9 @@ pub struct Launch {
     /// A hint for who starts it, such as a default login; never logged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// Where a pipeline's results lie: a folder of its owner's own space at the datazone, such as `runs/l0…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub results: Option<String>,
 }
 
 /// One step in a launch's life.

@@ -1,5 +1,7 @@
 //! Planning a launch: what is asked for, and every datazone's yes or no (after the IVOA ExecutionBroker draft).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// What somebody wants to run.
@@ -27,6 +29,13 @@ pub struct PlanRequest {
     /// Datasets to hand over as links.
     #[serde(default)]
     pub datasets: Vec<String>,
+    /// Whether the viewer's own space is mounted where the datazone has one; as the manifest says when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub personal_space: Option<bool>,
+    /// What a pipeline's inputs are, by name; files and folders by their path in the launch.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    pub inputs: BTreeMap<String, serde_json::Value>,
     /// Whether the portal opens the lab as soon as its interface answers.
     #[serde(default)]
     pub open_when_ready: bool,

@@ -68,6 +68,15 @@ pub struct RecordView {
     /// The volumes it asks for.
     #[serde(default)]
     pub volumes: Vec<VolumeNeed>,
+    /// Whether a launch mounts its owner's own space unless they say otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub personal_space: Option<bool>,
+    /// Whether a launch mounts the spaces of its owner's teams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team_space: Option<bool>,
+    /// What a pipeline's workflow takes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<Parameter>,
     /// The datazones where it runs or that hold it.
     #[serde(default)]
     pub zones: Vec<String>,
@@ -196,4 +205,22 @@ pub struct Quality {
     pub score: u8,
     /// What is missing, each with how to mend it.
     pub missing: Vec<String>,
+}
+
+/// An input of a workflow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Parameter {
+    /// Its name.
+    pub name: String,
+    /// Its type as CWL writes it in short, such as `File[]?`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The format of its files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// Whether it must be given.
+    #[serde(default)]
+    pub required: bool,
 }

@@ -72,6 +72,63 @@ pub struct MyVolume {
     pub mount_path: Option<String>,
 }
 
+/// The space that holds somebody's own files at a datazone: mounted by a key that no volume of the catalogue can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Space<'a> {
+    /// The viewer's own.
+    Personal,
+    /// A team's, by its name.
+    Team(&'a str),
+}
+
+impl<'a> Space<'a> {
+    /// The key of everybody's own space.
+    pub const PERSONAL: &'static str = "space/personal";
+    /// The key by which a datazone says that it has spaces for teams.
+    pub const TEAMS: &'static str = "space/team";
+    /// Where the own space is mounted.
+    pub const PERSONAL_PATH: &'static str = "/workspace/personal";
+
+    /// Reads a key; nothing when it names a volume of the catalogue.
+    pub fn of_key(key: &'a str) -> Option<Self> {
+        if key == Self::PERSONAL {
+            return Some(Self::Personal);
+        }
+        // The name becomes a folder.
+        let is_plain = |name: &&str| {
+            (1..=64).contains(&name.len())
+                && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+                && name.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_:@".contains(&b))
+        };
+        key.strip_prefix(Self::TEAMS)?.strip_prefix('/').filter(is_plain).map(Self::Team)
+    }
+
+    /// Returns the key.
+    pub fn key(self) -> String {
+        match self {
+            Self::Personal => Self::PERSONAL.to_owned(),
+            Self::Team(team) => format!("{}/{team}", Self::TEAMS),
+        }
+    }
+
+    /// Returns the key by which a datazone says that it has such spaces.
+    pub fn held_key(self) -> &'static str {
+        match self {
+            Self::Personal => Self::PERSONAL,
+            Self::Team(_) => Self::TEAMS,
+        }
+    }
+
+    /// Returns where it is mounted unless asked otherwise.
+    pub fn mount_path(self) -> String {
+        match self {
+            Self::Personal => Self::PERSONAL_PATH.to_owned(),
+            // A colon would end the path in an engine's notation.
+            Self::Team(team) => format!("/workspace/team/{}", team.replace(':', ".")),
+        }
+    }
+}
+
 /// Says why a mount path is not allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{given}` is not a mount path: {rule}")]

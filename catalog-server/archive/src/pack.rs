@@ -64,6 +64,11 @@ pub fn pack_entries(files: impl IntoIterator<Item = (String, Vec<u8>)>, format: 
     finish(files.into_iter(), format, &mut |_| {})
 }
 
+/// Packs contents that are no package into a gzip-compressed tar, in the order given.
+pub fn bundle(files: &[(String, Vec<u8>)]) -> Vec<u8> {
+    write::tar_gz(files, |_| {})
+}
+
 fn finish(
     files: impl Iterator<Item = (String, Vec<u8>)>,
     format: Format,

@@ -69,12 +69,59 @@ pub trait Backend: Send + Sync + std::fmt::Debug {
     /// Lists everything that carries this server's label, running or not.
     fn list(&self) -> BoxFuture<'_, Result<Vec<Listed>, BackendError>>;
 
+    /// Looks whether the volumes that it is said to hold are where they should be; says nothing of those that it cannot see.
+    fn verify(&self) -> BoxFuture<'_, Vec<(String, Result<(), String>)>> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
+
     /// Tells whose launch has changed, so that nobody has to ask again and again; ends when the backend cannot tell any
     /// more, and is then asked for anew. What is missed is only seen later.
     fn changes(&self) -> BoxStream<'static, LaunchId> {
         futures::stream::pending().boxed()
     }
 }
+
+/// Writes the methods of [`Backend`] that only hand over to the backend's own, so that those can be `async fn`s.
+macro_rules! forwarded {
+    () => {
+        fn capability(&self) -> BoxFuture<'_, Result<Capability, BackendError>> {
+            self.ask_capability().boxed()
+        }
+
+        fn capacity(&self) -> BoxFuture<'_, Result<Capacity, BackendError>> {
+            self.ask_capacity().boxed()
+        }
+
+        fn prepare<'a>(
+            &'a self,
+            spec: &'a LaunchSpec,
+            progress: &'a (dyn Fn(Progress) + Send + Sync),
+        ) -> BoxFuture<'a, Result<Prepared, BackendError>> {
+            self.do_prepare(spec, progress).boxed()
+        }
+
+        fn start<'a>(&'a self, spec: &'a LaunchSpec) -> BoxFuture<'a, Result<Started, BackendError>> {
+            self.do_start(spec).boxed()
+        }
+
+        fn status<'a>(&'a self, launch: &'a LaunchId) -> BoxFuture<'a, Result<Observed, BackendError>> {
+            self.do_status(launch).boxed()
+        }
+
+        fn endpoint<'a>(&'a self, launch: &'a LaunchId) -> BoxFuture<'a, Result<Option<Endpoint>, BackendError>> {
+            self.do_endpoint(launch).boxed()
+        }
+
+        fn stop<'a>(&'a self, launch: &'a LaunchId) -> BoxFuture<'a, Result<(), BackendError>> {
+            self.do_stop(launch).boxed()
+        }
+
+        fn remove<'a>(&'a self, launch: &'a LaunchId) -> BoxFuture<'a, Result<Vec<LogLine>, BackendError>> {
+            self.do_remove(launch).boxed()
+        }
+    };
+}
+pub(crate) use forwarded;
 
 /// A log as it comes.
 pub type LogStream = BoxStream<'static, Result<LogLine, BackendError>>;
@@ -97,6 +144,18 @@ pub struct LogLine {
     pub at: Option<String>,
     /// The line without its end.
     pub text: String,
+}
+
+impl LogLine {
+    /// Takes a line apart that begins with its time.
+    pub fn timed(line: &str) -> Self {
+        let text = |text: &str| text.trim_end_matches('\r').to_owned();
+        match line.split_once(' ') {
+            Some((at, rest)) if at.parse::<Timestamp>().is_ok() => Self { at: Some(at.to_owned()), text: text(rest) },
+            _ if line.parse::<Timestamp>().is_ok() => Self { at: Some(line.to_owned()), text: String::new() },
+            _ => Self { at: None, text: text(line) },
+        }
+    }
 }
 
 /// How far the preparation is.

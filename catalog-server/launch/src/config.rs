@@ -7,6 +7,7 @@ use std::sync::Arc;
 use catalog_schemas::datazone::Gpu;
 use catalog_schemas::id::ZoneId;
 use catalog_schemas::plan::MilliCpu;
+use catalog_schemas::volume::Space;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::Backend;
@@ -43,6 +44,9 @@ pub struct ZoneConfig {
     /// Replicas of catalogue volumes held there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volume: Vec<VolumeConfig>,
+    /// Where accounts and teams keep their own files.
+    #[serde(default, skip_serializing_if = "Spaces::is_empty")]
+    pub space: Spaces,
     /// Directories beneath which volumes may lie, whatever links lead there. When empty, every volume's path must be
     /// free of symbolic links.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -171,6 +175,58 @@ pub struct VolumeConfig {
     pub content_version: Option<String>,
 }
 
+/// Where accounts and teams keep their own files: each gets a folder of its own beneath.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Spaces {
+    /// A folder for each account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub personal: Option<SpaceConfig>,
+    /// A folder for each team.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<SpaceConfig>,
+}
+
+/// One kind of space.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SpaceConfig {
+    /// The folder on the engine's machine, or within the claim; a demonstration needs none.
+    #[serde(default)]
+    pub path: PathBuf,
+    /// The persistent volume claim that holds it, for kubernetes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<String>,
+}
+
+impl Spaces {
+    /// Returns what holds such a space, and the name of its folder there; nothing when the zone has none.
+    pub fn folder<'a>(&'a self, space: Space<'a>, account: Option<&'a str>) -> Option<(&'a SpaceConfig, &'a str)> {
+        match space {
+            Space::Personal => {
+                // An account's name is plain, but it came over the wire when another server asks.
+                let account = account.filter(|name| Space::of_key(&Space::Team(name).key()).is_some())?;
+                Some((self.personal.as_ref()?, account))
+            }
+            Space::Team(team) => Some((self.team.as_ref()?, team)),
+        }
+    }
+
+    /// Lists the keys of the kinds that there are.
+    pub fn keys(&self) -> impl Iterator<Item = &'static str> {
+        let personal = self.personal.as_ref().map(|_| Space::PERSONAL);
+        personal.into_iter().chain(self.team.as_ref().map(|_| Space::TEAMS))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.keys().next().is_none()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &SpaceConfig> {
+        self.personal.iter().chain(&self.team)
+    }
+}
+
 /// Whether a replica may be written to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -243,6 +299,13 @@ pub struct ClusterPolicy {
     pub pull_secret: Option<String>,
     /// How long the scheduler may look for a node.
     pub schedule_seconds: i64,
+    /// Whether this server keeps a network policy for its labs, so that none of them reaches another; `false` when the
+    /// operator has one.
+    pub network_policy: bool,
+    /// Networks from which this server reaches labs, in CIDR notation, when it is no pod of the cluster.
+    pub server_networks: Vec<String>,
+    /// Networks that labs do not reach, in CIDR notation: by default the one from which clouds give credentials away.
+    pub unreachable: Vec<String>,
 }
 
 impl Default for ClusterPolicy {
@@ -254,6 +317,9 @@ impl Default for ClusterPolicy {
             service_account: None,
             pull_secret: None,
             schedule_seconds: 60,
+            network_policy: true,
+            server_networks: Vec::new(),
+            unreachable: vec!["169.254.0.0/16".to_owned()],
         }
     }
 }
@@ -322,6 +388,7 @@ impl ZoneConfig {
             memory_mib: None,
             gpu: Vec::new(),
             volume: Vec::new(),
+            space: Spaces::default(),
             volume_roots: Vec::new(),
             file_service: None,
             images: None,
@@ -364,7 +431,14 @@ impl ZoneConfig {
     pub fn held_volumes(&self) -> BTreeMap<String, HeldVolume> {
         let held =
             |volume: &VolumeConfig| HeldVolume { byte_size: volume.byte_size, writable: volume.mode == VolumeMode::Rw };
-        self.volume.iter().map(|volume| (volume.volume.clone(), held(volume))).collect()
+        let spaces = self.space.keys().map(|key| (key.to_owned(), HeldVolume { byte_size: None, writable: true }));
+        self.volume.iter().map(|volume| (volume.volume.clone(), held(volume))).chain(spaces).collect()
+    }
+
+    /// Lists what can be mounted there in the words of a capability: volumes, and kinds of spaces.
+    pub fn mountable(&self) -> Vec<String> {
+        let spaces = self.space.keys().map(str::to_owned);
+        self.volume.iter().map(|volume| volume.volume.clone()).chain(spaces).collect()
     }
 
     /// Returns the GPUs in the words of a capability.
@@ -418,6 +492,13 @@ impl ZoneConfig {
                     return fail(format!("`path` of the volume `{name}` is a folder of its claim, such as `gaia/dr3`"));
                 }
             }
+            for space in self.space.all() {
+                if space.claim.is_none() || space.path.components().any(|part| !matches!(part, Component::Normal(_))) {
+                    return fail(
+                        "a `space` names its `claim`, and as `path` a folder of it, such as `homes`".to_owned(),
+                    );
+                }
+            }
         }
         if self.backend == BackendKind::Docker {
             let elsewhere = |endpoint: &String| {
@@ -432,6 +513,11 @@ impl ZoneConfig {
             for volume in &self.volume {
                 if let Err(problem) = check_source(&volume.path) {
                     return fail(format!("`path` of the volume `{}` {problem}", volume.volume));
+                }
+            }
+            for space in self.space.all() {
+                if let Err(problem) = check_source(&space.path) {
+                    return fail(format!("`path` of a `space` {problem}"));
                 }
             }
             for path in self.container.writable.iter().chain(&self.container.home) {

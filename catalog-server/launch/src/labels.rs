@@ -16,3 +16,5 @@ pub(crate) const MEMORY: &str = "alidade.memory-mib";
 pub(crate) const DEVICES: &str = "alidade.devices";
 /// Marks the labs' network.
 pub(crate) const NETWORK: &str = "alidade.network";
+/// The launch whose files a container holds that is never started.
+pub(crate) const FILES: &str = "alidade.files";

@@ -29,4 +29,4 @@ pub use error::Error;
 pub use planner::{Question, plan};
 pub use probe::{Answer, answers};
 pub use remote::signing::Identity;
-pub use spec::{Gpus, Image, LaunchSpec, Readiness};
+pub use spec::{Gpus, Image, LaunchSpec, Readiness, SpecFile};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use catalog_schemas::datazone::{Capability, Datazone};
+use catalog_schemas::volume::Space;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::backend::{Backend, BackendError, FailureCode, Stage};
@@ -28,7 +29,9 @@ pub async fn observe(config: &ZoneConfig, backend: &dyn Backend, before: Option<
     });
     let (capability, capacity, health) = match answer {
         Ok((capability, Ok(capacity))) => (capability, Some(capacity), Health::Up),
-        Ok((capability, Err(error))) if error.is_transient() => (capability, None, Health::Down(error.cause)),
+        Ok((capability, Err(error))) if error.is_transient() => {
+            (capability, before.and_then(|before| before.capacity.clone()), Health::Down(error.cause))
+        }
         Ok((capability, Err(_))) => (capability, None, Health::Up),
         Err(error) => {
             let capability = before.map_or_else(|| configured(config), |before| before.capability.clone());
@@ -39,7 +42,8 @@ pub async fn observe(config: &ZoneConfig, backend: &dyn Backend, before: Option<
         // What another server holds is what it says; whether it may be written to is decided there.
         BackendKind::Remote => {
             let held = |key: &String| (key.clone(), HeldVolume { byte_size: None, writable: true });
-            capability.volumes.iter().map(held).collect()
+            // Its teams are not ours; an account has a space of its own there as well.
+            capability.volumes.iter().filter(|key| *key != Space::TEAMS).map(held).collect()
         }
         _ => config.held_volumes(),
     };
@@ -86,7 +90,7 @@ fn configured(config: &ZoneConfig) -> Capability {
         gpus: config.gpus(),
         architectures: Vec::new(),
         interfaces: config.served_interfaces(),
-        volumes: config.volume.iter().map(|volume| volume.volume.clone()).collect(),
+        volumes: config.mountable(),
     }
 }
 

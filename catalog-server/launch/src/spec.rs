@@ -1,5 +1,7 @@
 //! What a backend may be asked to run: a closed struct, so that nothing else can be asked for.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use catalog_schemas::id::LaunchId;
 use catalog_schemas::plan::{CpuRange, GpuRequest, MilliCpu, Mount, Offer, Range, Resources};
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,16 @@ pub const BASE_PATH: &str = "{basePath}";
 
 /// Stands in arguments for the port that the lab must listen on.
 pub const PORT: &str = "{port}";
+
+/// Where the files of a launch lie in its container, read-only.
+pub const FILES_PATH: &str = "/workflow";
+
+/// The most files that a launch brings along, and the most bytes of all of them: they go into the ledger, over the wire
+/// to other servers and, in a cluster, into one object of at most 1 MiB.
+pub const MOST_FILES: usize = 256;
+
+/// See [`MOST_FILES`].
+pub const MOST_FILE_BYTES: usize = 512 << 10;
 
 /// One launch as a backend sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +73,38 @@ pub struct LaunchSpec {
     pub args: Vec<String>,
     /// Environment variables.
     pub env: Vec<(String, String)>,
+    /// Files that it brings along, such as a workflow and its inputs: below [`FILES_PATH`], read-only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<SpecFile>,
+}
+
+/// A small file that a launch brings along.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SpecFile {
+    /// Its path below [`FILES_PATH`].
+    pub path: String,
+    /// What it holds, in base64.
+    pub content: String,
+}
+
+impl SpecFile {
+    /// Makes a file.
+    pub fn new(path: impl Into<String>, bytes: &[u8]) -> Self {
+        Self { path: path.into(), content: BASE64.encode(bytes) }
+    }
+
+    /// Returns what it holds; nothing when that is not base64.
+    pub fn bytes(&self) -> Option<Vec<u8>> {
+        BASE64.decode(&self.content).ok()
+    }
+
+    /// Says whether its path stays below the folder.
+    fn is_plain(&self) -> bool {
+        self.path.len() <= 255
+            && !self.path.contains(['\0', '\\', ':'])
+            && self.path.split('/').all(|part| !part.is_empty() && part != "." && part != "..")
+    }
 }
 
 /// An image by reference and, when known, by digest.
@@ -222,6 +266,7 @@ impl LaunchSpec {
         {
             return refuse("there are more than 64 datasets, or one is no IRI".to_owned());
         }
+        self.check_files().or_else(refuse)?;
         if self.env.len() > 64 {
             return refuse("there are more than 64 environment variables".to_owned());
         }
@@ -233,6 +278,26 @@ impl LaunchSpec {
             if value.len() > 8192 || value.contains('\0') {
                 return refuse(format!("the value of `{name}` is longer than 8192 bytes or holds a NUL"));
             }
+        }
+        Ok(())
+    }
+
+    fn check_files(&self) -> Result<(), String> {
+        if self.files.len() > MOST_FILES {
+            return Err(format!("it brings along more than {MOST_FILES} files"));
+        }
+        let mut paths: Vec<&str> = Vec::with_capacity(self.files.len());
+        let mut total = 0;
+        for file in &self.files {
+            let name: String = file.path.chars().take(120).collect();
+            if !file.is_plain() || paths.contains(&file.path.as_str()) {
+                return Err(format!("it brings along `{name}` twice, or that is no path of a file"));
+            }
+            paths.push(&file.path);
+            total += file.bytes().ok_or_else(|| format!("what `{name}` holds is not base64"))?.len();
+        }
+        if total > MOST_FILE_BYTES {
+            return Err(format!("the files that it brings along have more than {} KiB", MOST_FILE_BYTES >> 10));
         }
         Ok(())
     }
@@ -287,7 +352,21 @@ pub(crate) mod tests {
             command: Vec::new(),
             args: Vec::new(),
             env: Vec::new(),
+            files: Vec::new(),
         }
+    }
+
+    #[test]
+    fn files_stay_below_their_folder_and_are_few() {
+        let check = |files: &[(&str, usize)]| {
+            let file = |(path, size): &(&str, usize)| SpecFile::new(*path, &vec![b'x'; *size]);
+            LaunchSpec { files: files.iter().map(file).collect(), ..spec() }.check().is_ok()
+        };
+        assert!(check(&[("inputs.json", 2), ("package/pipeline/main.cwl", 1000)]));
+        for bad in ["", "/etc/passwd", "../x", "a/../../x", "a//b", "a/", "./a", "a\0b", "a\\b", &"a".repeat(256)] {
+            assert!(!check(&[(bad, 1)]), "{bad}");
+        }
+        assert!(!check(&[("a", 1), ("a", 1)]) && !check(&[("a", MOST_FILE_BYTES + 1)]));
     }
 
     #[test]

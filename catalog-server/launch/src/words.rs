@@ -54,6 +54,21 @@ pub(crate) fn list<T: AsRef<str>>(names: &[T]) -> String {
     }
 }
 
+/// Writes an error with its causes, as the outermost one alone only says that something failed.
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let more = cause.to_string();
+        if !words.contains(&more) {
+            words.push_str(": ");
+            words.push_str(&more);
+        }
+        source = cause.source();
+    }
+    words
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -64,6 +64,7 @@ fn spec(number: u8) -> LaunchSpec {
         command: Vec::new(),
         args: Vec::new(),
         env: Vec::new(),
+        files: Vec::new(),
     }
 }
 
@@ -95,6 +96,7 @@ fn row(spec: &LaunchSpec) -> Launch {
         last_used: None,
         idle_minutes: None,
         hint: None,
+        results: None,
     }
 }
 

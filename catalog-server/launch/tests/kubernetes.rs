@@ -9,10 +9,13 @@ use std::time::Duration;
 use catalog_launch::config::VolumeConfig;
 use catalog_launch::kubernetes::KubernetesBackend;
 use catalog_launch::reconcile::{Deadlines, drive};
-use catalog_launch::{Backend, BackendKind, Gpus, Image, LaunchSpec, LogQuery, Observed, Readiness, ZoneConfig};
+use catalog_launch::{
+    Backend, BackendKind, Gpus, Image, LaunchSpec, LogQuery, Observed, Readiness, SpecFile, ZoneConfig,
+};
 use catalog_schemas::id::LaunchId;
 use catalog_schemas::launch::{Launch, LaunchState};
 use catalog_schemas::plan::{MilliCpu, Mount};
+use catalog_schemas::volume::Space;
 use cluster::Cluster;
 use futures::StreamExt;
 use jiff::Timestamp;
@@ -72,6 +75,7 @@ fn spec(number: u8) -> LaunchSpec {
         command: Vec::new(),
         args: Vec::new(),
         env: Vec::new(),
+        files: Vec::new(),
     }
 }
 
@@ -168,7 +172,8 @@ async fn a_lab_is_a_pod_with_a_service_until_it_is_stopped() {
     let launch = drive_to(&backend, &spec, row(&spec, LaunchState::Preparing), &[LaunchState::Ready]).await;
     assert_eq!(launch.granted, Some(spec.resources()));
     assert_eq!((cluster.count("pods"), cluster.count("services")), (1, 1));
-    assert_eq!(cluster.asked("POST"), 2, "one pod and one service were ever asked for");
+    assert_eq!(cluster.count("networkpolicies"), 1);
+    assert_eq!(cluster.asked("POST"), 3, "one policy, one pod and one service were ever asked for");
     let pod = cluster.get("pods", &name).unwrap();
     assert_eq!(pod["spec"]["containers"][0]["volumeMounts"][3]["subPath"], "planck");
     assert_eq!(pod["spec"]["containers"][0]["volumeMounts"][3]["readOnly"], true);
@@ -191,6 +196,48 @@ async fn a_lab_is_a_pod_with_a_service_until_it_is_stopped() {
     assert_eq!((cluster.count("pods"), cluster.count("services")), (0, 0));
     assert_eq!(backend.status(&spec.launch).await.unwrap(), Observed::Absent);
     assert!(backend.remove(&spec.launch).await.unwrap().is_empty(), "removing again is the same");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_has_its_files_and_its_owners_space_and_takes_the_files_along() {
+    let cluster = Cluster::start().await;
+    let mut config = zone(&cluster);
+    config.kubernetes.network_policy = false;
+    config.space.personal =
+        Some(catalog_launch::config::SpaceConfig { path: "users".into(), claim: Some("homes".to_owned()) });
+    let backend = backend(&config);
+    let mut spec = spec(9);
+    spec.interface_type = "headless".to_owned();
+    spec.on_behalf_of = Some("ann@zone-b".to_owned());
+    spec.files = vec![SpecFile::new("inputs.json", b"{}"), SpecFile::new("package/main.cwl", b"class: Workflow")];
+    let personal = Space::Personal;
+    spec.mounts = vec![Mount { volume: personal.key(), mount_path: personal.mount_path(), mode: "rw".to_owned() }];
+    let name = spec.launch.to_string();
+    let kubelet = tokio::spawn(play(cluster.clone(), name.clone(), vec![running()]));
+    backend.prepare(&spec, &|_| {}).await.unwrap();
+    kubelet.await.unwrap();
+    backend.start(&spec).await.unwrap();
+    let counts = || ["pods", "configmaps", "services", "networkpolicies"].map(|kind| cluster.count(kind));
+    assert_eq!(counts(), [1, 1, 0, 0]);
+    let files = cluster.get("configmaps", &name).unwrap();
+    assert_eq!(files["binaryData"]["file-1"], "Y2xhc3M6IFdvcmtmbG93");
+    assert_eq!(files["immutable"], true);
+    let pod = cluster.get("pods", &name).unwrap();
+    let mounts = &pod["spec"]["containers"][0]["volumeMounts"];
+    let of = |path: &str| mounts.as_array().unwrap().iter().find(|mount| mount["mountPath"] == path).unwrap().clone();
+    assert_eq!(of("/workflow")["readOnly"], true);
+    assert_eq!(of(&personal.mount_path())["subPath"], "users/ann@zone-b");
+    backend.remove(&spec.launch).await.unwrap();
+    assert_eq!(counts(), [0, 0, 0, 0], "the files go with the pod");
+
+    // What a volume's claim is, is what is said of the volume; who may not see claims says nothing.
+    assert_eq!(backend.verify().await, [("pla".to_owned(), Err("its claim is not there".to_owned()))]);
+    cluster.put("persistentvolumeclaims", json!({"metadata": {"name": "archive"}, "status": {"phase": "Pending"}}));
+    assert_eq!(backend.verify().await, [("pla".to_owned(), Err("its claim is pending".to_owned()))]);
+    cluster.patch("persistentvolumeclaims", "archive", &json!({"status": {"phase": "Bound"}}));
+    assert_eq!(backend.verify().await, [("pla".to_owned(), Ok(()))]);
+    cluster.forbid("persistentvolumeclaims");
+    assert!(backend.verify().await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

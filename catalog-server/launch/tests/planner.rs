@@ -13,7 +13,7 @@ use catalog_schemas::plan::{
     CpuRange, GpuRequest, MilliCpu, Plan, PlanAnswer, PlanRequest, Range, Resources, VolumeRequest,
 };
 use catalog_schemas::record::VolumeNeed;
-use catalog_schemas::volume::check_mount_path;
+use catalog_schemas::volume::{Space, check_mount_path};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
@@ -57,6 +57,9 @@ fn need() -> Need {
         architectures: vec!["amd64".to_owned()],
         image: Some(Image { reference: "lab:1".to_owned(), digest: Some("sha256:ab".to_owned()) }),
         volumes: Vec::new(),
+        personal_space: None,
+        team_space: false,
+        keeps_results: false,
         allowed_groups: Vec::new(),
         allowed_accounts: Vec::new(),
     }
@@ -166,6 +169,59 @@ fn data_comes_before_free_capacity_and_the_answer_says_so() {
         ]}],
     });
     assert_eq!(serde_json::to_value(&plan).unwrap(), expected);
+}
+
+#[test]
+fn spaces_go_along_where_there_are_any_and_are_their_owners_alone() {
+    let held = || HeldVolume { byte_size: None, writable: true };
+    let mut with = zone("with", 64, 262_144);
+    with.volumes.insert(Space::PERSONAL.to_owned(), held());
+    with.volumes.insert(Space::TEAMS.to_owned(), held());
+    let mut case = Case::new(vec![with, zone("without", 64, 262_144)]);
+    case.viewer.groups = vec!["crew".to_owned(), "../x".to_owned()];
+    let mounts = |case: &Case| -> BTreeMap<String, Vec<String>> {
+        let offers = case.plan().unwrap().offers.into_iter();
+        let of = |offer: catalog_schemas::plan::Offer| {
+            let mounts = offer.mounts.into_iter().map(|it| format!("{} {} {}", it.volume, it.mount_path, it.mode));
+            (offer.datazone, mounts.collect())
+        };
+        offers.map(of).collect()
+    };
+    let own = "space/personal /workspace/personal rw".to_owned();
+    let expected = |with: Vec<String>| BTreeMap::from([("with".to_owned(), with), ("without".to_owned(), Vec::new())]);
+    assert_eq!(mounts(&case), expected(vec![own.clone()]));
+    // The manifest and the request may say no; the request has the last word.
+    case.need.personal_space = Some(false);
+    assert_eq!(mounts(&case), expected(Vec::new()));
+    case.request.personal_space = Some(true);
+    assert_eq!(mounts(&case), expected(vec![own.clone()]));
+    let plan = case.plan().unwrap();
+    let without = plan.offers.iter().find(|offer| offer.datazone == "without").unwrap();
+    assert!(without.explanation.iter().any(|words| words.contains("no place for your own space")), "{without:?}");
+    case.need.team_space = true;
+    let team = "space/team/crew /workspace/team/crew rw".to_owned();
+    assert_eq!(mounts(&case), expected(vec![own.clone(), team]));
+    // A volume that is asked for by name has the place.
+    case.need.team_space = false;
+    let path = Some(Space::PERSONAL_PATH.to_owned());
+    case.request.volumes =
+        vec![VolumeRequest { volume: "space/team/crew".to_owned(), mount_path: path, ..VolumeRequest::default() }];
+    assert_eq!(mounts(&case)["with"], ["space/team/crew /workspace/personal rw"]);
+    // Asked for by name, it must be there and be one's own.
+    let reasons = |case: &Case| -> BTreeMap<String, Vec<String>> {
+        let refusals = case.plan().unwrap().refusals.into_iter();
+        refusals.map(|no| (no.datazone, no.reasons.into_iter().map(|it| it.code).collect())).collect()
+    };
+    assert_eq!(reasons(&case), BTreeMap::from([("without".to_owned(), vec!["volume.absent".to_owned()])]));
+    case.request.volumes[0].volume = "space/team/others".to_owned();
+    assert_eq!(reasons(&case)["with"], ["volume.forbidden"]);
+    assert_eq!(reasons(&case)["without"], ["volume.forbidden", "volume.absent"]);
+    case.request.volumes[0].volume = "space/team/../../etc".to_owned();
+    assert!(case.plan().is_err(), "that is no key");
+    // What keeps results runs only where they can be kept.
+    case.request = PlanRequest { personal_space: Some(false), ..PlanRequest::default() };
+    case.need.keeps_results = true;
+    assert_eq!(mounts(&case), BTreeMap::from([("with".to_owned(), vec![own])]));
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::time::Duration;
 use catalog_schemas::datazone::{Capability, Capacity, FreeGpu};
 use catalog_schemas::id::LaunchId;
 use catalog_schemas::plan::MilliCpu;
+use catalog_schemas::volume::Space;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 use jiff::Timestamp;
@@ -123,7 +124,7 @@ impl DemoBackend {
             gpus: config.gpus(),
             architectures: vec!["amd64".to_owned(), "arm64".to_owned()],
             interfaces: config.served_interfaces(),
-            volumes: config.volume.iter().map(|volume| volume.volume.clone()).collect(),
+            volumes: config.mountable(),
         };
         let state = State { faults: config.demo.clone(), labs: BTreeMap::new() };
         Self { zone_name: config.name.clone(), capability, state: Mutex::new(state) }
@@ -223,7 +224,11 @@ impl Backend for DemoBackend {
             }
             progress(Progress::Mount);
             for mount in &spec.mounts {
-                if !self.capability.volumes.contains(&mount.volume) {
+                let key = match Space::of_key(&mount.volume) {
+                    Some(space) => space.held_key(),
+                    None => &mount.volume,
+                };
+                if !self.capability.volumes.iter().any(|held| held == key) {
                     let cause = format!("the demonstration does not hold the volume `{}`", mount.volume);
                     return Err(BackendError::new(Stage::Prepare, FailureCode::MountMissing, cause));
                 }

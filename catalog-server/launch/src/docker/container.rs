@@ -84,7 +84,7 @@ fn host_config(spec: &LaunchSpec, around: &Surroundings<'_>, port: Option<u16>, 
         ulimits: Some(vec![ResourcesUlimits { name: Some("core".to_owned()), soft: Some(0), hard: Some(0) }]),
         device_requests: device_requests(spec, around.devices),
         // What it may touch.
-        mounts: Some(around.mounts.iter().map(bind).collect()),
+        mounts: Some(mounts(spec, around)),
         tmpfs: Some(writable(spec, policy, home)),
         readonly_rootfs: Some(policy.read_only_root),
         // What it may do.
@@ -140,6 +140,11 @@ fn writable(spec: &LaunchSpec, policy: &ContainerPolicy, home: &str) -> HashMap<
         paths.insert(path.clone(), format!("rw,nosuid,nodev,noexec,mode=0755,size={temporary_mib}m,{owner}"));
     }
     paths
+}
+
+fn mounts(spec: &LaunchSpec, around: &Surroundings<'_>) -> Vec<Mount> {
+    let files = (!spec.files.is_empty()).then(|| super::files::mount(&spec.launch, true));
+    around.mounts.iter().map(bind).chain(files).collect()
 }
 
 fn bind(source: &Source) -> Mount {
@@ -212,8 +217,14 @@ mod tests {
                 path: PathBuf::from("/srv/volumes/pla"),
                 target: "/data/user/pla_legacy".to_owned(),
                 read_only: true,
+                held: None,
             },
-            Source { path: PathBuf::from("/srv/home/u"), target: "/media/user".to_owned(), read_only: false },
+            Source {
+                path: PathBuf::from("/srv/home/u"),
+                target: "/media/user".to_owned(),
+                read_only: false,
+                held: None,
+            },
         ];
         let devices = ["3".to_owned()];
         let around = Surroundings { config: &config, image: &found(), mounts: &mounts, devices: &devices };
@@ -290,7 +301,7 @@ mod tests {
             config.container = policy;
             let mounts: Vec<Source> = mounted
                 .into_iter()
-                .map(|(path, target, read_only)| Source { path: path.into(), target, read_only })
+                .map(|(path, target, read_only)| Source { path: path.into(), target, read_only, held: None })
                 .collect();
             // What a stranger's manifest must not say is refused before a container is thought of.
             let refused = spec.check().is_err();

@@ -3,6 +3,7 @@
 use bollard::errors::Error;
 
 use crate::backend::{BackendError, FailureCode, Stage};
+use crate::words::causes;
 
 /// Says that what was asked for does not exist.
 pub(super) fn is_absent(error: &Error) -> bool {
@@ -30,7 +31,7 @@ pub(super) fn failure(stage: Stage, error: &Error) -> BackendError {
         Error::JsonDataError { .. } | Error::JsonSerdeError { .. } | Error::APIVersionParseError {} => {
             (FailureCode::EngineRefused, error.to_string())
         }
-        other => (FailureCode::EngineUnreachable, words_of(other)),
+        other => (FailureCode::EngineUnreachable, causes(other)),
     };
     BackendError::new(stage, code, cause)
 }
@@ -81,21 +82,6 @@ fn refusal(stage: Stage, status: u16, message: &str) -> FailureCode {
         (_, 409) => FailureCode::NameTaken,
         _ => FailureCode::EngineRefused,
     }
-}
-
-/// Writes an error with its causes, as the outermost one alone only says that something failed.
-fn words_of(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let more = cause.to_string();
-        if !words.contains(&more) {
-            words.push_str(": ");
-            words.push_str(&more);
-        }
-        source = cause.source();
-    }
-    words
 }
 
 #[cfg(test)]

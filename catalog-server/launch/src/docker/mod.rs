@@ -4,12 +4,14 @@
 
 mod container;
 mod errors;
+mod files;
 mod gpus;
 mod image;
 mod mounts;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
 
 use bollard::container::LogOutput;
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, NetworkCreateRequest};
@@ -58,6 +60,8 @@ pub struct DockerBackend {
     client: Mutex<Option<Docker>>,
     /// Held from choosing devices to creating the container that has them, so that no device is given twice.
     devices: Mutex<()>,
+    /// What the machine is, which an engine takes its time to say and which does not change while it runs.
+    known: Mutex<Option<(Instant, Capability)>>,
 }
 
 impl DockerBackend {
@@ -72,17 +76,16 @@ impl DockerBackend {
             let cause = "write unix://, tcp:// or http://".to_owned();
             return Err(Error::Endpoint { zone: config.id.to_string(), endpoint, cause });
         }
-        Ok(Self { config: config.clone(), endpoint, client: Mutex::new(None), devices: Mutex::new(()) })
+        Ok(Self::unconnected(config.clone(), endpoint))
     }
 
     /// Makes the same zone with a connection of its own, for what outlives a borrow.
     fn fresh(&self) -> Self {
-        Self {
-            config: self.config.clone(),
-            endpoint: self.endpoint.clone(),
-            client: Mutex::new(None),
-            devices: Mutex::new(()),
-        }
+        Self::unconnected(self.config.clone(), self.endpoint.clone())
+    }
+
+    fn unconnected(config: ZoneConfig, endpoint: String) -> Self {
+        Self { config, endpoint, client: Mutex::default(), devices: Mutex::default(), known: Mutex::default() }
     }
 
     /// Returns a client that speaks the engine's version of the protocol.
@@ -136,6 +139,17 @@ impl DockerBackend {
     }
 
     async fn ask_capability(&self) -> Result<Capability, BackendError> {
+        const KEPT: Duration = Duration::from_secs(60);
+        let mut known = self.known.lock().await;
+        if let Some((_, capability)) = known.as_ref().filter(|(at, _)| at.elapsed() < KEPT) {
+            return Ok(capability.clone());
+        }
+        let capability = self.find_capability().await?;
+        *known = Some((Instant::now(), capability.clone()));
+        Ok(capability)
+    }
+
+    async fn find_capability(&self) -> Result<Capability, BackendError> {
         let client = self.client(Stage::Inquire).await?;
         let info = match client.info().await {
             Ok(info) => info,
@@ -156,7 +170,7 @@ impl DockerBackend {
             gpus: self.config.gpus(),
             architectures: vec![architecture],
             interfaces: self.config.served_interfaces(),
-            volumes: self.config.volume.iter().map(|volume| volume.volume.clone()).collect(),
+            volumes: self.config.mountable(),
         })
     }
 
@@ -212,13 +226,17 @@ impl DockerBackend {
     async fn do_start(&self, spec: &LaunchSpec) -> Result<Started, BackendError> {
         spec.check()?;
         let client = self.client(Stage::Start).await?;
-        let found = match self.inspect(Stage::Start, &spec.launch).await? {
+        let found = self.inspect(Stage::Start, &spec.launch).await?;
+        let state = |found: &ContainerInspectResponse| found.state.as_ref().and_then(|state| state.status);
+        let is_started = found.as_ref().is_some_and(|it| state(it) != Some(ContainerStateStatusEnum::CREATED));
+        // Held until the engine has mounted them.
+        let sources = if is_started { Vec::new() } else { mounts::resolve(spec, &self.config, Stage::Start).await? };
+        let found = match found {
             Some(found) => found,
-            None => self.create(&client, spec).await?,
+            None => self.create(&client, spec, &sources).await?,
         };
         self.check_is_ours(&found, spec)?;
-        let state = found.state.as_ref().and_then(|state| state.status);
-        if state == Some(ContainerStateStatusEnum::CREATED)
+        if state(&found) == Some(ContainerStateStatusEnum::CREATED)
             && let Err(error) = client.start_container(spec.launch.as_str(), None).await
         {
             let refused = self.failed(Stage::Start, &error).await;
@@ -235,17 +253,28 @@ impl DockerBackend {
             return Err(refused);
         }
         let started = self.inspect(Stage::Start, &spec.launch).await?.unwrap_or(found);
+        let process = started.state.as_ref().and_then(|state| state.pid).filter(|pid| *pid > 0);
+        if let Some(other) = process.and_then(|pid| sources.iter().find(|source| !source.is_what_was_mounted(pid))) {
+            self.do_remove(&spec.launch).await?;
+            let cause = format!("what is to be mounted at `{}` was exchanged while the lab was started", other.target);
+            return Err(BackendError::new(Stage::Start, FailureCode::MountForbidden, cause));
+        }
         Ok(Started { granted: self.granted(&started) })
     }
 
-    async fn create(&self, client: &Docker, spec: &LaunchSpec) -> Result<ContainerInspectResponse, BackendError> {
+    async fn create(
+        &self,
+        client: &Docker,
+        spec: &LaunchSpec,
+        sources: &[mounts::Source],
+    ) -> Result<ContainerInspectResponse, BackendError> {
         let image = image::named(spec, Stage::Start)?;
         let found = image::find(client, image, Stage::Start).await?.ok_or_else(|| {
             let cause = format!("`{}` is not at the datazone any more", image.name());
             BackendError::new(Stage::Start, FailureCode::ImageNotFound, cause)
         })?;
-        let sources = mounts::resolve(spec, &self.config, Stage::Start).await?;
         self.ensure_network(client).await?;
+        files::ensure(client, spec, &found.id, self.config.instance_label()).await?;
         let _one_at_a_time = self.devices.lock().await;
         let devices = match &spec.gpus {
             None => Vec::new(),
@@ -255,7 +284,7 @@ impl DockerBackend {
                 gpus::choose(wanted, &self.config.gpu, &gpus::in_use(&holding))?
             }
         };
-        let surroundings = Surroundings { config: &self.config, image: &found, mounts: &sources, devices: &devices };
+        let surroundings = Surroundings { config: &self.config, image: &found, mounts: sources, devices: &devices };
         let body = container::body(spec, &surroundings);
         let options = CreateContainerOptions { name: Some(spec.launch.to_string()), ..Default::default() };
         match client.create_container(Some(options), body).await {
@@ -390,8 +419,12 @@ impl DockerBackend {
         lines.drain(..dropped);
         let options = RemoveContainerOptions { force: true, v: true, ..Default::default() };
         match client.remove_container(launch.as_str(), Some(options)).await {
+            Ok(()) => {}
+            Err(error) if is_absent(&error) || is_conflict(&error) => {}
+            Err(error) => return Err(self.failed(Stage::Stop, &error).await),
+        }
+        match files::remove(&client, launch).await {
             Ok(()) => Ok(lines),
-            Err(error) if is_absent(&error) || is_conflict(&error) => Ok(lines),
             Err(error) => Err(self.failed(Stage::Stop, &error).await),
         }
     }
@@ -402,33 +435,7 @@ impl Backend for DockerBackend {
         BackendKind::Docker
     }
 
-    fn capability(&self) -> BoxFuture<'_, Result<Capability, BackendError>> {
-        self.ask_capability().boxed()
-    }
-
-    fn capacity(&self) -> BoxFuture<'_, Result<Capacity, BackendError>> {
-        self.ask_capacity().boxed()
-    }
-
-    fn prepare<'a>(
-        &'a self,
-        spec: &'a LaunchSpec,
-        progress: &'a (dyn Fn(Progress) + Send + Sync),
-    ) -> BoxFuture<'a, Result<Prepared, BackendError>> {
-        self.do_prepare(spec, progress).boxed()
-    }
-
-    fn start<'a>(&'a self, spec: &'a LaunchSpec) -> BoxFuture<'a, Result<Started, BackendError>> {
-        self.do_start(spec).boxed()
-    }
-
-    fn status<'a>(&'a self, launch: &'a LaunchId) -> BoxFuture<'a, Result<Observed, BackendError>> {
-        self.do_status(launch).boxed()
-    }
-
-    fn endpoint<'a>(&'a self, launch: &'a LaunchId) -> BoxFuture<'a, Result<Option<Endpoint>, BackendError>> {
-        self.do_endpoint(launch).boxed()
-    }
+    crate::backend::forwarded!();
 
     fn logs(&self, launch: &LaunchId, query: LogQuery) -> LogStream {
         // The stream outlives the borrow, so it connects for itself; a connection is cheap.
@@ -440,14 +447,6 @@ impl Backend for DockerBackend {
         })
         .try_flatten()
         .boxed()
-    }
-
-    fn stop<'a>(&'a self, launch: &'a LaunchId) -> BoxFuture<'a, Result<(), BackendError>> {
-        self.do_stop(launch).boxed()
-    }
-
-    fn remove<'a>(&'a self, launch: &'a LaunchId) -> BoxFuture<'a, Result<Vec<LogLine>, BackendError>> {
-        self.do_remove(launch).boxed()
     }
 
     fn changes(&self) -> BoxStream<'static, LaunchId> {
@@ -469,6 +468,10 @@ impl Backend for DockerBackend {
             .boxed()
     }
 
+    fn verify(&self) -> BoxFuture<'_, Vec<(String, Result<(), String>)>> {
+        mounts::verify(&self.config).boxed()
+    }
+
     fn list(&self) -> BoxFuture<'_, Result<Vec<Listed>, BackendError>> {
         async {
             let containers = self.containers(Stage::Inquire, false).await?;
@@ -476,7 +479,10 @@ impl Backend for DockerBackend {
                 let launch = container.labels.as_ref()?.get(labels::LAUNCH)?.parse().ok()?;
                 Some(Listed { launch, running: gpus::holds_resources(container) })
             });
-            Ok(listed.collect())
+            let listed: Vec<Listed> = listed.collect();
+            let known = listed.iter().map(|listed| listed.launch.clone()).collect();
+            files::sweep(&self.client(Stage::Inquire).await?, self.config.instance_label(), &known).await;
+            Ok(listed)
         }
         .boxed()
     }
@@ -515,12 +521,5 @@ fn read_log(client: &Docker, launch: &LaunchId, query: &LogQuery) -> LogStream {
 /// Takes a chunk of a log apart; each line begins with its time.
 fn lines_of(chunk: &LogOutput) -> Vec<LogLine> {
     let text = String::from_utf8_lossy(chunk.as_ref());
-    let lines = text.lines().map(|line| match line.split_once(' ') {
-        Some((at, rest)) if at.parse::<Timestamp>().is_ok() => {
-            LogLine { at: Some(at.to_owned()), text: rest.trim_end_matches('\r').to_owned() }
-        }
-        _ if line.parse::<Timestamp>().is_ok() => LogLine { at: Some(line.to_owned()), text: String::new() },
-        _ => LogLine { at: None, text: line.trim_end_matches('\r').to_owned() },
-    });
-    lines.collect()
+    text.lines().map(LogLine::timed).collect()
 }

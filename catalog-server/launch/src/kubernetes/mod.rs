@@ -18,7 +18,7 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{AsyncBufReadExt as _, FutureExt, StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{Event, Node, Pod, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Event, Node, PersistentVolumeClaim, Pod, Service};
 use kube::api::{DeleteParams, ListParams, LogParams, Patch, PatchParams, PostParams};
 use kube::config::KubeConfigOptions;
 use kube::{Api, Client, Config};
@@ -159,7 +159,7 @@ impl KubernetesBackend {
             gpus,
             architectures,
             interfaces: config.served_interfaces(),
-            volumes: config.volume.iter().map(|volume| volume.volume.clone()).collect(),
+            volumes: config.mountable(),
         })
     }
 
@@ -221,6 +221,10 @@ impl KubernetesBackend {
         let found = match self.pod(stage, &spec.launch).await? {
             Some(found) => found,
             None => {
+                if self.config.kubernetes.network_policy {
+                    // First, so that no lab is ever without.
+                    self.ensure_object(&objects::network_policy(&self.config), stage).await?;
+                }
                 let wanted = objects::pod(spec, &image.name(), &claims, &self.config);
                 let pods = self.pods(stage).await?;
                 match asked(stage, pods.create(&PostParams::default(), &wanted)).await? {
@@ -234,17 +238,53 @@ impl KubernetesBackend {
             }
         };
         self.check_is_ours(&found, spec, stage)?;
+        if let Some(files) = objects::files(spec, &self.config, &found) {
+            self.ensure_object::<ConfigMap>(&files, stage).await?;
+        }
         if let Some(service) = objects::service(spec, &self.config, &found) {
-            let services: Api<Service> = Api::default_namespaced(self.client(stage).await?);
-            if within(stage, services.get_opt(spec.launch.as_str())).await?.is_none() {
-                match asked(stage, services.create(&PostParams::default(), &service)).await? {
-                    Ok(_) => {}
-                    Err(error) if is_conflict(&error) => {}
-                    Err(error) => return Err(failure(stage, &error)),
-                }
-            }
+            self.ensure_object::<Service>(&service, stage).await?;
         }
         Ok(found)
+    }
+
+    /// Makes an object unless it is there.
+    async fn ensure_object<K>(&self, wanted: &K, stage: Stage) -> Result<(), BackendError>
+    where
+        K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + std::fmt::Debug
+            + serde::Serialize
+            + serde::de::DeserializeOwned,
+    {
+        let objects: Api<K> = Api::default_namespaced(self.client(stage).await?);
+        let name = wanted.meta().name.clone().unwrap_or_default();
+        if within(stage, objects.get_opt(&name)).await?.is_some() {
+            return Ok(());
+        }
+        match asked(stage, objects.create(&PostParams::default(), wanted)).await? {
+            Ok(_) => Ok(()),
+            Err(error) if is_conflict(&error) => Ok(()),
+            Err(error) => Err(failure(stage, &error)),
+        }
+    }
+
+    /// Looks whether the claims of the volumes are there and bound; who may not see claims says nothing.
+    async fn do_verify(&self) -> Vec<(String, Result<(), String>)> {
+        let Ok(client) = self.client(Stage::Inquire).await else { return Vec::new() };
+        let claims: Api<PersistentVolumeClaim> = Api::default_namespaced(client);
+        let mut verified = Vec::new();
+        for volume in &self.config.volume {
+            let Some(claim) = &volume.claim else { continue };
+            let Ok(Ok(found)) = asked(Stage::Inquire, claims.get_opt(claim)).await else { return verified };
+            let phase = found.as_ref().and_then(|claim| claim.status.as_ref()?.phase.as_deref());
+            let outcome = match (&found, phase) {
+                (None, _) => Err("its claim is not there".to_owned()),
+                (Some(_), Some("Bound")) => Ok(()),
+                (Some(_), phase) => Err(format!("its claim is {}", phase.unwrap_or("not bound").to_lowercase())),
+            };
+            verified.push((volume.volume.clone(), outcome));
+        }
+        verified
     }
 
     fn check_is_ours(&self, pod: &Pod, spec: &LaunchSpec, stage: Stage) -> Result<(), BackendError> {
@@ -379,7 +419,7 @@ impl KubernetesBackend {
             let pods = self.pods(Stage::Stop).await?;
             // A log that the node has lost must not keep its pod for ever.
             let text = asked(Stage::Stop, pods.logs(launch.as_str(), &params)).await?.unwrap_or_default();
-            text.lines().map(line_of).collect()
+            text.lines().map(LogLine::timed).collect()
         } else {
             Vec::new()
         };
@@ -390,17 +430,6 @@ impl KubernetesBackend {
 
 fn log_params() -> LogParams {
     LogParams { container: Some(objects::CONTAINER.to_owned()), ..LogParams::default() }
-}
-
-/// Takes a line of a log apart; it begins with its time.
-fn line_of(line: &str) -> LogLine {
-    match line.split_once(' ') {
-        Some((at, text)) if at.parse::<Timestamp>().is_ok() => {
-            LogLine { at: Some(at.to_owned()), text: text.trim_end_matches('\r').to_owned() }
-        }
-        _ if line.parse::<Timestamp>().is_ok() => LogLine { at: Some(line.to_owned()), text: String::new() },
-        _ => LogLine { at: None, text: line.trim_end_matches('\r').to_owned() },
-    }
 }
 
 /// Waits for an answer, but not for ever.
@@ -456,33 +485,7 @@ impl Backend for KubernetesBackend {
         BackendKind::Kubernetes
     }
 
-    fn capability(&self) -> BoxFuture<'_, Result<Capability, BackendError>> {
-        self.ask_capability().boxed()
-    }
-
-    fn capacity(&self) -> BoxFuture<'_, Result<Capacity, BackendError>> {
-        self.ask_capacity().boxed()
-    }
-
-    fn prepare<'a>(
-        &'a self,
-        spec: &'a LaunchSpec,
-        progress: &'a (dyn Fn(Progress) + Send + Sync),
-    ) -> BoxFuture<'a, Result<Prepared, BackendError>> {
-        self.do_prepare(spec, progress).boxed()
-    }
-
-    fn start<'a>(&'a self, spec: &'a LaunchSpec) -> BoxFuture<'a, Result<Started, BackendError>> {
-        self.do_start(spec).boxed()
-    }
-
-    fn status<'a>(&'a self, launch: &'a LaunchId) -> BoxFuture<'a, Result<Observed, BackendError>> {
-        self.do_status(launch).boxed()
-    }
-
-    fn endpoint<'a>(&'a self, launch: &'a LaunchId) -> BoxFuture<'a, Result<Option<Endpoint>, BackendError>> {
-        self.do_endpoint(launch).boxed()
-    }
+    crate::backend::forwarded!();
 
     fn logs(&self, launch: &LaunchId, query: LogQuery) -> LogStream {
         let (this, launch) = (self.clone(), launch.clone());
@@ -498,7 +501,7 @@ impl Backend for KubernetesBackend {
             match asked(Stage::Run, pods.log_stream(launch.as_str(), &params)).await? {
                 Ok(log) => {
                     let lines = log.lines().map(|line| match line {
-                        Ok(line) => Ok(line_of(&line)),
+                        Ok(line) => Ok(LogLine::timed(&line)),
                         Err(error) => {
                             Err(BackendError::new(Stage::Run, FailureCode::EngineUnreachable, error.to_string()))
                         }
@@ -514,12 +517,8 @@ impl Backend for KubernetesBackend {
         .boxed()
     }
 
-    fn stop<'a>(&'a self, launch: &'a LaunchId) -> BoxFuture<'a, Result<(), BackendError>> {
-        self.do_stop(launch).boxed()
-    }
-
-    fn remove<'a>(&'a self, launch: &'a LaunchId) -> BoxFuture<'a, Result<Vec<LogLine>, BackendError>> {
-        self.do_remove(launch).boxed()
+    fn verify(&self) -> BoxFuture<'_, Vec<(String, Result<(), String>)>> {
+        self.do_verify().boxed()
     }
 
     fn list(&self) -> BoxFuture<'_, Result<Vec<Listed>, BackendError>> {

@@ -2,20 +2,27 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, LocalObjectReference,
-    PersistentVolumeClaimVolumeSource, Pod, PodSecurityContext, PodSpec, ResourceRequirements, SeccompProfile,
-    SecurityContext, Service, ServicePort, ServiceSpec, Toleration, Volume, VolumeMount,
+    Capabilities, ConfigMap, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, KeyToPath,
+    LocalObjectReference, PersistentVolumeClaimVolumeSource, Pod, PodSecurityContext, PodSpec, ResourceRequirements,
+    SeccompProfile, SecurityContext, Service, ServicePort, ServiceSpec, Toleration, Volume, VolumeMount,
+};
+use k8s_openapi::api::networking::v1::{
+    IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
+    NetworkPolicySpec,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
+    LabelSelector, LabelSelectorRequirement, ObjectMeta, OwnerReference,
+};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::backend::{BackendError, FailureCode, Stage};
 use crate::config::{ContainerPolicy, VolumeMode, ZoneConfig};
 use crate::labels;
-use crate::spec::LaunchSpec;
-use catalog_schemas::volume::check_mount_path;
+use crate::spec::{FILES_PATH, LaunchSpec};
+use catalog_schemas::volume::{Space, check_mount_path};
 
 /// The name of the container in every lab's pod.
 pub(super) const CONTAINER: &str = "lab";
@@ -42,6 +49,17 @@ pub(super) fn claims(spec: &LaunchSpec, config: &ZoneConfig, stage: Stage) -> Re
     for mount in &spec.mounts {
         if let Err(invalid) = check_mount_path(&mount.mount_path) {
             return refuse(FailureCode::MountForbidden, invalid.to_string());
+        }
+        if let Some(space) = Space::of_key(&mount.volume) {
+            let folder = config.space.folder(space, spec.on_behalf_of.as_deref());
+            let Some((claim, path)) = folder.and_then(|(kind, name)| Some((kind.claim.clone()?, kind.path.join(name))))
+            else {
+                return refuse(FailureCode::MountMissing, format!("the datazone has no place for `{}`", mount.volume));
+            };
+            // The cluster makes the folder when it is not there yet.
+            let sub_path = Some(path.to_string_lossy().into_owned());
+            claims.push(Claimed { claim, sub_path, target: mount.mount_path.clone(), read_only: mount.mode != "rw" });
+            continue;
         }
         let held = config.volume.iter().find(|volume| volume.volume == mount.volume);
         let Some((held, claim)) = held.and_then(|held| Some((held, held.claim.clone()?))) else {
@@ -213,6 +231,10 @@ fn volumes(
         volumes.push(empty(format!("writable-{number}"), temporary_mib, false));
         mounts.push(mount(format!("writable-{number}"), path));
     }
+    if !spec.files.is_empty() {
+        volumes.push(files_volume(spec));
+        mounts.push(VolumeMount { read_only: Some(true), ..mount("files".to_owned(), FILES_PATH) });
+    }
     // A claim that holds several volumes is one volume of the pod, mounted several times.
     let mut names: BTreeMap<&str, (String, bool)> = BTreeMap::new();
     for claimed in claims {
@@ -243,9 +265,102 @@ fn volumes(
     (volumes, mounts)
 }
 
-/// Makes the service of a launch: the fixed address of its interface. It goes when its pod goes.
-pub(super) fn service(spec: &LaunchSpec, config: &ZoneConfig, pod: &Pod) -> Option<Service> {
-    let port = spec.port.filter(|_| spec.has_interface())?;
+fn files_volume(spec: &LaunchSpec) -> Volume {
+    let item = |(number, file): (usize, &crate::spec::SpecFile)| KeyToPath {
+        key: file_key(number),
+        path: file.path.clone(),
+        mode: None,
+    };
+    Volume {
+        name: "files".to_owned(),
+        config_map: Some(ConfigMapVolumeSource {
+            name: spec.launch.to_string(),
+            items: Some(spec.files.iter().enumerate().map(item).collect()),
+            default_mode: Some(0o444),
+            optional: Some(false),
+        }),
+        ..Default::default()
+    }
+}
+
+/// Keys hold no slash, so files are numbered and the pod says what each is called.
+fn file_key(number: usize) -> String {
+    format!("file-{number}")
+}
+
+/// Makes the object that holds the files of a launch. Its pod waits for it, and takes it along when it goes.
+pub(super) fn files(spec: &LaunchSpec, config: &ZoneConfig, pod: &Pod) -> Option<ConfigMap> {
+    let bytes = |(number, file): (usize, &crate::spec::SpecFile)| {
+        (file_key(number), ByteString(file.bytes().unwrap_or_default()))
+    };
+    (!spec.files.is_empty()).then(|| ConfigMap {
+        metadata: of_pod(spec, config, pod),
+        immutable: Some(true),
+        binary_data: Some(spec.files.iter().enumerate().map(bytes).collect()),
+        data: None,
+    })
+}
+
+/// Makes the policy of all labs of this server: only what is no lab reaches them, and they reach neither one another nor
+/// the networks that the operator names.
+pub(super) fn network_policy(config: &ZoneConfig) -> NetworkPolicy {
+    let own = LabelSelector {
+        match_labels: Some(BTreeMap::from([(labels::INSTANCE.to_owned(), config.instance_label().to_owned())])),
+        ..Default::default()
+    };
+    let no_lab = LabelSelector {
+        match_expressions: Some(vec![LabelSelectorRequirement {
+            key: labels::LAUNCH.to_owned(),
+            operator: "DoesNotExist".to_owned(),
+            values: None,
+        }]),
+        ..Default::default()
+    };
+    let others = NetworkPolicyPeer {
+        namespace_selector: Some(LabelSelector::default()),
+        pod_selector: Some(no_lab),
+        ..Default::default()
+    };
+    let (six, four): (Vec<String>, Vec<String>) =
+        config.kubernetes.unreachable.iter().cloned().partition(|network| network.contains(':'));
+    let world = |cidr: &str, except: Vec<String>| NetworkPolicyPeer {
+        ip_block: Some(IPBlock { cidr: cidr.to_owned(), except: Some(except).filter(|it| !it.is_empty()) }),
+        ..Default::default()
+    };
+    // Who is no pod, such as this server beside the cluster, is an address.
+    let servers = config.kubernetes.server_networks.iter().map(|network| world(network, Vec::new()));
+    let names = |protocol: &str| NetworkPolicyPort {
+        port: Some(IntOrString::Int(53)),
+        protocol: Some(protocol.to_owned()),
+        ..Default::default()
+    };
+    NetworkPolicy {
+        metadata: ObjectMeta {
+            name: Some(format!("alidade-{}", config.id)),
+            labels: Some(BTreeMap::from([
+                (labels::NETWORK.to_owned(), "labs".to_owned()),
+                (labels::INSTANCE.to_owned(), config.instance_label().to_owned()),
+                ("app.kubernetes.io/managed-by".to_owned(), "alidade".to_owned()),
+            ])),
+            ..Default::default()
+        },
+        spec: Some(NetworkPolicySpec {
+            pod_selector: Some(own),
+            policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
+            ingress: Some(vec![NetworkPolicyIngressRule {
+                from: Some(std::iter::once(others).chain(servers).collect()),
+                ports: None,
+            }]),
+            egress: Some(vec![
+                NetworkPolicyEgressRule { ports: Some(vec![names("UDP"), names("TCP")]), to: None },
+                NetworkPolicyEgressRule { ports: None, to: Some(vec![world("0.0.0.0/0", four), world("::/0", six)]) },
+            ]),
+        }),
+    }
+}
+
+/// Makes the head of an object that belongs to a launch's pod and goes with it.
+fn of_pod(spec: &LaunchSpec, config: &ZoneConfig, pod: &Pod) -> ObjectMeta {
     let owner = OwnerReference {
         api_version: "v1".to_owned(),
         kind: "Pod".to_owned(),
@@ -253,13 +368,19 @@ pub(super) fn service(spec: &LaunchSpec, config: &ZoneConfig, pod: &Pod) -> Opti
         uid: pod.metadata.uid.clone().unwrap_or_default(),
         ..Default::default()
     };
+    ObjectMeta {
+        name: Some(spec.launch.to_string()),
+        labels: Some(labels_of(spec, config)),
+        owner_references: Some(vec![owner]),
+        ..Default::default()
+    }
+}
+
+/// Makes the service of a launch: the fixed address of its interface. It goes when its pod goes.
+pub(super) fn service(spec: &LaunchSpec, config: &ZoneConfig, pod: &Pod) -> Option<Service> {
+    let port = spec.port.filter(|_| spec.has_interface())?;
     Some(Service {
-        metadata: ObjectMeta {
-            name: Some(spec.launch.to_string()),
-            labels: Some(labels_of(spec, config)),
-            owner_references: Some(vec![owner]),
-            ..Default::default()
-        },
+        metadata: of_pod(spec, config, pod),
         spec: Some(ServiceSpec {
             type_: Some("ClusterIP".to_owned()),
             selector: Some(BTreeMap::from([(labels::LAUNCH.to_owned(), spec.launch.to_string())])),
@@ -282,9 +403,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::config::{BackendKind, VolumeConfig};
-    use crate::spec::Gpus;
+    use crate::config::{BackendKind, SpaceConfig, VolumeConfig};
     use crate::spec::tests::spec;
+    use crate::spec::{Gpus, SpecFile};
 
     fn zone() -> ZoneConfig {
         let mut config = ZoneConfig::new("sci-cloud".parse().unwrap(), "SCI-CLOUD", BackendKind::Kubernetes);
@@ -296,6 +417,7 @@ mod tests {
             ..VolumeConfig::default()
         };
         config.volume = vec![volume("pla", "planck/pla", VolumeMode::Ro), volume("team", "team", VolumeMode::Rw)];
+        config.space.personal = Some(SpaceConfig { path: "users".into(), claim: Some("homes".to_owned()) });
         config
     }
 
@@ -311,7 +433,13 @@ mod tests {
             gpus: Some(Gpus { count: 2, vendor: "nvidia".to_owned(), model: "NVIDIA-A100-SXM4-40GB".to_owned() }),
             args: vec!["start-notebook.py".to_owned(), "--ServerApp.base_url={basePath}".to_owned()],
             env: vec![("JUPYTER_PORT".to_owned(), "{port}".to_owned()), ("SHOWN".to_owned(), "$(HOME)".to_owned())],
-            mounts: vec![mount("pla", "/data/user/pla_legacy", "ro"), mount("team", "/team/hdbscan", "rw")],
+            mounts: vec![
+                mount("pla", "/data/user/pla_legacy", "ro"),
+                mount("team", "/team/hdbscan", "rw"),
+                mount(Space::PERSONAL, Space::PERSONAL_PATH, "rw"),
+            ],
+            on_behalf_of: Some("ann".to_owned()),
+            files: vec![SpecFile::new("inputs.json", b"{}"), SpecFile::new("package/main.cwl", b"cwlVersion: v1.2")],
             ..spec()
         }
     }
@@ -326,13 +454,22 @@ mod tests {
         let mut pod = pod(&spec, "lab@sha256:0123", &claims, &config);
         pod.metadata.uid = Some("uid-of-the-pod".to_owned());
         let service = service(&spec, &config, &pod).unwrap();
+        let (files, policy) = (files(&spec, &config, &pod).unwrap(), network_policy(&config));
         insta::with_settings!({ sort_maps => true, prepend_module_to_snapshot => false }, {
             insta::assert_json_snapshot!("pod", pod);
             insta::assert_json_snapshot!("service", service);
+            insta::assert_json_snapshot!("files", files);
+            insta::assert_json_snapshot!("network_policy", policy);
         });
         // The engine's own client agrees that they are objects of its API, where it is installed.
-        for object in [serde_json::to_string(&pod).unwrap(), serde_json::to_string(&service).unwrap()] {
-            check_with_kubectl(&object);
+        let objects = [
+            serde_json::to_string(&pod),
+            serde_json::to_string(&service),
+            serde_json::to_string(&files),
+            serde_json::to_string(&policy),
+        ];
+        for object in objects {
+            check_with_kubectl(&object.unwrap());
         }
     }
 
@@ -341,7 +478,8 @@ mod tests {
         use std::io::Write as _;
         let mut command = std::process::Command::new("kubectl");
         command.args(["create", "--dry-run=client", "--validate=false", "-o", "name", "-f", "-"]);
-        command.env("KUBECONFIG", "/dev/null");
+        // Nobody listens there: what happens to listen at kubectl's usual address is no cluster.
+        command.env("KUBECONFIG", "/dev/null").arg("--server=http://127.0.0.1:1");
         let piped = std::process::Stdio::piped;
         let Ok(mut child) = command.stdin(piped()).stdout(piped()).stderr(piped()).spawn() else {
             eprintln!("SKIPPED: there is no kubectl");

@@ -1,10 +1,11 @@
 //! One zone's answer: every reason against it, or what it offers, its rank and why in words.
 
 use catalog_schemas::datazone::{Capacity, Gpu};
-use catalog_schemas::plan::{CpuRange, GpuRequest, MilliCpu, Range, Reason, Resources};
+use catalog_schemas::plan::{CpuRange, GpuRequest, MilliCpu, Mount, Range, Reason, Resources};
+use catalog_schemas::volume::Space;
 use jiff::{SignedDuration, Timestamp};
 
-use super::request::{Wanted, contains_word, dotted};
+use super::request::{Wanted, WantedMount, contains_word, dotted};
 use super::{Health, ImagePolicy, Question, ZoneSnapshot};
 use crate::words::{bytes, free_of_mebibytes, list, mebibytes, plural};
 
@@ -12,6 +13,7 @@ use crate::words::{bytes, free_of_mebibytes, list, mebibytes, plural};
 #[derive(Debug)]
 pub(super) struct Accepted {
     pub(super) offered: Resources,
+    pub(super) mounts: Vec<Mount>,
     pub(super) score: u64,
     pub(super) explanation: Vec<String>,
 }
@@ -56,7 +58,13 @@ pub(super) fn judge(
     let offered = offered(wanted, zone, capacity, gpu);
     let score = score(zone, capacity, bytes_to_move, question);
     let explanation = explain(wanted, zone, capacity, gpu, bytes_to_move, question);
-    Ok(Accepted { offered, score, explanation })
+    let mounts = mounted(wanted, zone).map(|it| it.mount.clone()).collect();
+    Ok(Accepted { offered, mounts, score, explanation })
+}
+
+/// Lists what is mounted there: everything but the spaces that the datazone does not have and that it can do without.
+fn mounted<'w, 'a>(wanted: &'w Wanted<'a>, zone: &ZoneSnapshot) -> impl Iterator<Item = &'w WantedMount<'a>> {
+    wanted.mounts.iter().filter(|it| !it.is_optional || zone.volumes.contains_key(it.held_key()))
 }
 
 #[derive(Default)]
@@ -164,8 +172,8 @@ fn judge_mounts(wanted: &Wanted<'_>, zone: &ZoneSnapshot, question: &Question<'_
         reasons.push("mount.conflict", message);
     }
     let mut bytes_to_move = 0u64;
-    for it in &wanted.mounts {
-        let (volume, writes) = (it.volume, it.mount.mode == "rw");
+    for it in mounted(wanted, zone) {
+        let (volume, writes) = (it.volume.as_ref(), it.mount.mode == "rw");
         let name = &volume.name;
         let limited = !volume.allowed_groups.is_empty() || !volume.allowed_accounts.is_empty();
         let named = question.viewer.account.as_ref().is_some_and(|it| volume.allowed_accounts.contains(it));
@@ -177,12 +185,13 @@ fn judge_mounts(wanted: &Wanted<'_>, zone: &ZoneSnapshot, question: &Question<'_
             };
             reasons.push("volume.forbidden", message);
         }
-        match zone.volumes.get(&volume.key) {
+        match zone.volumes.get(it.held_key()) {
             Some(held) => {
                 if writes && (!held.writable || volume.mode != "rw") {
                     reasons.push("volume.forbidden", format!("{name} is read-only there"));
                 }
             }
+            None if it.is_space() => reasons.push("volume.absent", format!("has no place for {name}")),
             None if !zone.policy.copies_volumes => reasons.push("volume.absent", format!("does not hold {name}")),
             None => match volume.byte_size {
                 Some(size) if !writes => bytes_to_move = bytes_to_move.saturating_add(size),
@@ -366,6 +375,10 @@ fn explain(
     words.push(format!("{} of {} CPUs free", capacity.free_cpu.min(zone.capability.cpu), zone.capability.cpu));
     let total = zone.capability.memory_mib;
     words.push(format!("{} memory free", free_of_mebibytes(capacity.free_memory_mib.min(total), total)));
+    let asked_for_space = question.request.personal_space == Some(true);
+    if asked_for_space && !zone.volumes.contains_key(Space::PERSONAL) {
+        words.push("has no place for your own space: what a lab there keeps ends with it".to_owned());
+    }
     if let Some((gpu, free)) = gpu {
         words.push(format!("{free} of {} {} free", gpu.count, gpu.model));
     }
@@ -381,7 +394,7 @@ fn explain(
 
 fn explain_volumes(wanted: &Wanted<'_>, zone: &ZoneSnapshot, bytes_to_move: u64) -> Option<String> {
     let (here, absent): (Vec<_>, Vec<_>) =
-        wanted.mounts.iter().partition(|it| zone.volumes.contains_key(&it.volume.key));
+        mounted(wanted, zone).filter(|it| !it.is_space()).partition(|it| zone.volumes.contains_key(&it.volume.key));
     if !absent.is_empty() {
         let names: Vec<&str> = absent.iter().map(|it| it.volume.name.as_str()).collect();
         return Some(format!("{} must be copied first: {}", bytes(bytes_to_move), list(&names)));

@@ -9,7 +9,7 @@ mod request;
 use std::collections::BTreeMap;
 
 use catalog_schemas::datazone::{Capability, Capacity};
-use catalog_schemas::plan::{Mount, Offer, Plan, PlanAnswer, PlanRequest, Refusal, Resources};
+use catalog_schemas::plan::{Offer, Plan, PlanAnswer, PlanRequest, Refusal, Resources};
 use catalog_schemas::record::VolumeNeed;
 use catalog_schemas::volume::Volume;
 use jiff::{SignedDuration, Timestamp};
@@ -64,6 +64,12 @@ pub struct Need {
     /// The volumes that its manifest names, by key, identifier, IRI or `urn:esado:volume:` and key. An empty path or mode
     /// is the volume's own; what is required is mounted without being asked for, and nothing runs without it.
     pub volumes: Vec<VolumeNeed>,
+    /// Whether its manifest wants the launcher's own space; yes unless it says no.
+    pub personal_space: Option<bool>,
+    /// Whether its manifest wants the spaces of the launcher's teams.
+    pub team_space: bool,
+    /// Whether it writes results into the launcher's own space, and runs nowhere without one.
+    pub keeps_results: bool,
     /// Only these groups may launch it; everybody when this and the accounts are empty.
     pub allowed_groups: Vec<String>,
     /// Only these accounts may launch it.
@@ -256,7 +262,7 @@ pub fn plan(question: &Question<'_>, mut mint: impl FnMut(&str) -> String) -> Re
             expires_at: expires_at.clone(),
             requested: wanted.requested(),
             offered: accepted.offered,
-            mounts: wanted.mounts.iter().map(|mount| mount.mount.clone()).collect::<Vec<Mount>>(),
+            mounts: accepted.mounts,
             score,
             explanation: accepted.explanation,
         })

@@ -1,10 +1,11 @@
 //! What is wanted: the record's need and the request made into one, or every fault of the request.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use catalog_schemas::plan::{CpuRange, GpuRequest, MilliCpu, Mount, Range, Resources};
 use catalog_schemas::problem::Finding;
-use catalog_schemas::volume::check_mount_path;
+use catalog_schemas::volume::{Space, check_mount_path};
 
 use super::{DEFAULT_CPU_CORES, DEFAULT_MEMORY_MIB, KnownVolume, Question};
 use crate::Error;
@@ -26,7 +27,24 @@ pub(super) struct Wanted<'a> {
 #[derive(Debug)]
 pub(super) struct WantedMount<'a> {
     pub(super) mount: Mount,
-    pub(super) volume: &'a KnownVolume,
+    pub(super) volume: Cow<'a, KnownVolume>,
+    /// Whether it is left out where the datazone has none.
+    pub(super) is_optional: bool,
+}
+
+impl WantedMount<'_> {
+    /// Returns the key by which a datazone says that it holds it.
+    pub(super) fn held_key(&self) -> &str {
+        match Space::of_key(&self.volume.key) {
+            Some(space) => space.held_key(),
+            None => &self.volume.key,
+        }
+    }
+
+    /// Says whether it is a space of somebody's own, which is never copied from elsewhere.
+    pub(super) fn is_space(&self) -> bool {
+        Space::of_key(&self.volume.key).is_some()
+    }
 }
 
 impl Wanted<'_> {
@@ -146,22 +164,31 @@ fn normalised(gpu: Option<&GpuRequest>) -> Option<GpuRequest> {
 
 fn wanted_mounts<'a>(question: &Question<'a>, findings: &mut Vec<Finding>) -> Vec<WantedMount<'a>> {
     let known = |name: &str| {
+        if let Some(space) = Space::of_key(name) {
+            return Some(Cow::Owned(space_volume(space)));
+        }
         // A manifest may name a volume without knowing which zone describes it.
         let name = name.strip_prefix("urn:esado:volume:").unwrap_or(name);
-        question.volumes.iter().find(|volume| volume.key == name || volume.iri == name || volume.identifier == name)
+        let is_named = |volume: &&KnownVolume| volume.key == name || volume.iri == name || volume.identifier == name;
+        question.volumes.iter().find(is_named).map(Cow::Borrowed)
     };
-    let mut mounts: BTreeMap<&str, WantedMount<'a>> = BTreeMap::new();
+    let mut mounts: BTreeMap<String, WantedMount<'a>> = BTreeMap::new();
+    for (space, is_optional) in wanted_spaces(question) {
+        let volume: Cow<'a, KnownVolume> = Cow::Owned(space_volume(space));
+        let mount = mount(&volume, None, None);
+        mounts.insert(volume.key.clone(), WantedMount { mount, volume, is_optional });
+    }
     for need in question.need.volumes.iter().filter(|need| need.required) {
         if let Some(volume) = known(&need.volume) {
-            let mount = mount(volume, Some(&need.mount_path), Some(&need.mode));
-            mounts.insert(&volume.key, WantedMount { mount, volume });
+            let mount = mount(&volume, Some(&need.mount_path), Some(&need.mode));
+            mounts.insert(volume.key.clone(), WantedMount { mount, volume, is_optional: false });
         } else {
             // The record was valid when it was published; the volume has left the catalogue since.
             let message = format!("it needs the volume `{}`, which is not in the catalogue", cut(&need.volume));
             findings.push(Finding::error("volume.unknown", message).pointer("/datalab").got(&need.volume));
         }
     }
-    let mut asked_before: Vec<&str> = Vec::new();
+    let mut asked_before: Vec<String> = Vec::new();
     for (position, asked) in question.request.volumes.iter().enumerate() {
         let Some(volume) = known(&asked.volume) else {
             let message = format!("there is no volume `{}`", cut(&asked.volume));
@@ -169,7 +196,7 @@ fn wanted_mounts<'a>(question: &Question<'a>, findings: &mut Vec<Finding>) -> Ve
             findings.push(Finding::error("volume.unknown", message).pointer(pointer).got(&asked.volume));
             continue;
         };
-        if asked_before.contains(&volume.key.as_str()) {
+        if asked_before.contains(&volume.key) {
             let message = format!("the volume {} is asked for twice", volume.name);
             findings.push(
                 Finding::error("volume.duplicate", message)
@@ -178,18 +205,19 @@ fn wanted_mounts<'a>(question: &Question<'a>, findings: &mut Vec<Finding>) -> Ve
             );
             continue;
         }
-        asked_before.push(&volume.key);
+        asked_before.push(volume.key.clone());
         if let Some(mode) = asked.mode.as_deref().filter(|mode| !matches!(*mode, "" | "ro" | "rw")) {
             let message = format!("`{}` is not a mode of mounting; write ro or rw", cut(mode));
             findings.push(Finding::error("mount.mode", message).pointer(format!("/volumes/{position}/mode")).got(mode));
         }
         // What the manifest says about an optional volume holds when the request leaves it open.
-        let manifest = question.need.volumes.iter().find(|need| known(&need.volume).is_some_and(|it| it == volume));
+        let manifest =
+            question.need.volumes.iter().find(|need| known(&need.volume).is_some_and(|it| it.key == volume.key));
         let said = |asked: &Option<String>| asked.as_ref().is_some_and(|asked| !asked.is_empty());
         let path =
             if said(&asked.mount_path) { asked.mount_path.as_ref() } else { manifest.map(|need| &need.mount_path) };
         let mode = if said(&asked.mode) { asked.mode.as_ref() } else { manifest.map(|need| &need.mode) };
-        let mount = mount(volume, path, mode);
+        let mount = mount(&volume, path, mode);
         if let Err(invalid) = check_mount_path(&mount.mount_path) {
             findings.push(
                 Finding::error("mount.path", invalid.to_string())
@@ -197,9 +225,52 @@ fn wanted_mounts<'a>(question: &Question<'a>, findings: &mut Vec<Finding>) -> Ve
                     .got(&mount.mount_path),
             );
         }
-        mounts.insert(&volume.key, WantedMount { mount, volume });
+        mounts.insert(volume.key.clone(), WantedMount { mount, volume, is_optional: false });
     }
-    mounts.into_values().collect()
+    let mounts: Vec<WantedMount<'a>> = mounts.into_values().collect();
+    // What nobody asked for by name makes room for what somebody did.
+    let is_in_the_way = |it: &WantedMount<'_>| {
+        it.is_optional && mounts.iter().any(|other| !other.is_optional && overlap(&it.mount, &other.mount))
+    };
+    let clashing: Vec<String> = mounts.iter().filter(|it| is_in_the_way(it)).map(|it| it.volume.key.clone()).collect();
+    mounts.into_iter().filter(|it| !clashing.contains(&it.volume.key)).collect()
+}
+
+fn overlap(one: &Mount, other: &Mount) -> bool {
+    let (one, other) = (&one.mount_path, &other.mount_path);
+    one == other || lies_below(one, other) || lies_below(other, one)
+}
+
+/// Lists the spaces that are mounted without being named, and whether a datazone without them will do.
+fn wanted_spaces<'a>(question: &Question<'a>) -> Vec<(Space<'a>, bool)> {
+    let (need, viewer) = (question.need, question.viewer);
+    let mut spaces = Vec::new();
+    let wants = question.request.personal_space.or(need.personal_space).unwrap_or(true);
+    if need.keeps_results || (wants && viewer.account.is_some()) {
+        spaces.push((Space::Personal, !need.keeps_results));
+    }
+    if need.team_space {
+        spaces.extend(viewer.groups.iter().map(|team| (Space::Team(team), true)));
+    }
+    // What cannot be a folder's name has no folder.
+    spaces.retain(|(space, _)| Space::of_key(&space.key()).is_some());
+    spaces
+}
+
+/// Describes a space as if the catalogue had it.
+fn space_volume(space: Space<'_>) -> KnownVolume {
+    let (name, allowed_groups) = match space {
+        Space::Personal => ("your own space".to_owned(), Vec::new()),
+        Space::Team(team) => (format!("the space of {team}"), vec![team.to_owned()]),
+    };
+    KnownVolume {
+        key: space.key(),
+        name,
+        default_mount_path: space.mount_path(),
+        mode: "rw".to_owned(),
+        allowed_groups,
+        ..KnownVolume::default()
+    }
 }
 
 fn mount(volume: &KnownVolume, path: Option<&String>, mode: Option<&String>) -> Mount {
@@ -219,9 +290,12 @@ fn conflicts(mounts: &[WantedMount<'_>]) -> Vec<String> {
         }
         for other in &mounts[position + 1..] {
             let (path, other_path) = (&one.mount.mount_path, &other.mount.mount_path);
+            if !overlap(&one.mount, &other.mount) {
+                continue;
+            }
             if path == other_path {
                 messages.push(format!("{} and {} would both be mounted at {path}", one.volume.name, other.volume.name));
-            } else if lies_below(path, other_path) || lies_below(other_path, path) {
+            } else {
                 messages.push(format!(
                     "{} at {path} and {} at {other_path} would lie within one another",
                     one.volume.name, other.volume.name

@@ -28,6 +28,7 @@ use crate::backend::{
 use crate::config::{BackendKind, ZoneConfig};
 use crate::error::Error;
 use crate::spec::LaunchSpec;
+use crate::words::causes;
 use signing::{Asking, Identity};
 
 /// An answer of the other server that takes longer counts as none.
@@ -116,7 +117,7 @@ impl RemoteBackend {
         let sent = tokio::time::timeout(PATIENCE, request.send()).await;
         let response =
             sent.map_err(|_| unreachable(stage, format!("it says nothing within {} s", PATIENCE.as_secs())))?;
-        let response = response.map_err(|error| unreachable(stage, words_of(&error)))?;
+        let response = response.map_err(|error| unreachable(stage, causes(&error)))?;
         if response.status().is_success() { Ok(response) } else { Err(refused(stage, response).await) }
     }
 
@@ -128,7 +129,7 @@ impl RemoteBackend {
         let mut bytes = Vec::new();
         let mut stream = response.bytes_stream();
         while let Some(chunk) = stream.next().await {
-            bytes.extend_from_slice(&chunk.map_err(|error| unreachable(stage, words_of(&error)))?);
+            bytes.extend_from_slice(&chunk.map_err(|error| unreachable(stage, causes(&error)))?);
             if bytes.len() > MAX_ANSWER {
                 return Err(BackendError::new(stage, FailureCode::EngineRefused, "its answer is too long"));
             }
@@ -217,6 +218,46 @@ impl RemoteBackend {
             },
         }
     }
+
+    async fn ask_capability(&self) -> Result<Capability, BackendError> {
+        Ok(self.zone().await?.capability)
+    }
+
+    async fn ask_capacity(&self) -> Result<Capacity, BackendError> {
+        let capacity = self.zone().await?.capacity;
+        // When the clocks are apart, what was seen over there is still as fresh as its server says it is.
+        let now = Timestamp::now().to_string();
+        capacity.map(|capacity| Capacity { observed_at: now, ..capacity }).ok_or_else(|| {
+            let cause = "the other server does not know what is free";
+            BackendError::new(Stage::Inquire, FailureCode::EngineRefused, cause)
+        })
+    }
+
+    async fn do_status(&self, launch: &LaunchId) -> Result<Observed, BackendError> {
+        Ok(self.find(Stage::Run, launch).await?.map_or(Observed::Absent, |launch| observed(&launch)))
+    }
+
+    async fn do_endpoint(&self, launch: &LaunchId) -> Result<Option<Endpoint>, BackendError> {
+        let router = passing::router(self.client.clone(), self.url.clone(), self.identity.clone(), launch.clone());
+        Ok(Some(Endpoint::Handler(router)))
+    }
+
+    async fn do_stop(&self, launch: &LaunchId) -> Result<(), BackendError> {
+        let path = format!("/api/v1/delegations/launches/{launch}");
+        match self.ask(Stage::Stop, Method::DELETE, &path, None).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.code == FailureCode::ContainerLost => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn do_remove(&self, launch: &LaunchId) -> Result<Vec<LogLine>, BackendError> {
+        self.do_stop(launch).await?;
+        let log = self.logs(launch, LogQuery::default()).filter_map(async |line| line.ok());
+        let lines = tokio::time::timeout(PATIENCE, log.collect()).await.unwrap_or_default();
+        // The row stays with the other server, which removes what it stopped by its own rules.
+        Ok(lines)
+    }
 }
 
 /// Returns what a launch over there is to us.
@@ -273,27 +314,6 @@ async fn refused(stage: Stage, response: reqwest::Response) -> BackendError {
     BackendError::new(stage, code, cause)
 }
 
-/// Writes an error with its causes, as the outermost one alone only says that something failed.
-fn words_of(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        words = format!("{words}: {cause}");
-        source = cause.source();
-    }
-    words
-}
-
-/// Takes a line of a log apart: its time, a blank, its text.
-fn line_of(line: &str) -> LogLine {
-    match line.split_once(' ') {
-        Some((at, text)) if at.parse::<Timestamp>().is_ok() => {
-            LogLine { at: Some(at.to_owned()), text: text.to_owned() }
-        }
-        _ => LogLine { at: None, text: line.to_owned() },
-    }
-}
-
 impl Backend for RemoteBackend {
     fn kind(&self) -> BackendKind {
         BackendKind::Remote
@@ -303,25 +323,7 @@ impl Backend for RemoteBackend {
         self.is_demo.load(Ordering::Relaxed)
     }
 
-    fn capability(&self) -> BoxFuture<'_, Result<Capability, BackendError>> {
-        async { Ok(self.zone().await?.capability) }.boxed()
-    }
-
-    fn capacity(&self) -> BoxFuture<'_, Result<Capacity, BackendError>> {
-        async {
-            let capacity = self.zone().await?.capacity;
-            // When the clocks are apart, what was seen over there is still as fresh as its server says it is.
-            let now = Timestamp::now().to_string();
-            capacity.map(|capacity| Capacity { observed_at: now, ..capacity }).ok_or_else(|| {
-                BackendError::new(
-                    Stage::Inquire,
-                    FailureCode::EngineRefused,
-                    "the other server does not know what is free",
-                )
-            })
-        }
-        .boxed()
-    }
+    crate::backend::forwarded!();
 
     fn refusals<'a>(&'a self, spec: &'a LaunchSpec) -> BoxFuture<'a, Result<Vec<Reason>, BackendError>> {
         async {
@@ -338,27 +340,6 @@ impl Backend for RemoteBackend {
             }))
         }
         .boxed()
-    }
-
-    fn prepare<'a>(
-        &'a self,
-        spec: &'a LaunchSpec,
-        progress: &'a (dyn Fn(Progress) + Send + Sync),
-    ) -> BoxFuture<'a, Result<Prepared, BackendError>> {
-        self.do_prepare(spec, progress).boxed()
-    }
-
-    fn start<'a>(&'a self, spec: &'a LaunchSpec) -> BoxFuture<'a, Result<Started, BackendError>> {
-        self.do_start(spec).boxed()
-    }
-
-    fn status<'a>(&'a self, launch: &'a LaunchId) -> BoxFuture<'a, Result<Observed, BackendError>> {
-        async { Ok(self.find(Stage::Run, launch).await?.map_or(Observed::Absent, |launch| observed(&launch))) }.boxed()
-    }
-
-    fn endpoint<'a>(&'a self, launch: &'a LaunchId) -> BoxFuture<'a, Result<Option<Endpoint>, BackendError>> {
-        let router = passing::router(self.client.clone(), self.url.clone(), self.identity.clone(), launch.clone());
-        async { Ok(Some(Endpoint::Handler(router))) }.boxed()
     }
 
     fn logs(&self, launch: &LaunchId, query: LogQuery) -> LogStream {
@@ -383,35 +364,12 @@ impl Backend for RemoteBackend {
             let bytes = response.bytes_stream().map_err(std::io::Error::other);
             let lines = futures::AsyncBufReadExt::lines(futures::TryStreamExt::into_async_read(bytes));
             let lines = lines.map(|line| match line {
-                Ok(line) => Ok(line_of(&line)),
+                Ok(line) => Ok(LogLine::timed(&line)),
                 Err(error) => Err(unreachable(Stage::Run, error.to_string())),
             });
             Ok(lines.boxed())
         })
         .try_flatten()
-        .boxed()
-    }
-
-    fn stop<'a>(&'a self, launch: &'a LaunchId) -> BoxFuture<'a, Result<(), BackendError>> {
-        async move {
-            let path = format!("/api/v1/delegations/launches/{launch}");
-            match self.ask(Stage::Stop, Method::DELETE, &path, None).await {
-                Ok(_) => Ok(()),
-                Err(error) if error.code == FailureCode::ContainerLost => Ok(()),
-                Err(error) => Err(error),
-            }
-        }
-        .boxed()
-    }
-
-    fn remove<'a>(&'a self, launch: &'a LaunchId) -> BoxFuture<'a, Result<Vec<LogLine>, BackendError>> {
-        async move {
-            self.stop(launch).await?;
-            let log = self.logs(launch, LogQuery::default()).filter_map(async |line| line.ok());
-            let lines = tokio::time::timeout(PATIENCE, log.collect()).await.unwrap_or_default();
-            // The row stays with the other server, which removes what it stopped by its own rules.
-            Ok(lines)
-        }
         .boxed()
     }
 

@@ -172,7 +172,8 @@ async fn answer(
             return status(503, "ServiceUnavailable", "the cluster is told to be down");
         }
     }
-    let words: Vec<&str> = path.trim_start_matches("/api/v1/").split('/').collect();
+    let path = path.trim_start_matches("/api/v1/").trim_start_matches("/apis/networking.k8s.io/v1/").to_owned();
+    let words: Vec<&str> = path.split('/').collect();
     let words = if words[0] == "namespaces" { &words[2..] } else { &words[..] };
     let kind = words[0].to_owned();
     if inner.state.lock().unwrap().forbidden.contains(&kind) {

@@ -1,7 +1,9 @@
 //! A registry of one image in the test's own process, for pulls without a network.
+#![allow(dead_code, reason = "every test that includes this uses its own part of it")]
 
 use std::net::SocketAddr;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -52,7 +54,14 @@ impl Image {
 /// A registry that is being served.
 pub(crate) struct Registry {
     address: SocketAddr,
-    shown: Arc<Mutex<Image>>,
+    shown: Arc<Shown>,
+}
+
+/// What is served, and how slowly.
+struct Shown {
+    image: Mutex<Image>,
+    /// How long it takes until a layer begins to come.
+    pause_millis: AtomicU64,
 }
 
 impl Registry {
@@ -63,13 +72,18 @@ impl Registry {
 
     /// Lets the tag stand for another image.
     pub(crate) fn show(&self, image: Image) {
-        *self.shown.lock().unwrap() = image;
+        *self.shown.image.lock().unwrap() = image;
+    }
+
+    /// Lets every layer begin only after a pause.
+    pub(crate) fn pause(&self, pause: std::time::Duration) {
+        self.shown.pause_millis.store(u64::try_from(pause.as_millis()).unwrap(), Ordering::SeqCst);
     }
 }
 
 /// Serves an image as `lab:1`.
 pub(crate) async fn serve(image: Image) -> Registry {
-    let shown = Arc::new(Mutex::new(image));
+    let shown = Arc::new(Shown { image: Mutex::new(image), pause_millis: AtomicU64::new(0) });
     let router = Router::new()
         .route("/v2/", get(|| async { "{}" }))
         .route("/v2/lab/manifests/{reference}", get(manifest))
@@ -82,8 +96,8 @@ pub(crate) async fn serve(image: Image) -> Registry {
     Registry { address, shown }
 }
 
-async fn manifest(State(shown): State<Arc<Mutex<Image>>>, Path(reference): Path<String>) -> Response {
-    let image = shown.lock().unwrap().clone();
+async fn manifest(State(shown): State<Arc<Shown>>, Path(reference): Path<String>) -> Response {
+    let image = shown.image.lock().unwrap().clone();
     if reference != "1" && reference != image.digest {
         return refusal("MANIFEST_UNKNOWN");
     }
@@ -94,8 +108,9 @@ async fn manifest(State(shown): State<Arc<Mutex<Image>>>, Path(reference): Path<
         .unwrap()
 }
 
-async fn blob(State(shown): State<Arc<Mutex<Image>>>, Path(digest): Path<String>) -> Response {
-    let image = shown.lock().unwrap().clone();
+async fn blob(State(shown): State<Arc<Shown>>, Path(digest): Path<String>) -> Response {
+    let image = shown.image.lock().unwrap().clone();
+    tokio::time::sleep(std::time::Duration::from_millis(shown.pause_millis.load(Ordering::SeqCst))).await;
     match image.blobs.into_iter().find(|(known, _)| *known == digest) {
         Some((_, bytes)) => Response::new(Body::from(bytes)),
         None => refusal("BLOB_UNKNOWN"),

@@ -1,51 +1,10 @@
-//! From the intent and what is seen to the next step: a pure function, and a driver that does what it says.
-//!
-//! The server's loop reads the launches that are not over, calls [`drive`] for each and writes the answer back with
-//! compare-and-set. Every action is idempotent, so a crash between acting and writing only repeats an action.
+//! The pure part: what is known of a launch at one moment decides its next step.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
-
-use catalog_schemas::id::LaunchId;
-use catalog_schemas::launch::{Failure, Launch, LaunchState};
-use futures::StreamExt;
+use catalog_schemas::launch::{Launch, LaunchState};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::backend::{
-    Backend, BackendError, FailureCode, Listed, LogLine, LogQuery, Observed, Progress, Stage, check_granted,
-};
-use crate::probe::{Answer, answers};
-use crate::spec::{Image, LaunchSpec};
-
-/// How long a launch may stay in a stage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Deadlines {
-    /// To pull the image and find the volumes.
-    pub prepare: SignedDuration,
-    /// To create and start the container, before its interface is waited for.
-    pub start: SignedDuration,
-    /// To stop.
-    pub stop: SignedDuration,
-    /// For an engine that does not answer, while a launch is on its way.
-    pub unreachable: SignedDuration,
-    /// How long a lab may go unused.
-    pub idle: Option<SignedDuration>,
-    /// How long what ended is kept at the backend, unless it is removed when finished.
-    pub keep_ended: SignedDuration,
-}
-
-impl Default for Deadlines {
-    fn default() -> Self {
-        Self {
-            prepare: SignedDuration::from_mins(30),
-            start: SignedDuration::from_mins(2),
-            stop: SignedDuration::from_mins(2),
-            unreachable: SignedDuration::from_mins(2),
-            idle: None,
-            keep_ended: SignedDuration::from_hours(24),
-        }
-    }
-}
+use super::Deadlines;
+use crate::backend::{BackendError, FailureCode, Observed, Stage};
 
 /// What is known of a launch at one moment.
 #[derive(Debug, Clone, Copy)]
@@ -121,118 +80,6 @@ pub fn step(sight: &Sight<'_>, deadlines: &Deadlines) -> Step {
         LaunchState::Stopping => step_stopping(sight, deadlines),
         LaunchState::Completed | LaunchState::Cancelled | LaunchState::Failed => step_final(sight, deadlines),
     }
-}
-
-/// Returns what is listed and belongs to no launch, once that has been so for the time of quarantine.
-///
-/// `first_seen` is the caller's memory between calls. A restored database or a second server with the same label must
-/// not cost anybody their work, so nothing is removed at first sight.
-pub fn orphans(
-    listed: &[Listed],
-    known: &BTreeSet<LaunchId>,
-    first_seen: &mut BTreeMap<LaunchId, Timestamp>,
-    now: Timestamp,
-    quarantine: SignedDuration,
-) -> Vec<LaunchId> {
-    let strangers: BTreeSet<&LaunchId> =
-        listed.iter().map(|listed| &listed.launch).filter(|launch| !known.contains(*launch)).collect();
-    first_seen.retain(|launch, _| strangers.contains(launch));
-    strangers
-        .into_iter()
-        .filter(|launch| now.duration_since(*first_seen.entry((*launch).clone()).or_insert(now)) >= quarantine)
-        .cloned()
-        .collect()
-}
-
-/// What [`drive`] did to a launch.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Update {
-    /// The row as it is now.
-    pub launch: Launch,
-    /// Whether the row differs from the one given, and must be written.
-    pub changed: bool,
-    /// The step in words, for the launch's events; absent when nothing is worth telling.
-    pub message: Option<String>,
-    /// The end of its log, to be kept; only after it was removed.
-    pub log: Option<Vec<LogLine>>,
-    /// Whether to call again at once instead of after a pause.
-    pub again: bool,
-}
-
-/// Looks at a launch, takes one step, and returns the row to write.
-///
-/// `since` is when the launch came into its state, `progress` hears how far the preparation is.
-pub async fn drive(
-    backend: &dyn Backend,
-    spec: &LaunchSpec,
-    launch: &Launch,
-    since: Timestamp,
-    deadlines: &Deadlines,
-    progress: &(dyn Fn(Progress) + Send + Sync),
-) -> Update {
-    let pinned;
-    let spec = match (&launch.digest, &spec.image) {
-        (Some(digest), Some(image)) if image.pinned().is_none() => {
-            // What was pulled is what is started, whatever the tag says by now.
-            let image = Image { digest: Some(digest.clone()), ..image.clone() };
-            pinned = LaunchSpec { image: Some(image), ..spec.clone() };
-            &pinned
-        }
-        _ => spec,
-    };
-    let mut observed = match backend.status(&spec.launch).await {
-        Ok(observed) => observed,
-        Err(error) => Observed::Unreachable(error.cause),
-    };
-    let was_started = launch.granted.is_some();
-    let alive = matches!(launch.state, LaunchState::Starting | LaunchState::Ready | LaunchState::Running);
-    if observed == Observed::Absent && alive && was_started && !backend.outlives_server() {
-        // The lab ended with the server that held it; the intent still stands.
-        if backend.start(spec).await.is_ok() {
-            observed = Observed::Running;
-        }
-    }
-    let sight = Sight {
-        launch,
-        since,
-        observed: &observed,
-        has_interface: spec.has_interface(),
-        ready_within: SignedDuration::from_secs(spec.readiness.timeout_seconds.into()),
-        now: Timestamp::now(),
-    };
-    let Step { transition, action } = step(&sight, deadlines);
-    let mut update = Update {
-        launch: launch.clone(),
-        changed: false,
-        message: None,
-        log: None,
-        again: transition.as_ref().is_some_and(|transition| !transition.state.is_final()),
-    };
-    if let Some(transition) = transition {
-        enter(&mut update, backend, spec, transition).await;
-    }
-    match action {
-        None => {}
-        Some(Action::Prepare) => {
-            // What is left of the deadline, so that a registry that stalls does not hold the launch for ever.
-            let left = deadlines.prepare.saturating_sub(sight.now.duration_since(since));
-            let preparing = prepare(&mut update, backend, spec, progress);
-            if tokio::time::timeout(left.unsigned_abs(), preparing).await.is_err() {
-                let cause = format!("the image was not there within {} s", deadlines.prepare.as_secs());
-                let error = BackendError::new(Stage::Prepare, FailureCode::PrepareTimeout, cause);
-                refuse(&mut update, backend, spec, error).await;
-            }
-        }
-        Some(Action::Start) => {
-            // The next look at the launch decides what became of a start that was not waited for.
-            _ = tokio::time::timeout(deadlines.start.unsigned_abs(), start(&mut update, backend, spec)).await;
-        }
-        Some(Action::Probe) => probe(&mut update, backend, spec).await,
-        Some(Action::Stop) => stop(&mut update, backend, spec).await,
-        Some(Action::Remove) => remove(&mut update, backend, spec).await,
-    }
-    update.changed = update.launch != *launch;
-    update
 }
 
 fn to(state: LaunchState, action: Option<Action>) -> Step {
@@ -399,146 +246,6 @@ fn exited(sight: &Sight<'_>, stage: Stage) -> Step {
     }
 }
 
-/// Writes a transition into the row, and the end of the log into a failure.
-async fn enter(update: &mut Update, backend: &dyn Backend, spec: &LaunchSpec, transition: Transition) {
-    let Transition { state, stage, failure } = transition;
-    let failure = match failure {
-        Some(error) => Some(with_log(backend, spec, &error).await),
-        None => None,
-    };
-    update.message = Some(words(state, stage.as_deref(), failure.as_ref()));
-    let launch = &mut update.launch;
-    let now = Timestamp::now().to_string();
-    launch.state = state;
-    launch.stage = stage;
-    launch.failure = failure;
-    match state {
-        LaunchState::Ready | LaunchState::Running => {
-            launch.ready.get_or_insert(now);
-            launch.access_url = spec
-                .has_interface()
-                .then(|| format!("{}{}", spec.base_path(), spec.entry_path.trim_start_matches('/')));
-        }
-        LaunchState::Completed | LaunchState::Cancelled | LaunchState::Failed => {
-            launch.ended.get_or_insert(now);
-            launch.access_url = None;
-        }
-        LaunchState::Stopping => launch.access_url = None,
-        _ => {}
-    }
-}
-
-fn words(state: LaunchState, stage: Option<&str>, failure: Option<&Failure>) -> String {
-    if let Some(failure) = failure {
-        return format!("failed: {}", failure.cause);
-    }
-    let said = match state {
-        LaunchState::Requested => "asked for",
-        LaunchState::Planned => "a datazone is chosen",
-        LaunchState::Preparing => "the image is fetched",
-        LaunchState::Starting => "the container is started",
-        LaunchState::Ready => "the interface answers",
-        LaunchState::Running => "it runs",
-        LaunchState::Stopping => "it is stopped",
-        LaunchState::Completed => "it ended with success",
-        LaunchState::Cancelled => "it is stopped and over",
-        LaunchState::Failed => "failed",
-    };
-    stage.map_or_else(|| said.to_owned(), |stage| format!("{said}: {stage}"))
-}
-
-async fn with_log(backend: &dyn Backend, spec: &LaunchSpec, error: &BackendError) -> Failure {
-    const LAST_LINES: u32 = 20;
-    if error.is_transient() || matches!(error.stage, Stage::Prepare | Stage::Inquire) {
-        return error.failure(Vec::new());
-    }
-    let query = LogQuery { tail: Some(LAST_LINES), ..LogQuery::default() };
-    let lines = backend.logs(&spec.launch, query).filter_map(async |line| line.ok().map(|line| line.text));
-    // A log that does not end must not hold up the failure it belongs to.
-    let lines = tokio::time::timeout(Duration::from_secs(3), lines.take(LAST_LINES as usize).collect()).await;
-    error.failure(lines.unwrap_or_default())
-}
-
-/// Ends a launch that a backend refused; an engine that does not answer is asked again instead.
-async fn refuse(update: &mut Update, backend: &dyn Backend, spec: &LaunchSpec, error: BackendError) {
-    if error.is_transient() {
-        update.launch.stage = Some("the datazone does not answer; asking again".to_owned());
-        return;
-    }
-    let transition = Transition { state: LaunchState::Failed, stage: None, failure: Some(error) };
-    enter(update, backend, spec, transition).await;
-    update.again = false;
-}
-
-async fn prepare(
-    update: &mut Update,
-    backend: &dyn Backend,
-    spec: &LaunchSpec,
-    progress: &(dyn Fn(Progress) + Send + Sync),
-) {
-    match backend.prepare(spec, progress).await {
-        Ok(prepared) => {
-            if let Some(digest) = prepared.digest {
-                update.launch.digest.get_or_insert(digest);
-            }
-            enter(update, backend, spec, Transition { state: LaunchState::Starting, stage: None, failure: None }).await;
-            update.again = true;
-        }
-        Err(error) => refuse(update, backend, spec, error).await,
-    }
-}
-
-async fn start(update: &mut Update, backend: &dyn Backend, spec: &LaunchSpec) {
-    match backend.start(spec).await {
-        Ok(started) => match check_granted(spec, &started.granted) {
-            Ok(()) => {
-                update.launch.granted = Some(started.granted);
-                update.launch.stage = spec.has_interface().then(|| "waiting for its interface".to_owned());
-                update.again = true;
-            }
-            Err(error) => {
-                update.launch.granted = Some(started.granted);
-                refuse(update, backend, spec, error).await;
-                stop(update, backend, spec).await;
-                update.again = false;
-            }
-        },
-        Err(error) => refuse(update, backend, spec, error).await,
-    }
-}
-
-async fn probe(update: &mut Update, backend: &dyn Backend, spec: &LaunchSpec) {
-    const PATIENCE: Duration = Duration::from_secs(2);
-    let answer = match backend.endpoint(&spec.launch).await {
-        Ok(Some(endpoint)) => answers(&endpoint, &spec.probe_path(), PATIENCE).await,
-        Ok(None) => Answer::Nothing("it has no address yet".to_owned()),
-        Err(error) => Answer::Nothing(error.cause),
-    };
-    if answer.is_ready() {
-        enter(update, backend, spec, Transition { state: LaunchState::Ready, stage: None, failure: None }).await;
-    } else {
-        update.launch.stage = Some(format!("waiting for its interface: {answer}"));
-    }
-}
-
-async fn stop(update: &mut Update, backend: &dyn Backend, spec: &LaunchSpec) {
-    match backend.stop(&spec.launch).await {
-        Ok(()) => update.again = true,
-        Err(error) => {
-            tracing::warn!(launch = %spec.launch, code = %error.code, "a lab could not be stopped: {}", error.cause)
-        }
-    }
-}
-
-async fn remove(update: &mut Update, backend: &dyn Backend, spec: &LaunchSpec) {
-    match backend.remove(&spec.launch).await {
-        Ok(log) => update.log = Some(log),
-        Err(error) => {
-            tracing::warn!(launch = %spec.launch, code = %error.code, "a lab could not be removed: {}", error.cause)
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -573,6 +280,7 @@ mod tests {
             last_used: None,
             idle_minutes: None,
             hint: None,
+            results: None,
         }
     }
 
@@ -702,24 +410,5 @@ mod tests {
         assert_eq!(step_of(&launch, false), "->-");
         launch.last_used = Some("2026-11-22T11:00:00Z".to_owned());
         assert_eq!(step_of(&launch, true), "->-");
-    }
-
-    #[test]
-    fn a_stranger_is_removed_after_its_quarantine_and_a_child_of_ours_never() {
-        let ids: Vec<LaunchId> = (0..3).map(|byte| LaunchId::from_bytes([byte; 16])).collect();
-        let listed: Vec<Listed> = ids.iter().map(|id| Listed { launch: id.clone(), running: true }).collect();
-        let mut known = BTreeSet::from([ids[0].clone()]);
-        let mut first_seen = BTreeMap::new();
-        let quarantine = SignedDuration::from_mins(10);
-        let mut at = |time: &str, known: &BTreeSet<LaunchId>, listed: &[Listed]| {
-            orphans(listed, known, &mut first_seen, time.parse().unwrap(), quarantine)
-        };
-        assert_eq!(at("2026-11-22T12:00:00Z", &known, &listed), []);
-        assert_eq!(at("2026-11-22T12:09:59Z", &known, &listed), []);
-        // A row that comes back, as from a backup, ends the quarantine.
-        known.insert(ids[1].clone());
-        assert_eq!(at("2026-11-22T12:10:00Z", &known, &listed), [ids[2].clone()]);
-        known.remove(&ids[1]);
-        assert_eq!(at("2026-11-22T12:11:00Z", &known, &listed[..2]), []);
     }
 }

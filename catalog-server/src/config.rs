@@ -10,6 +10,7 @@ use catalog_schemas::id::ZoneId;
 use serde::Deserialize;
 
 use crate::http::client_address::Network;
+use crate::pipeline::Runner;
 use crate::policy::Policy;
 
 /// The configuration that is used when there is none: two demonstration datazones.
@@ -68,6 +69,11 @@ pub const EXPLAINED: &[(&str, &str)] = &[
         "zones whose users may launch here, with the public key that `alidade doctor` shows there",
     ),
     ("datazone[]", "where launches can go: id, name, backend, endpoint, cpu, memoryMiB, gpu[], volume[], …"),
+    (
+        "runner[].kind, .image",
+        "images that run pipelines, such as cwltool; the first of a kind that a pipeline names (none)",
+    ),
+    ("runner[].command[], .args[], .env", "how one is called, with {workflow}, {inputs} and {outputs} for the paths"),
     (
         "source[]",
         "what is harvested: id, kind, url, schedule, precedence, allowPrivateAddresses, … (docs/federation.md)",
@@ -144,6 +150,8 @@ pub struct Config {
     pub launches: Lifetimes,
     /// What packages have to be.
     pub policy: Policy,
+    /// What runs pipelines.
+    pub runner: Vec<Runner>,
     /// Where launches can go.
     pub datazone: Vec<ZoneConfig>,
     /// What is harvested.
@@ -377,6 +385,7 @@ impl Default for Config {
             quota: Quota::default(),
             sparql: Sparql::default(),
             peer: Vec::new(),
+            runner: Vec::new(),
             launches: Lifetimes::default(),
             policy: Policy::default(),
             datazone: Vec::new(),

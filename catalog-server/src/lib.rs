@@ -19,6 +19,7 @@ pub mod labels;
 pub mod launcher;
 pub mod oidc;
 pub mod password;
+pub mod pipeline;
 pub mod policy;
 pub mod projector;
 pub mod public_package;

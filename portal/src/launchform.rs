@@ -1,14 +1,20 @@
 //! The launch form's fields, between a query string, a record's needs and a plan request.
 
+use std::collections::BTreeMap;
+
 use catalog_schemas::plan::{CpuRange, GpuRequest, MilliCpu, PlanRequest, Range, Resources, VolumeRequest};
 use catalog_schemas::record::RecordView;
-use catalog_schemas::volume::Volume;
+use catalog_schemas::volume::{Space, Volume};
+use serde_json::{Value, json};
 
 use crate::field;
 
 /// The least a launch asks for when the manifest says nothing, as in the source deck.
 const DEFAULT_CPU: MilliCpu = MilliCpu::cores(2);
 const DEFAULT_MEMORY_MIB: u64 = 2048;
+
+/// What the names of a workflow's inputs begin with in the form.
+pub(crate) const INPUT: &str = "input.";
 
 /// What somebody has filled in; every field as its owner wrote it, so a fault can be shown beside it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,6 +39,8 @@ pub struct LaunchForm {
     pub volumes: Vec<String>,
     /// IRIs of datasets.
     pub datasets: Vec<String>,
+    /// What a workflow's inputs are, as they were written: an empty one is not given.
+    pub inputs: BTreeMap<String, String>,
     /// Whether the lab opens as soon as it answers.
     pub open: bool,
     /// Whether the lab is removed when it finishes.
@@ -54,6 +62,14 @@ impl LaunchForm {
             gpu_model: word("gpuModel"),
             volumes: field::all(pairs, "volume"),
             datasets: field::all(pairs, "dataset"),
+            inputs: record
+                .inputs
+                .iter()
+                .filter_map(|input| {
+                    let value = field::text(pairs, &format!("{INPUT}{}", input.name))?;
+                    Some((input.name.clone(), value.to_owned()))
+                })
+                .collect(),
             open: field::text(pairs, "open").is_some(),
             remove: field::text(pairs, "remove").is_some(),
         };
@@ -63,7 +79,12 @@ impl LaunchForm {
             form.cpu = least.cpu.to_string();
             form.memory = least.memory_mib.to_string();
             form.gpu = least.gpu.to_string();
-            form.volumes = volumes.iter().filter(|volume| volume.mine).map(|volume| volume.key.clone()).collect();
+            let is_chosen = |volume: &&Volume| match volume.kind.as_str() {
+                "personal" => record.personal_space != Some(false),
+                "team" => record.team_space == Some(true),
+                _ => volume.mine,
+            };
+            form.volumes = volumes.iter().filter(is_chosen).map(|volume| volume.key.clone()).collect();
             form.open = true;
             form.remove = false;
         }
@@ -95,6 +116,14 @@ impl LaunchForm {
             Some(count) if count < least.gpu => faults.push(("gpu", format!("It needs at least {}.", least.gpu))),
             Some(_) => {}
         }
+        let mut inputs = BTreeMap::new();
+        for input in &record.inputs {
+            let Some(text) = self.inputs.get(&input.name) else { continue };
+            match value_of(&input.kind, text) {
+                Ok(value) => _ = inputs.insert(input.name.clone(), value),
+                Err(expected) => faults.push(("inputs", format!("{}: write {expected}.", input.name))),
+            }
+        }
         let (Some(cpu), Some(memory), Some(gpu), true) = (cpu, memory, gpu, faults.is_empty()) else {
             return Err(faults);
         };
@@ -114,15 +143,42 @@ impl LaunchForm {
                     ..GpuRequest::default()
                 }),
             },
+            // Somebody's own space goes along where there is one, and keeps nobody from a datazone without.
+            personal_space: volumes
+                .iter()
+                .any(|volume| volume.key == Space::PERSONAL)
+                .then(|| self.volumes.iter().any(|key| key == Space::PERSONAL)),
+            inputs,
             volumes: self
                 .volumes
                 .iter()
+                .filter(|key| *key != Space::PERSONAL)
                 .map(|key| VolumeRequest { volume: key.clone(), mount_path: own_path(key), mode: None })
                 .collect(),
             datasets: self.datasets.clone(),
             open_when_ready: self.open,
             remove_when_finished: self.remove,
         })
+    }
+}
+
+/// Reads an input as its type says, or says what to write.
+fn value_of(kind: &str, text: &str) -> Result<Value, &'static str> {
+    let bare = kind.trim_end_matches('?');
+    if let Some(items) = bare.strip_suffix("[]") {
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        return lines.map(|line| value_of(items, line)).collect::<Result<_, _>>().map(Value::Array);
+    }
+    match bare {
+        "int" | "long" => text.parse::<i64>().map(|number| json!(number)).map_err(|_| "a whole number, such as 4"),
+        "float" | "double" => {
+            let number = text.parse::<f64>().ok().and_then(serde_json::Number::from_f64);
+            number.map(Value::Number).ok_or("a number, such as 0.5")
+        }
+        "boolean" => text.parse::<bool>().map(|truth| json!(truth)).map_err(|_| "true or false"),
+        "string" | "enum" | "File" | "Directory" => Ok(json!(text)),
+        // A record or one of several types: JSON when it is that, else a text.
+        _ => Ok(serde_json::from_str(text).unwrap_or_else(|_| json!(text))),
     }
 }
 
@@ -141,6 +197,30 @@ impl Least {
             cpu: needs.and_then(|needs| needs.cpu).map_or(DEFAULT_CPU, |cpu| cpu.min),
             memory_mib: needs.and_then(|needs| needs.memory_mib).map_or(DEFAULT_MEMORY_MIB, |memory| memory.min),
             gpu: needs.and_then(|needs| needs.gpu.as_ref()).map_or(0, |gpu| gpu.count),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inputs_are_read_by_their_type() {
+        for (kind, text, expected) in [
+            ("int", "4", Ok(json!(4))),
+            ("int?", "4.5", Err("a whole number, such as 4")),
+            ("double", "0.5", Ok(json!(0.5))),
+            ("boolean", "true", Ok(json!(true))),
+            ("boolean", "yes", Err("true or false")),
+            ("string", "4", Ok(json!("4"))),
+            ("File", "/data/user/x.fits", Ok(json!("/data/user/x.fits"))),
+            ("File[]", "/data/a\n\n /data/b ", Ok(json!(["/data/a", "/data/b"]))),
+            ("int[]", "1\nx", Err("a whole number, such as 4")),
+            ("int | string", "4", Ok(json!(4))),
+            ("record", r#"{"a": 1}"#, Ok(json!({ "a": 1 }))),
+        ] {
+            assert_eq!(value_of(kind, text), expected, "{kind} {text}");
         }
     }
 }

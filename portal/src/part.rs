@@ -12,3 +12,4 @@ pub(crate) mod provenance;
 pub mod shell;
 pub mod steps;
 pub mod terms;
+pub mod workflow;

@@ -3,6 +3,7 @@
 use catalog_schemas::datazone::Datazone;
 use catalog_schemas::plan::Resources;
 use catalog_schemas::problem::Problem;
+use catalog_schemas::volume::Space;
 
 /// Returns a count with its thousands apart: `21,818`.
 pub(crate) fn count(number: usize) -> String {
@@ -177,6 +178,15 @@ pub(crate) fn clip(text: &str, most: usize) -> String {
     let cut: String = text.chars().take(most).collect();
     let end = cut.rfind(char::is_whitespace).filter(|end| *end > most / 2).unwrap_or(cut.len());
     format!("{}…", cut[..end].trim_end_matches(|c: char| c.is_whitespace() || c == ',' || c == '.'))
+}
+
+/// Names what is mounted: a volume by its key, a space in words.
+pub(crate) fn mounted(key: &str) -> String {
+    match Space::of_key(key) {
+        Some(Space::Personal) => "my space".to_owned(),
+        Some(Space::Team(team)) => format!("space of {team}"),
+        None => key.to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -422,7 +422,7 @@ async fn a_launch_is_asked_for_once_and_then_followed() {
         "name=\"cpu\" value=\"2\" min=\"2\"",
         "name=\"memory\" value=\"2048\" min=\"2048\"",
         "Launch at GO.ESA",
-        "Internal volumes",
+        "Your own files",
         "formmethod=\"post\"",
     ] {
         assert!(form.contains(part), "{part} is not in {form}");

@@ -7,7 +7,9 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use catalog_launch::LogQuery;
+use catalog_launch::{LogQuery, SpecFile};
+use catalog_ontology::record::Record;
+use catalog_ontology::terms::Kind;
 use catalog_records::{Actor, IdempotencyKey, LaunchFilter, StoredLaunch};
 use catalog_schemas::datazone::{Datazone, Datazones};
 use catalog_schemas::id::{Identifier, LaunchId, Version, ZoneId};
@@ -26,6 +28,7 @@ use crate::http::problem::{Failure, request_id};
 use crate::http::records::{Found, known};
 use crate::http::viewer::{Permission, Viewer};
 use crate::launcher::Asked;
+use crate::pipeline;
 use crate::view::Candidate;
 
 /// Lines of a log that are given unless more are asked for.
@@ -56,7 +59,7 @@ pub async fn plan(
     viewer: Viewer,
     Json(request): Json<PlanRequest>,
 ) -> Result<Json<Plan>, Failure> {
-    let candidate = candidate_for(&app, &viewer, &request).await?;
+    let candidate = candidate_for(&app, &viewer, &request, false).await?;
     let actor = viewer.may(Permission::Launch).ok();
     Ok(Json(app.launcher.plan(&candidate, &request, actor).await?))
 }
@@ -99,20 +102,20 @@ async fn chosen(
 ) -> Result<(Candidate, Asked), Failure> {
     match request {
         LaunchRequest::Plan(request) => {
-            let candidate = candidate_for(app, viewer, &request).await?;
+            let candidate = candidate_for(app, viewer, &request, true).await?;
             let asked = app.launcher.choose(&candidate, *request, actor).await?;
             Ok((candidate, asked))
         }
         LaunchRequest::Offer { offer } => {
             let asked = app.launcher.find_offer(&offer, actor).await?;
             let asked = asked.ok_or_else(|| Failure::from(catalog_records::Error::OfferGone))?;
-            Ok((candidate_for(app, viewer, &asked.request).await?, asked))
+            Ok((candidate_for(app, viewer, &asked.request, true).await?, asked))
         }
         LaunchRequest::Again { launch } => {
             let before = own(app, viewer, &launch.parse::<LaunchId>()?).await?;
             let mut request = app.launcher.asked_before(&before)?.request;
             request.version = Some(before.launch.version.clone());
-            let mut candidate = candidate_for(app, viewer, &request).await?;
+            let mut candidate = candidate_for(app, viewer, &request, true).await?;
             if let (Some(image), Some(digest)) = (&mut candidate.need.image, before.launch.digest) {
                 // What ran is what runs again, whatever its tag says by now.
                 image.digest = Some(digest);
@@ -123,8 +126,9 @@ async fn chosen(
     }
 }
 
-/// Finds what is to be launched: by IRI, by `zone/identifier`, or by identifier in this zone.
-async fn candidate_for(app: &App, viewer: &Viewer, request: &PlanRequest) -> Result<Candidate, Failure> {
+/// Finds what is to be launched: by IRI, by `zone/identifier`, or by identifier in this zone. A pipeline that is run now, and
+/// not only planned, has all its inputs.
+async fn candidate_for(app: &App, viewer: &Viewer, request: &PlanRequest, is_run: bool) -> Result<Candidate, Failure> {
     let name = request.datalab.as_str();
     let missing = || Failure::not_found("datalab", name);
     let path = name.strip_prefix(&format!("{}/id/", app.base)).unwrap_or(name);
@@ -137,20 +141,47 @@ async fn candidate_for(app: &App, viewer: &Viewer, request: &PlanRequest) -> Res
     let identifier: Identifier = identifier.parse()?;
     // Who may not know of a record cannot launch it either.
     let found = Found::find(app, viewer, &zone, &identifier, None).await?;
-    let mut stored = Some(found.stored).filter(|stored| stored.state.is_public()).ok_or_else(missing)?;
+    let digest_of = |version: &Version| found.version(version).and_then(|one| one.digest.clone());
+    let mut digest = digest_of(&found.stored.version);
+    let mut stored = Some(found.stored.clone()).filter(|stored| stored.state.is_public()).ok_or_else(missing)?;
     let version = request.version.as_deref().or(of_iri).filter(|version| *version != stored.version.as_str());
     if let Some(version) = version {
         let version: Version = version.parse()?;
         let one = app.ledger.version(&zone, &identifier, &version).await?.filter(|one| one.state.is_public());
         stored.document = one.ok_or_else(|| Failure::not_found("version", version.as_str()))?.document;
+        digest = digest_of(&version);
     }
     check_datasets(app, viewer, &request.datasets).await?;
     let record = app.projection.record(&stored).ok_or_else(|| Failure::internal("the document cannot be read"))?;
     let iri = app.iri(zone.as_str(), identifier.as_str());
-    Candidate::of(&record, iri).ok_or_else(|| {
+    let mut candidate = Candidate::of(&record, iri, &app.config.runner).ok_or_else(|| {
         let finding = Finding::error("launch.kind", format!("a {} cannot be launched", record.kind()));
         Failure::unprocessable(finding.pointer("/datalab").got(name).expected("a datalab or a pipeline"))
-    })
+    })?;
+    let is_pipeline = record.kind() == Kind::Pipeline && record.string("cwlFile").is_some();
+    match digest.filter(|_| is_pipeline) {
+        Some(digest) => candidate.files = workflow_files(app, record, &digest, request, is_run).await?,
+        None if request.inputs.is_empty() => {}
+        None => {
+            let finding = Finding::error("input.unknown", "only a pipeline with a workflow has inputs");
+            return Err(Failure::invalid_request(vec![finding.pointer("/inputs")]));
+        }
+    }
+    Ok(candidate)
+}
+
+/// Reads a pipeline's workflow out of its package, and fits the inputs to it.
+async fn workflow_files(
+    app: &App,
+    record: Record,
+    digest: &str,
+    request: &PlanRequest,
+    is_run: bool,
+) -> Result<Vec<SpecFile>, Failure> {
+    let archive = app.ledger.blob(digest).await?.ok_or_else(|| Failure::not_found("package", digest))?;
+    let inputs = request.inputs.clone();
+    let gathered = tokio::task::spawn_blocking(move || pipeline::files(&record, &archive, &inputs, is_run)).await?;
+    gathered.map_err(Failure::invalid_request)
 }
 
 /// Refuses datasets that the catalogue does not have for this viewer, all of them at once.
@@ -352,8 +383,13 @@ pub async fn volumes(State(app): State<Arc<App>>, viewer: Viewer) -> Result<Json
             }
         }
     }
+    app.launcher.tell_verified(&mut volumes);
     if viewer.moderates() {
         add_technical_details(&app, &mut volumes);
+    }
+    if let Ok(actor) = viewer.may(Permission::Launch) {
+        let spaces = app.launcher.spaces(actor).await?;
+        volumes.splice(0..0, spaces);
     }
     Ok(Json(Volumes { volumes }))
 }

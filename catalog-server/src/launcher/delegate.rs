@@ -141,6 +141,7 @@ fn request_of(delegated: &Delegated) -> PlanRequest {
             })
             .collect(),
         datasets: spec.datasets.clone(),
+        personal_space: Some(false),
         ..PlanRequest::default()
     }
 }
@@ -166,6 +167,10 @@ fn candidate_of(delegated: &Delegated) -> Candidate {
             architectures: Vec::new(),
             image: spec.image.clone(),
             volumes: Vec::<VolumeNeed>::new(),
+            // What is mounted was decided by the server that asks, and is named.
+            personal_space: Some(false),
+            team_space: false,
+            keeps_results: false,
             allowed_groups: Vec::new(),
             allowed_accounts: Vec::new(),
         },
@@ -179,5 +184,6 @@ fn candidate_of(delegated: &Delegated) -> Candidate {
             env: spec.env.clone(),
         },
         hint: None,
+        files: spec.files.clone(),
     }
 }

@@ -60,6 +60,7 @@ pub(super) fn wake(launcher: &Launcher, id: &str) {
 
 /// Drives one launch until it is over.
 async fn run(launcher: &Launcher, id: &str, notify: &Driver) {
+    let mut looks = 0;
     loop {
         let stored = match launcher.shared.ledger.launch(id).await {
             Ok(Some(stored)) => stored,
@@ -77,6 +78,13 @@ async fn run(launcher: &Launcher, id: &str, notify: &Driver) {
             () = notify.asked.notified() => continue,
         };
         let Some(update) = update else { return };
+        tracing::debug!(
+            launch = id,
+            looks,
+            stage = update.launch.stage,
+            state = update.launch.state.as_str(),
+            "a launch was looked at"
+        );
         let again = update.again;
         let state = update.launch.state;
         if !persist(launcher, &stored, update).await {
@@ -86,7 +94,8 @@ async fn run(launcher: &Launcher, id: &str, notify: &Driver) {
             return;
         }
         if !again {
-            let pause = pause(state);
+            let pause = pause(state, looks);
+            looks = if state == stored.launch.state { looks + 1 } else { 0 };
             tokio::select! {
                 () = tokio::time::sleep(pause) => (),
                 () = notify.asked.notified() => (),
@@ -96,12 +105,12 @@ async fn run(launcher: &Launcher, id: &str, notify: &Driver) {
     }
 }
 
-/// How long to wait before looking again.
-fn pause(state: LaunchState) -> Duration {
+/// How long to wait before looking again, after so many looks at the same state: what starts in a moment is seen in a moment.
+fn pause(state: LaunchState, looks: u32) -> Duration {
     match state {
         LaunchState::Ready | LaunchState::Running => Duration::from_secs(3),
         LaunchState::Completed | LaunchState::Cancelled | LaunchState::Failed => Duration::ZERO,
-        _ => Duration::from_millis(200),
+        _ => Duration::from_millis(10).saturating_mul(1 + looks).min(Duration::from_millis(250)),
     }
 }
 
@@ -131,6 +140,8 @@ async fn advance(launcher: &Launcher, stored: &StoredLaunch) -> Option<Update> {
     tokio::pin!(step);
     loop {
         tokio::select! {
+            // What is done is not kept waiting for what is only shown.
+            biased;
             update = &mut step => return Some(update),
             Ok(()) = told.changed() => {
                 let stage = told.borrow_and_update().as_ref().map(ToString::to_string);

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Launcher, drive};
 use crate::http::problem::Failure;
+use crate::pipeline::{put_outputs, results_folder};
 use crate::view::Candidate;
 
 /// What was asked for, and the offer that answered it.
@@ -111,6 +112,7 @@ impl Launcher {
         let name = request.name.as_deref().map(str::trim).filter(|name| !name.is_empty());
         let name: String = name.unwrap_or(&candidate.short_name).chars().take(100).collect();
         let mut spec = spec(&id, &name, candidate, &offer, actor);
+        spec.files.clone_from(&candidate.files);
         spec.datasets.clone_from(&request.datasets);
         let lifetimes = self.shared.lifetimes;
         let lifetime = SignedDuration::from_hours(lifetimes.lifetime_hours.into());
@@ -143,6 +145,7 @@ impl Launcher {
             last_used: None,
             idle_minutes: Some(lifetimes.idle_minutes).filter(|minutes| *minutes > 0 && spec.has_interface()),
             hint: candidate.hint.clone(),
+            results: candidate.need.keeps_results.then(|| results_folder(id.as_str())),
         };
         let new = NewLaunch {
             launch,
@@ -171,7 +174,10 @@ pub(super) fn new_id() -> LaunchId {
 /// Builds the closed description that a backend is given.
 pub(super) fn spec(id: &LaunchId, name: &str, candidate: &Candidate, offer: &Offer, actor: &Actor) -> LaunchSpec {
     let owner_hash = hex::encode(&Sha256::digest(actor.account.as_str())[..8]);
-    let runtime = &candidate.runtime;
+    let mut runtime = candidate.runtime.clone();
+    for words in [&mut runtime.command, &mut runtime.args] {
+        put_outputs(words, &offer.mounts, id.as_str());
+    }
     LaunchSpec {
         launch: id.clone(),
         name: name.to_owned(),
@@ -188,11 +194,12 @@ pub(super) fn spec(id: &LaunchId, name: &str, candidate: &Candidate, offer: &Off
         gpus: None,
         mounts: Vec::new(),
         port: runtime.port,
-        entry_path: runtime.entry_path.clone(),
-        readiness: Readiness { path: runtime.readiness_path.clone(), timeout_seconds: runtime.readiness_seconds },
-        command: runtime.command.clone(),
-        args: runtime.args.clone(),
-        env: runtime.env.clone(),
+        entry_path: runtime.entry_path,
+        readiness: Readiness { path: runtime.readiness_path, timeout_seconds: runtime.readiness_seconds },
+        command: runtime.command,
+        args: runtime.args,
+        env: runtime.env,
+        files: Vec::new(),
     }
     .with_offer(offer)
 }

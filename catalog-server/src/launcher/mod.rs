@@ -5,6 +5,7 @@ mod delegate;
 mod drive;
 mod intent;
 mod life;
+mod spaces;
 mod startable;
 mod zones;
 
@@ -75,6 +76,7 @@ impl Launcher {
     /// Starts looking at the zones and driving what is not over: also what an earlier process left.
     pub fn start(&self) {
         tokio::spawn(zones::keep_watching(self.clone()));
+        tokio::spawn(zones::keep_verifying(self.clone()));
         tokio::spawn(drive::sweep(self.clone()));
         for zone in self.shared.zones.ids().map(str::to_owned).collect::<Vec<_>>() {
             tokio::spawn(drive::listen(self.clone(), zone));
@@ -187,6 +189,7 @@ impl Launcher {
         };
         let Some(actor) = actor else { return Ok(viewer) };
         viewer.account = Some(actor.account.to_string());
+        viewer.groups = self.shared.ledger.teams(&actor.account).await?;
         let mine = LaunchFilter { owner: Some(actor.account.clone()), limit: 50, ..LaunchFilter::default() };
         let launches = self.shared.ledger.launches(&mine).await?;
         viewer.last_zone = launches.first().map(|stored| stored.launch.datazone.clone());

@@ -100,7 +100,7 @@ impl Launcher {
         let needs = tokio::task::spawn_blocking(move || {
             let need = |stored: &catalog_records::StoredRecord| {
                 let key = format!("{}/{}", stored.zone, stored.identifier);
-                let mut need = Candidate::of(&projection.record(stored)?, String::new())?.need;
+                let mut need = Candidate::of(&projection.record(stored)?, String::new(), projection.runners())?.need;
                 need.allowed_groups.clear();
                 need.allowed_accounts.clear();
                 Some((key, need))

@@ -1,5 +1,6 @@
 //! The datazones: their backends, and what was last seen of each.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,12 @@ use super::Launcher;
 
 /// How often every zone is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether the volumes are where they should be.
+const VERIFY_EVERY: Duration = Duration::from_secs(300);
+
+/// How long that may take: a file system that hangs is not waited for.
+const VERIFY_PATIENCE: Duration = Duration::from_secs(20);
 
 /// How old a sight may be for planning.
 const FRESH: Duration = Duration::from_secs(1);
@@ -29,6 +36,14 @@ struct Zone {
     config: ZoneConfig,
     backend: Arc<dyn Backend>,
     seen: RwLock<Option<(Instant, ZoneSnapshot)>>,
+    verified: RwLock<BTreeMap<String, Verified>>,
+}
+
+/// When a volume was last found where it should be, and what is wrong when it is not there now.
+#[derive(Debug, Clone, Default)]
+struct Verified {
+    last: Option<Timestamp>,
+    problem: Option<String>,
 }
 
 impl Zones {
@@ -41,6 +56,7 @@ impl Zones {
                 backend: catalog_launch::open(config, identity)?,
                 config: config.clone(),
                 seen: RwLock::default(),
+                verified: RwLock::default(),
             })
         };
         Ok(Self { zones: configs.iter().map(open).collect::<Result<_, catalog_launch::Error>>()? })
@@ -73,6 +89,12 @@ impl Zones {
         self.zones.iter().filter_map(|zone| Some(zone.seen()?.1)).collect()
     }
 
+    /// Returns when a zone's replica of a volume was last found where it should be.
+    pub(super) fn verified(&self, zone: &str, volume: &str) -> Option<Timestamp> {
+        let zone = self.zones.iter().find(|known| known.config.id.as_str() == zone)?;
+        zone.verified.read().unwrap_or_else(PoisonError::into_inner).get(volume)?.last
+    }
+
     /// Looks at every zone whose last sight is too old to plan with.
     pub(super) async fn look_again(&self) {
         let old = self.zones.iter().filter(|zone| zone.seen().is_none_or(|(at, _)| at.elapsed() > FRESH));
@@ -93,8 +115,40 @@ impl Zone {
 
     async fn look(&self) {
         let before = self.seen().map(|(_, snapshot)| snapshot);
-        let now = observe(&self.config, self.backend.as_ref(), before.as_ref()).await;
+        let mut now = observe(&self.config, self.backend.as_ref(), before.as_ref()).await;
+        // What is not where it should be is not held: a launch with it could only fail.
+        let verified = self.verified.read().unwrap_or_else(PoisonError::into_inner);
+        now.volumes.retain(|key, _| verified.get(key).is_none_or(|it| it.problem.is_none()));
+        drop(verified);
         *self.seen.write().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), now));
+    }
+}
+
+impl Zone {
+    async fn verify(&self) {
+        let Ok(looked) = tokio::time::timeout(VERIFY_PATIENCE, self.backend.verify()).await else { return };
+        let now = Timestamp::now();
+        let mut verified = self.verified.write().unwrap_or_else(PoisonError::into_inner);
+        for (key, outcome) in looked {
+            let known = verified.entry(key.clone()).or_default();
+            match outcome {
+                Ok(()) => *known = Verified { last: Some(now), problem: None },
+                Err(problem) => {
+                    if known.problem.is_none() {
+                        tracing::warn!(zone = %self.config.id, volume = key, problem, "a volume cannot be used");
+                    }
+                    known.problem = Some(problem);
+                }
+            }
+        }
+    }
+}
+
+/// Looks again and again whether the volumes are where they should be.
+pub(super) async fn keep_verifying(launcher: Launcher) {
+    loop {
+        futures::future::join_all(launcher.shared.zones.zones.iter().map(Zone::verify)).await;
+        tokio::time::sleep(VERIFY_EVERY).await;
     }
 }
 

@@ -1,9 +1,11 @@
 //! A record as the planner and a backend see it.
 
-use catalog_launch::Image;
 use catalog_launch::planner::Need;
+use catalog_launch::{Image, SpecFile};
 use catalog_ontology::record::Record;
 use catalog_ontology::terms::Kind;
+
+use crate::pipeline::Runner;
 
 /// How long an interface may take to answer when the manifest does not say.
 const READINESS_SECONDS: u32 = 120;
@@ -25,6 +27,8 @@ pub struct Candidate {
     pub runtime: Runtime,
     /// A hint for who starts it.
     pub hint: Option<String>,
+    /// Files that its launch brings along.
+    pub files: Vec<SpecFile>,
 }
 
 /// How its container is started.
@@ -47,8 +51,16 @@ pub struct Runtime {
 }
 
 impl Candidate {
-    /// Reads a record; nothing when its kind is never launched.
-    pub fn of(record: &Record, iri: String) -> Option<Self> {
+    /// Reads a record, and how the operator runs pipelines; nothing when its kind is never launched.
+    pub fn of(record: &Record, iri: String, runners: &[Runner]) -> Option<Self> {
+        let mut candidate = Self::read(record, iri)?;
+        if let Some(runner) = Runner::of(runners, record) {
+            runner.take(&mut candidate, record);
+        }
+        Some(candidate)
+    }
+
+    fn read(record: &Record, iri: String) -> Option<Self> {
         if !matches!(record.kind(), Kind::Datalab | Kind::Pipeline) {
             return None;
         }
@@ -65,12 +77,16 @@ impl Candidate {
             name,
             version: record.version().unwrap_or_default().to_owned(),
             hint: record.text("startupHint", "en").map(str::to_owned),
+            files: Vec::new(),
             need: Need {
                 resources: record.needs(),
                 interface_type: interface.clone(),
                 architectures: strings("datalabImage.architecture"),
                 image,
                 volumes: record.volumes(),
+                personal_space: record.boolean("personalSpace"),
+                team_space: record.boolean("teamSpace").unwrap_or(false),
+                keeps_results: false,
                 allowed_groups: strings("allowedGroup"),
                 allowed_accounts: strings("allowedUser"),
             },

@@ -21,6 +21,7 @@ use super::listing::is_listed;
 use crate::config::Config;
 use crate::homes::Homes;
 use crate::labels::scheme_of;
+use crate::pipeline::Runner;
 
 /// Changes whenever the same record would be projected differently, so that an older index is built again.
 const PROJECTION: &str = "2";
@@ -44,6 +45,7 @@ pub struct Projection {
     homes: Arc<Homes>,
     zone_name: String,
     zones: Vec<ZoneConfig>,
+    runners: Vec<Runner>,
     snapshots: Vec<ZoneSnapshot>,
     volumes: Vec<KnownVolume>,
 }
@@ -73,6 +75,7 @@ impl Projection {
             homes: Arc::new(Homes::new(config.base())),
             zone_name: config.zone.name.clone(),
             zones: config.datazone.clone(),
+            runners: config.runner.clone(),
             snapshots,
             volumes,
         }
@@ -81,7 +84,9 @@ impl Projection {
     /// Returns what an index made by this projection depends on beside the ledger.
     pub fn fingerprint(&self) -> String {
         let zones = serde_json::to_string(&self.zones).unwrap_or_default();
-        hex::encode(Sha256::digest(format!("{PROJECTION}\n{}\n{zones}", self.zone_name)))
+        // What runs pipelines decides where they can run, too.
+        let runners = serde_json::to_string(&self.runners).unwrap_or_default();
+        hex::encode(Sha256::digest(format!("{PROJECTION}\n{}\n{zones}\n{runners}", self.zone_name)))
     }
 
     /// Completes a stored record with what the application and the configuration say of it.
@@ -120,6 +125,11 @@ impl Projection {
             .collect()
     }
 
+    /// Returns what runs pipelines.
+    pub fn runners(&self) -> &[Runner] {
+        &self.runners
+    }
+
     /// Returns the ids of the zones that hold a volume, or that could run a datalab when nothing else runs there.
     pub fn zones_of(&self, record: &Record, stored: &StoredRecord) -> Vec<String> {
         if record.kind() == Kind::DataVolume {
@@ -128,7 +138,7 @@ impl Projection {
             return self.zones.iter().filter(holds).map(|zone| zone.id.to_string()).collect();
         }
         let iri = self.homes.iri(stored.zone.as_str(), stored.identifier.as_str());
-        let Some(candidate) = Candidate::of(record, iri) else { return Vec::new() };
+        let Some(candidate) = Candidate::of(record, iri, &self.runners) else { return Vec::new() };
         let request = PlanRequest::default();
         let question = Question {
             need: &candidate.need,

@@ -5,7 +5,7 @@ use catalog_ontology::signature::{self, SignatureError, Trust, TrustedKey};
 use catalog_ontology::terms::{Kind, Visibility};
 use catalog_records::{NamespaceKey, StoredRecord, StoredVersion};
 use catalog_schemas::governance::{Signature, SignatureView};
-use catalog_schemas::record::{RecordView, VersionView};
+use catalog_schemas::record::{Parameter, RecordView, VersionView};
 use catalog_schemas::volume::Volume;
 
 use super::projection::{Projection, name};
@@ -90,6 +90,9 @@ pub fn record_view(projection: &Projection, stored: &StoredRecord, shown: &Recor
         needs: launchable.then(|| shown.needs()),
         not_launchable: (launchable && zones.is_empty()).then(|| reason(shown)),
         volumes: needed,
+        personal_space: shown.boolean("personalSpace").filter(|_| launchable),
+        team_space: shown.boolean("teamSpace").filter(|_| launchable),
+        inputs: inputs(shown),
         zones,
         quality: Some(shown.quality()),
         cite: cite(projection, stored, shown, version.as_deref().filter(|_| !current)),
@@ -101,6 +104,22 @@ pub fn record_view(projection: &Projection, stored: &StoredRecord, shown: &Recor
         may: Vec::new(),
         version,
     }
+}
+
+/// Returns the inputs of a pipeline's workflow.
+fn inputs(shown: &Record) -> Vec<Parameter> {
+    if shown.kind() != Kind::Pipeline {
+        return Vec::new();
+    }
+    let input = |node: &catalog_ontology::record::Fields| {
+        Some(Parameter {
+            name: node.text("name")?.to_owned(),
+            kind: node.text("type").unwrap_or("Any").to_owned(),
+            format: node.text("format").map(str::to_owned),
+            required: node.boolean("required").unwrap_or(false),
+        })
+    };
+    shown.nodes("input").into_iter().filter_map(input).collect()
 }
 
 fn cite(projection: &Projection, stored: &StoredRecord, shown: &Record, pinned: Option<&str>) -> Option<String> {
@@ -121,7 +140,9 @@ fn cite(projection: &Projection, stored: &StoredRecord, shown: &Record, pinned: 
 }
 
 fn reason(record: &Record) -> String {
-    if record.runtime("en").is_none() {
+    if record.kind() == Kind::Pipeline {
+        "no configured datazone runs pipelines and can hold what it needs and makes".to_owned()
+    } else if record.runtime("en").is_none() {
         "catalogued only: no public container image is named for it".to_owned()
     } else {
         "no configured datazone can hold what it needs".to_owned()

@@ -1,6 +1,7 @@
 //! Datazones: what each can hold, and what is free there now.
 
 use catalog_schemas::datazone::{Capacity, Datazone};
+use catalog_schemas::volume::Space;
 use leptos::prelude::*;
 
 use crate::document::{Document, Layout, Place};
@@ -71,9 +72,17 @@ fn item(zone: &Datazone, now: &str) -> AnyView {
         .capability
         .volumes
         .iter()
+        .filter(|key| !key.starts_with("space/"))
         .map(|volume| view! { <li><a href=with_query("/volumes", [("q", volume)])>{volume.clone()}</a></li> })
         .collect();
     let volumes = (!volumes.is_empty()).then(|| view! { <dt>"Holds"</dt><dd><ul class="values">{volumes}</ul></dd> });
+    let holds = |key: &str| zone.capability.volumes.iter().any(|held| held == key);
+    let spaces = match (holds(Space::PERSONAL), holds(Space::TEAMS)) {
+        (true, true) => "yours, and your teams'",
+        (true, false) => "yours",
+        (false, true) => "your teams'",
+        (false, false) => "none: what a datalab keeps ends with it",
+    };
     let files = zone.file_service.as_deref().and_then(safe_address);
     let files = files
         .map(|address| view! { <dt>"Files"</dt><dd><a href=address rel="noopener">"My files at this zone"</a></dd> });
@@ -90,7 +99,9 @@ fn item(zone: &Datazone, now: &str) -> AnyView {
             <dl class="terms tight">
                 <dt>"Interfaces"</dt><dd>{interfaces.join(", ")}</dd>
                 {processors}
-                {volumes}{files}
+                {volumes}
+                <dt>"Own space"</dt><dd>{spaces}</dd>
+                {files}
             </dl>
             <p class="small"><a href=with_query("/search", [("datazone", &zone.id)])>"Records at this zone"</a></p>
         </section>

@@ -3,13 +3,13 @@
 use catalog_schemas::datazone::Datazone;
 use catalog_schemas::plan::Plan;
 use catalog_schemas::problem::Problem;
-use catalog_schemas::record::RecordView;
+use catalog_schemas::record::{Parameter, RecordView};
 use catalog_schemas::search::Hit;
 use catalog_schemas::volume::Volume;
 use leptos::prelude::*;
 
 use crate::document::{Document, Layout, Place};
-use crate::launchform::{LaunchForm, Least};
+use crate::launchform::{INPUT, LaunchForm, Least};
 use crate::link::record_path;
 use crate::part::notice::{Tone, fault, notice};
 use crate::viewer::Viewer;
@@ -110,8 +110,10 @@ fn form(viewer: &Viewer, shown: Shown<'_>) -> AnyView {
                 {number("gpu", "GPUs", &form.gpu, least.gpu.to_string(), "1", "fault-gpu", shown.faults)}
                 {models(shown)}
             </fieldset>
-            {volumes(shown, false)}
-            {volumes(shown, true)}
+            {inputs(shown)}
+            {volumes(shown, "Data volumes", &["science"])}
+            {volumes(shown, "Internal volumes", &["internal"])}
+            {volumes(shown, "Your own files", &["personal", "team"])}
             {datasets(shown)}
             <div>
                 <label class="check"><input type="checkbox" name="open" value="1" checked=form.open/>"Open as soon as its interface is available"</label>
@@ -157,8 +159,68 @@ fn models(shown: Shown<'_>) -> AnyView {
         .into_any()
 }
 
-/// Science volumes, or those that are internal to the platform, a person or a team.
-fn volumes(shown: Shown<'_>, internal: bool) -> Option<AnyView> {
+/// A field for each input of a workflow.
+fn inputs(shown: Shown<'_>) -> Option<AnyView> {
+    let fields: Vec<_> = shown.record.inputs.iter().map(|input| input_field(shown, input)).collect();
+    if fields.is_empty() {
+        return None;
+    }
+    let faults: Vec<_> = shown
+        .faults
+        .iter()
+        .filter(|(name, _)| *name == "inputs")
+        .map(|(_, said)| view! { <p class="fault">{said.clone()}</p> })
+        .collect();
+    let role = (!faults.is_empty()).then_some("alert");
+    Some(
+        view! {
+            <fieldset class="inputs">
+                <legend>"Inputs of the workflow"</legend>
+                <p class="small quiet">"Files are named by their path in the launch: below a volume that is mounted, or below your own space."</p>
+                {fields}
+                <div id="fault-inputs" role=role>{faults}</div>
+            </fieldset>
+        }
+        .into_any(),
+    )
+}
+
+fn input_field(shown: Shown<'_>, input: &Parameter) -> AnyView {
+    let name = format!("{INPUT}{}", input.name);
+    let value = shown.form.inputs.get(&input.name).cloned().unwrap_or_default();
+    let kind = input.kind.trim_end_matches('?');
+    let item = kind.trim_end_matches("[]");
+    let example = match item {
+        "File" => "/data/user/… or https://…",
+        "Directory" => "/data/user/…",
+        "int" | "long" => "a whole number",
+        "float" | "double" => "a number",
+        "string" | "enum" => "a text",
+        _ => "JSON, or a text",
+    };
+    let note = if input.required { input.kind.clone() } else { format!("{}, optional", input.kind) };
+    let (required, described) = (input.required, Some("fault-inputs"));
+    let field = if kind.ends_with("[]") {
+        let example = format!("{example}; one a line");
+        view! { <textarea class="mono" name=name rows="3" placeholder=example aria-describedby=described spellcheck="false">{value}</textarea> }.into_any()
+    } else if kind == "boolean" {
+        let option = |word: &'static str| view! { <option value=word selected=value == word>{word}</option> };
+        view! { <select name=name aria-describedby=described><option value="">"not given"</option>{option("true")}{option("false")}</select> }.into_any()
+    } else {
+        let (mode, class) = match item {
+            "int" | "long" => ("numeric", ""),
+            "float" | "double" => ("decimal", ""),
+            _ => ("text", "mono"),
+        };
+        view! { <input class=class name=name value=value inputmode=mode placeholder=example aria-describedby=described autocomplete="off"/> }.into_any()
+    };
+    let star = required.then(|| view! { <span class="needed">" needed"</span> });
+    view! { <label><span><b>{input.name.clone()}</b>" "<span class="quiet small">{note}</span>{star}</span>{field}</label> }
+        .into_any()
+}
+
+/// The volumes of some kinds.
+fn volumes(shown: Shown<'_>, legend: &'static str, kinds: &[&str]) -> Option<AnyView> {
     let required = |volume: &Volume| {
         shown.record.volumes.iter().any(|need| {
             need.required
@@ -170,7 +232,7 @@ fn volumes(shown: Shown<'_>, internal: bool) -> Option<AnyView> {
     let items: Vec<_> = shown
         .volumes
         .iter()
-        .filter(|volume| (volume.kind == "science") != internal)
+        .filter(|volume| kinds.contains(&volume.kind.as_str()))
         .map(|volume| {
             let needed = required(volume);
             let checked = needed || shown.form.volumes.contains(&volume.key);
@@ -185,7 +247,6 @@ fn volumes(shown: Shown<'_>, internal: bool) -> Option<AnyView> {
             }
         })
         .collect();
-    let legend = if internal { "Internal volumes" } else { "Data volumes" };
     (!items.is_empty())
         .then(|| view! { <fieldset><legend>{legend}</legend><ul class="choices">{items}</ul></fieldset> }.into_any())
 }
@@ -222,10 +283,17 @@ fn plan(viewer: &Viewer, shown: Shown<'_>) -> AnyView {
                     };
                     view! { <p class="small quiet">{format!("Offers hold until {until} UTC.{mine}")}</p> }.into_any()
                 }
-                None => notice(
-                    Tone::Warn,
-                    view! { <p>"No datazone can run it as asked. The reasons say what to change."</p> },
-                ),
+                None => {
+                    let has_no_place = plan
+                        .refusals
+                        .iter()
+                        .all(|refusal| refusal.reasons.iter().any(|reason| reason.code.starts_with("quota.")));
+                    let stop = has_no_place.then(|| view! { <p><a href="/launches">"Stop one of your datalabs"</a>" to have a place for it."</p> });
+                    notice(
+                        Tone::Warn,
+                        view! { <p>"No datazone can run it as asked. The reasons say what to change."</p>{stop} },
+                    )
+                }
             };
             let form = viewer.signed_in().then_some("launch");
             view! { {part::plan::plan(plan, shown.zones, form)}{yes} }.into_any()

@@ -83,13 +83,16 @@ fn card(launch: &Launch) -> AnyView {
     let logs = format!("{path}#logs");
     let logs_name = format!("Logs of {}", launch.name);
     let stage = launch.stage.clone().filter(|_| !answers(launch)).map(|stage| view! { <span>{stage}</span> });
+    let until = launch.expires.clone().filter(|_| answers(launch)).map(|at| {
+        view! { <span>"until "<time datetime=at.clone()>{words::minute(&at)}</time></span> }
+    });
     let since =
         view! { <span>"since "<time datetime=launch.created.clone()>{words::minute(&launch.created)}</time></span> };
     view! {
         <li class="sheet">
             <h3><a href=path>{launch.name.clone()}</a></h3>
             <p class="quiet">{format!("{} {}", launch.datalab_name, launch.version)}</p>
-            <div class="facts">{part::steps::badge(launch.state)}{stage}{demo(launch)}{since}</div>
+            <div class="facts">{part::steps::badge(launch.state)}{stage}{demo(launch)}{since}{until}</div>
             <div class="actions">{actions(launch)}<a class="button" href=logs aria-label=logs_name>"Logs"</a></div>
         </li>
     }

@@ -406,6 +406,8 @@ fn data_terms(record: &RecordView) -> impl Iterator<Item = &catalog_schemas::rec
         .terms
         .iter()
         .filter(|term| DATA.contains(&term.key.split('.').next().unwrap_or_default()) && !term.values.is_empty())
+        // The inputs have a table of their own.
+        .filter(|term| record.inputs.is_empty() || !term.key.starts_with("input"))
 }
 
 fn data(record: &RecordView) -> AnyView {
@@ -437,9 +439,10 @@ fn data(record: &RecordView) -> AnyView {
         .map(|term| view! { <dt>{words::capitalised(&term.label)}</dt><dd>{part::terms::values(term)}</dd> })
         .collect();
     let terms = (!terms.is_empty()).then(|| view! { <dl class="terms">{terms}</dl> });
-    let nothing = (volumes.is_none() && terms.is_none())
+    let inputs = part::workflow::inputs(record);
+    let nothing = (volumes.is_none() && terms.is_none() && inputs.is_none())
         .then(|| view! { <p class="quiet">"It names no data volume, dataset or service."</p> });
-    view! { <div class="data">{volumes}{terms}{nothing}</div> }.into_any()
+    view! { <div class="data">{inputs}{volumes}{terms}{nothing}</div> }.into_any()
 }
 
 fn provenance(shown: Shown<'_>) -> AnyView {

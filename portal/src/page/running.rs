@@ -2,6 +2,7 @@
 
 use catalog_schemas::datazone::Datazone;
 use catalog_schemas::launch::{Launch, LaunchEvent, LaunchState};
+use catalog_schemas::volume::Space;
 use leptos::prelude::*;
 
 use crate::document::{Document, Layout, Place};
@@ -171,9 +172,14 @@ fn facts(launch: &Launch) -> AnyView {
         .iter()
         .map(|mount| {
             let mode = if mount.mode == "rw" { "read and write" } else { "read only" };
-            view! { <li>{mount.volume.clone()}" "<span class="mono">{mount.mount_path.clone()}</span>" "<span class="quiet">{mode}</span></li> }
+            view! { <li>{words::mounted(&mount.volume)}" "<span class="mono">{mount.mount_path.clone()}</span>" "<span class="quiet">{mode}</span></li> }
         })
         .collect();
+    let results = launch.results.clone().map(|results| {
+        let path = launch.mounts.iter().find(|mount| mount.volume == Space::PERSONAL);
+        let path = path.map_or_else(|| results.clone(), |mount| format!("{}/{results}", mount.mount_path));
+        view! { <dt>"Results"</dt><dd><span class="mono">{path}</span>" in your own space: any datalab launched at this datazone opens it"</dd> }
+    });
     let mounts = (!mounts.is_empty()).then(|| view! { <dt>"Mounted"</dt><dd><ul class="lines">{mounts}</ul></dd> });
     let moment = |label: &'static str, at: &Option<String>| {
         at.clone().map(|at| view! { <dt>{label}</dt><dd><time datetime=at.clone()>{words::minute(&at)}</time></dd> })
@@ -193,7 +199,7 @@ fn facts(launch: &Launch) -> AnyView {
             <h2>"Facts"</h2>
             <dl class="terms tight">
                 <dt>"Asked for"</dt><dd>{words::resources(&launch.requested)}</dd>
-                {granted}{mounts}
+                {granted}{results}{mounts}
                 {moment("Started", &created)}{moment("Ready", &launch.ready)}{moment("Ended", &launch.ended)}{moment("Stops at", &expires)}
                 {digest}<dt>"Launch"</dt><dd class="mono">{launch.id.to_string()}</dd>
             </dl>

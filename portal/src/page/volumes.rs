@@ -1,7 +1,7 @@
 //! Data volumes: what can be mounted, where it is held, and which of them are the viewer's own.
 
 use catalog_schemas::datazone::Datazone;
-use catalog_schemas::volume::Volume;
+use catalog_schemas::volume::{Space, Volume};
 use leptos::prelude::*;
 
 use crate::document::{Document, Layout, Place};
@@ -118,7 +118,8 @@ fn technical(volume: &Volume, zones: &[Datazone]) -> Option<AnyView> {
 }
 
 fn own(viewer: &Viewer, volume: &Volume, refused: Option<Refused<'_>>) -> Option<AnyView> {
-    if !viewer.signed_in() {
+    // A space of somebody's own is there already, and is chosen in the launch form.
+    if !viewer.signed_in() || Space::of_key(&volume.key).is_some() {
         return None;
     }
     let refused = refused.filter(|refused| refused.volume == volume.key);

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use catalog_client::{Client, ClientError};
 use catalog_schemas::account::{Role, Scope};
 use catalog_schemas::launch::{Launch, LaunchRequest, LaunchState};
-use catalog_schemas::plan::{CpuRange, GpuRequest, MilliCpu, PlanAnswer, PlanRequest, Resources};
+use catalog_schemas::plan::{CpuRange, GpuRequest, MilliCpu, PlanAnswer, PlanRequest, Resources, VolumeRequest};
 use catalog_tests::Sandbox;
-use catalog_tests::sandbox::read;
+use catalog_tests::package::{datalab, package};
+use catalog_tests::sandbox::{Settings, read};
 
 const LAUNCHES: &[Scope] = &[Scope::Read, Scope::Launch];
 
@@ -293,4 +294,89 @@ async fn a_lab_on_an_origin_of_its_own_opens_with_a_ticket_and_sees_nothing_of_t
         let asked = http.get(format!("{origin}{path}")).bearer_auth(&alice.token).header("cookie", key);
         assert_eq!(asked.send().await.unwrap().status(), 404, "{path}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_for_a_team_is_planned_for_its_members_alone() {
+    let mut sandbox = Sandbox::prepare(Settings {
+        configuration: Some(
+            "[zone]\nid = \"go-esa\"\nname = \"GO.ESA\"\n\
+             [[datazone]]\nid = \"go-esa\"\nname = \"GO.ESA\"\nbackend = \"demo\"\ncpu = 8\nmemoryMiB = 16384\n\
+             space.personal = {}\nspace.team = {}\n\
+             [[datazone.volume]]\nvolume = \"crew-data\"\n"
+                .to_owned(),
+        ),
+        ..Settings::default()
+    });
+    sandbox.run().await;
+    let admin = sandbox.admin();
+    let volume = serde_json::json!({
+        "@context": "https://w3id.org/esado/context/v1",
+        "@type": "DataVolume",
+        "identifier": "lab.test.crew-data",
+        "name": { "en": "Crew data" },
+        "alternateName": "crew-data",
+        "abstract": { "en": "What only the crew may mount, and nobody else." },
+        "version": "1.0.0",
+        "license": "https://spdx.org/licenses/CC0-1.0",
+        "keyword": { "en": ["test"] },
+        "domain": ["space-science"],
+        "defaultMountPath": "/data/user/crew",
+        "mode": "ro",
+        "allowedGroup": ["crew"]
+    });
+    let mut lab = datalab("lab.test.crew-lab", "1.0.0");
+    lab["allowedGroup"] = serde_json::json!(["crew"]);
+    for (manifest, name) in [
+        (volume, "lab.test.crew-data"),
+        (datalab("lab.test.open", "1.0.0"), "lab.test.open"),
+        (lab, "lab.test.crew-lab"),
+    ] {
+        if let Err(error) = admin.publish(name, "1.0.0", package(&manifest)).await {
+            panic!("{name}: {error:#?}");
+        }
+    }
+    let alice = sandbox.account("alice", Role::User, &[Scope::Read, Scope::Launch, Scope::Admin]).await;
+    let bob = sandbox.account("bob", Role::User, &[Scope::Read, Scope::Launch, Scope::Admin]).await;
+    let made = sandbox.request("POST", "/api/v1/groups").bearer_auth(&alice.token);
+    let (status, said) =
+        read(made.header("content-type", "application/json").body(r#"{"kind":"team","name":"crew"}"#)).await;
+    assert!(status < 300, "{status} {said}");
+
+    let codes = async |client: &Client, datalab: &str, volume: &str| -> Vec<String> {
+        let volumes = vec![VolumeRequest { volume: volume.to_owned(), ..VolumeRequest::default() }];
+        let volumes = if volume.is_empty() { Vec::new() } else { volumes };
+        let plan = client.plan(&PlanRequest { volumes, ..of(datalab) }).await.unwrap();
+        plan.refusals.into_iter().flat_map(|no| no.reasons).map(|reason| reason.code).collect()
+    };
+    let none: Vec<String> = Vec::new();
+    for (datalab, volume, code) in [
+        ("go-esa/lab.test.open", "crew-data", "volume.forbidden"),
+        ("go-esa/lab.test.open", "space/team/crew", "volume.forbidden"),
+        ("go-esa/lab.test.crew-lab", "", "access.denied"),
+    ] {
+        assert_eq!(codes(&alice.client, datalab, volume).await, none, "{datalab} {volume}");
+        assert_eq!(codes(&bob.client, datalab, volume).await, [code], "{datalab} {volume}");
+    }
+
+    // Each sees their own spaces among what can be mounted, and the crew's only who is in it.
+    let keys = async |client: &Client| -> Vec<String> {
+        let volumes = client.volumes().await.unwrap().volumes.into_iter();
+        volumes.map(|volume| volume.key).filter(|key| key.starts_with("space/")).collect()
+    };
+    assert_eq!(keys(&alice.client).await, ["space/personal", "space/team/crew"]);
+    assert_eq!(keys(&bob.client).await, ["space/personal"]);
+    assert!(keys(&sandbox.anonymous()).await.is_empty());
+
+    // What was launched has what was granted, and the form shows it.
+    let request = PlanRequest {
+        volumes: vec![VolumeRequest { volume: "crew-data".to_owned(), ..VolumeRequest::default() }],
+        ..of("go-esa/lab.test.open")
+    };
+    let launch = alice.client.launch(&LaunchRequest::Plan(Box::new(request)), "one").await.unwrap();
+    let mounts: Vec<&str> = launch.mounts.iter().map(|mount| mount.volume.as_str()).collect();
+    assert_eq!(mounts, ["crew-data", "space/personal"]);
+    let (_, page) =
+        read(sandbox.request("GET", "/launch?datalab=go-esa%2Flab.test.open").bearer_auth(&alice.token)).await;
+    assert!(page.contains("Your own files") && page.contains("space/team/crew"), "{page}");
 }

@@ -58,6 +58,9 @@ enum What {
     Sparql,
     /// How soon SPARQL shows what is published, and what twenty records a second cost.
     Visibility,
+    /// A launch from its request to ready, beside the engine's own client, and the planner; not part of `all`, for it needs
+    /// an engine.
+    Launch,
     /// Everything.
     All,
 }
@@ -77,6 +80,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
     };
     let alidade = alidade.canonicalize().with_context(|| format!("there is no {}", alidade.display()))?;
+    if arguments.what == What::Launch {
+        return launch(&alidade);
+    }
     let tools = arguments.out.clone().unwrap_or_else(|| target.join("bench"));
     std::fs::create_dir_all(&tools).with_context(|| format!("cannot make {}", tools.display()))?;
     let tools = tools.canonicalize()?;
@@ -109,6 +115,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         search::growth((*small, before), (*large, after));
     }
     Ok(())
+}
+
+/// Runs the measurement of launches, which is an example of the tests as it needs their engine, and the planner's bench.
+fn launch(alidade: &Path) -> anyhow::Result<()> {
+    let mut command = cargo(&["run", "--release", "--quiet", "--package", "catalog-tests", "--example", "launch"]);
+    command.env("ALIDADE_BIN", alidade);
+    run_command(command)?;
+    run_command(cargo(&["bench", "--quiet", "--package", "catalog-launch", "--bench", "planner"]))
 }
 
 fn measure(

@@ -2,8 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what a test cannot do must fail it")]
 #![allow(clippy::print_stderr, reason = "a skipped test says so loudly")]
 
-#[path = "../../catalog-server/launch/tests/engine/mod.rs"]
+#[path = "../../../catalog-server/launch/tests/engine/mod.rs"]
 mod engine;
+mod many;
+mod pipeline;
+mod pull;
+#[path = "../../../catalog-server/launch/tests/registry/mod.rs"]
+mod registry;
 
 use std::time::{Duration, Instant};
 

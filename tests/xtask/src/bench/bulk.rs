@@ -133,7 +133,7 @@ pub(super) fn compare(
 ///
 /// They are asked for by SPARQL, predicate by predicate, so that the file is what users see and no other program has
 /// to know how records become statements.
-fn dump(client: &mut Client, file: &Path) -> anyhow::Result<usize> {
+pub(super) fn dump(client: &mut Client, file: &Path) -> anyhow::Result<usize> {
     let mut writer = BufWriter::with_capacity(1 << 20, File::create(file)?);
     let mut lines = 0;
     for graph in column(client, "SELECT ?x WHERE { GRAPH ?x {} }")? {

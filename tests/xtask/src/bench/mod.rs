@@ -4,6 +4,7 @@
 //! bounded in count and time, and what was made is removed at the end, except a Python environment for the baselines.
 
 mod bulk;
+mod harvest;
 mod http;
 mod process;
 mod publish;
@@ -52,6 +53,8 @@ enum What {
     Publish,
     /// Filling a catalogue, beside oxigraph's bulk loader.
     Bulk,
+    /// Harvesting from a loopback source, beside oxigraph's bulk loader; not part of `all`.
+    Harvest,
     /// Start-up.
     Startup,
     /// SPARQL on a made-up catalogue, beside bare oxigraph and Virtuoso; not part of `all`, for it needs no server.
@@ -91,7 +94,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         ensure!(records > 0, "a catalogue without records says nothing");
         let folder = tools.join(format!("run-{}-{records}", std::process::id()));
         std::fs::create_dir_all(&folder)?;
-        let measured = if arguments.index_only {
+        let measured = if arguments.what == What::Harvest {
+            harvest::run(&alidade, &folder, &tools, records).map(|()| None)
+        } else if arguments.index_only {
             bulk::index(&alidade, &folder, records)
                 .and_then(|data| search::run_without_server(&data, records))
                 .map(Some)

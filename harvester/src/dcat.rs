@@ -14,6 +14,7 @@ use crate::graph::Graph;
 use crate::item::{Fault, Item, Place};
 use crate::mapper::Mapper;
 use crate::mapping::Mappings;
+use crate::paging::Paging;
 use crate::rdf::{self, Syntax};
 use crate::run::{self, End, Run};
 use crate::settings::Settings;
@@ -42,6 +43,31 @@ const PARTS: [&str; 7] = [
     "http://www.w3.org/ns/dcat#distribution",
 ];
 const TITLE: &str = "http://purl.org/dc/terms/title";
+
+/// What leads to the members of a list, and how many it says it has.
+const MEMBERS: [&str; 3] = [
+    "http://www.w3.org/ns/hydra/core#member",
+    "http://www.w3.org/ns/dcat#dataset",
+    "http://www.w3.org/ns/ldp#contains",
+];
+const TOTAL: &str = "http://www.w3.org/ns/hydra/core#totalItems";
+
+/// Why a page is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// It is the address that the operator gave.
+    First,
+    /// The list goes on there.
+    Next,
+    /// A part is described there.
+    Part,
+}
+
+/// What of a catalogue was seen, and what is to be read.
+struct Crawl {
+    seen: HashSet<String>,
+    open: VecDeque<(Url, Why)>,
+}
 
 /// A DCAT catalogue.
 #[derive(Debug)]
@@ -82,57 +108,100 @@ impl Dcat {
     }
 
     /// Reads pages from the first one on: next pages always, parts as long as they are of the same origin.
+    ///
+    /// The first page is needed. What else cannot be read is a gap: what is behind it is not known.
     async fn crawl(&self, run: &Run<'_>, first: &Url) -> Result<(), End> {
-        let mut seen: HashSet<String> = HashSet::from([without_fragment(first)]);
-        let mut open: VecDeque<(Url, bool)> = VecDeque::from([(first.clone(), true)]);
-        while let Some((url, is_needed)) = open.pop_front() {
+        let mut paging = Paging::new();
+        let mut crawl = Crawl { seen: HashSet::from([without_fragment(first)]), open: VecDeque::new() };
+        crawl.open.push_back((first.clone(), Why::First));
+        while let Some((url, why)) = crawl.open.pop_front() {
+            let place = Place::file(url.to_string());
             let page = match run.fresh(&url, ACCEPT).await {
-                Ok(page) => page,
-                // A part that is gone or that is no RDF after all is a finding; a page of the list is not to be missed.
-                Err(End::Trouble(trouble)) if !is_needed && !trouble.transient && trouble.code != "limit.run" => {
-                    let fault = Fault::new(&trouble.code, Place::file(url.to_string()), trouble.message);
-                    run.hand(vec![Item::Faulty(fault)]).await?;
+                Err(End::Trouble(trouble)) if why != Why::First => {
+                    run.gap(place, trouble).await?;
                     continue;
                 }
-                Err(end) => return Err(end),
+                other => other?,
             };
             let links = page.links.clone();
-            let graph = match self.graph(run, page, &url, is_needed).await? {
-                Some(graph) => graph,
-                None => continue,
-            };
-            for next in next_pages(&graph)
-                .into_iter()
-                .chain(links.iter().filter(|(_, rel)| rel == "next").map(|(url, _)| url.clone()))
-            {
-                if next.origin() != first.origin() || !seen.insert(without_fragment(&next)) {
-                    let message = format!("the pages of `{url}` lead back or elsewhere, to `{next}`");
-                    if next.origin() == first.origin()
-                        && graph.len() > 0
-                        && open.is_empty()
-                        && without_fragment(&next) != without_fragment(&url)
-                    {
-                        return Err(Trouble::lasting("paging.loop", message).into());
-                    }
-                    continue;
-                }
-                open.push_front((next, true));
+            let Some(mut graph) = self.graph(run, page, &url, why).await? else { continue };
+            if graph.len() == 0 && why != Why::First {
+                let trouble = Trouble::passing("page.empty", format!("`{url}` says nothing"));
+                run.gap(place, trouble).await?;
+                continue;
             }
-            let mut graph = graph;
+            let is_list = self.find_next(run, &mut crawl, &graph, &links, first, &url).await? || why == Why::Next;
+            if is_list {
+                run.gaps.set_paged();
+            }
             for part in parts(&graph, first, &url) {
-                if seen.insert(without_fragment(&part)) {
-                    open.push_back((part, false));
+                let is_excluded = self.settings.exclude.iter().any(|pattern| glob::matches(pattern, part.as_str()));
+                if !is_excluded && crawl.seen.insert(without_fragment(&part)) {
+                    crawl.open.push_back((part, Why::Part));
                 }
             }
-            self.add_distributions(run, &mut graph, first).await?;
-            self.hand(run, graph, Place::file(url.to_string())).await?;
-            run.progress(None, None).await?;
+            let is_whole = self.add_distributions(run, &mut graph, first).await?;
+            let total = graph.objects_of(TOTAL).find_map(number_of);
+            let members = MEMBERS.iter().map(|property| graph.objects_of(property).count()).max().unwrap_or_default();
+            let (before, mut handed) = (run.mapper.news(), 0);
+            if is_whole {
+                handed = self.hand(run, graph, place).await?;
+            } else {
+                // Without its distributions a dataset would say less than it does: what it said before stays.
+                let mut fault = Fault::new("page.parts", place, "distributions that it names could not be read");
+                fault.anywhere = run.gaps.is_paged();
+                run.hand(vec![Item::Faulty(fault)]).await?;
+            }
+            if is_list {
+                let after = run.mapper.news();
+                paging.news(url.as_str(), after.0 - before.0, after.1 - before.1)?;
+                paging.count(handed.max(members) as u64, total);
+            }
+            run.progress(total, None).await?;
+        }
+        if let Some(trouble) = paging.shortfall(first.as_str()) {
+            run.gap(Place::file(first.to_string()), trouble).await?;
         }
         Ok(())
     }
 
-    /// Brings in the pages of distributions that are only named, as FAIR Data Points have them.
-    async fn add_distributions(&self, run: &Run<'_>, graph: &mut Graph, first: &Url) -> Result<(), End> {
+    /// Finds where the list goes on after a page; says whether it does.
+    async fn find_next(
+        &self,
+        run: &Run<'_>,
+        crawl: &mut Crawl,
+        graph: &Graph,
+        links: &[(Url, String)],
+        first: &Url,
+        url: &Url,
+    ) -> Result<bool, End> {
+        let by_header = links.iter().filter(|(_, relation)| relation == "next").map(|(next, _)| next.clone());
+        let (mut found, mut known) = (false, None);
+        for next in next_pages(graph, &crawl.seen, url).into_iter().chain(by_header) {
+            if next.origin() != first.origin() {
+                let message = format!("the page after `{url}` is elsewhere, at `{next}`");
+                run.gap(Place::file(url.to_string()), Trouble::lasting("paging.elsewhere", message)).await?;
+            } else if crawl.seen.insert(without_fragment(&next)) {
+                found = true;
+                crawl.open.push_front((next, Why::Next));
+            } else if !crawl.open.iter().any(|(open, _)| without_fragment(open) == without_fragment(&next)) {
+                known = Some(next);
+            }
+        }
+        if let (false, Some(next)) = (found, known) {
+            let trouble = Trouble::lasting("paging.loop", format!("the pages of `{url}` lead back to `{next}`"));
+            // A last page that leads to itself is known; what leads elsewhere in a circle is a list without an end.
+            if without_fragment(&next) != without_fragment(url) {
+                return Err(trouble.into());
+            }
+            run.gap(Place::file(url.to_string()), trouble).await?;
+        }
+        Ok(found)
+    }
+
+    /// Brings in the pages of distributions that are only named, as FAIR Data Points have them; says whether all could
+    /// be read.
+    async fn add_distributions(&self, run: &Run<'_>, graph: &mut Graph, first: &Url) -> Result<bool, End> {
         let distribution = NamedNode::new_unchecked("http://www.w3.org/ns/dcat#distribution");
         let missing: Vec<Url> = graph
             .objects_of(distribution.as_str())
@@ -142,23 +211,35 @@ impl Dcat {
                 _ => None,
             })
             .filter(|url| url.origin() == first.origin())
-            .take(200)
             .collect();
+        let mut is_whole = true;
         for url in missing {
+            let place = Place::file(url.to_string());
             let page = match run.fresh(&url, ACCEPT).await {
                 Ok(page) => page,
-                Err(End::Trouble(trouble)) if !trouble.transient => continue,
+                // A name of something that is not there, or not for us: it says nothing, today and tomorrow.
+                Err(End::Trouble(trouble)) if trouble.code == "fetch.status" && !trouble.transient => continue,
+                Err(End::Trouble(trouble)) => {
+                    is_whole = false;
+                    run.gap(place, trouble).await?;
+                    continue;
+                }
                 Err(end) => return Err(end),
             };
-            if let Some(more) = self.graph(run, page, &url, false).await? {
-                graph.extend(more);
+            // What is no RDF is the distribution itself.
+            if Syntax::of_media_type(&page.media_type).is_none() && self.format.is_none() {
+                continue;
+            }
+            match self.graph(run, page, &url, Why::Part).await? {
+                Some(more) => graph.extend(more),
+                None => is_whole = false,
             }
         }
-        Ok(())
+        Ok(is_whole)
     }
 
     /// Reads a page as a graph; `data.json` is handed on at once, and is none.
-    async fn graph(&self, run: &Run<'_>, page: Page, url: &Url, is_needed: bool) -> Result<Option<Graph>, End> {
+    async fn graph(&self, run: &Run<'_>, page: Page, url: &Url, why: Why) -> Result<Option<Graph>, End> {
         let name = page.url.to_string();
         let (media_type, charset) = (page.media_type.clone(), page.charset.clone());
         let bytes = whole(page)?;
@@ -168,14 +249,14 @@ impl Dcat {
         });
         let Some(syntax) = known else {
             let message = format!("`{name}` is `{media_type}`, which is no syntax of RDF");
-            if is_needed {
+            if why == Why::First {
                 return Err(Trouble::lasting("page.format", message).into());
             }
-            run.hand(vec![Item::Faulty(Fault::new("page.format", Place::file(name), message))]).await?;
+            run.gap(Place::file(name), Trouble::passing("page.format", message)).await?;
             return Ok(None);
         };
         if syntax == Syntax::JsonLd && is_data_json(&bytes) {
-            let us = Run { fetcher: Arc::clone(&run.fetcher), mapper: Arc::clone(&self.trees), ..*run };
+            let us = run.with(&self.trees);
             let split = self.trees.mapping.split.clone();
             us.feed(move |take| {
                 json::document(&bytes, charset.as_deref(), &name, &split, take);
@@ -190,22 +271,27 @@ impl Dcat {
             .map_err(|error| Trouble::lasting("source.fault", error.to_string()))?;
         match parsed {
             Ok(graph) => Ok(Some(graph)),
-            Err(fault) if is_needed => {
-                Err(Trouble::passing("page.syntax", format!("{}: {}", fault.place, fault.message)).into())
-            }
             Err(fault) => {
-                run.hand(vec![Item::Faulty(fault)]).await?;
+                let trouble = Trouble::passing("page.syntax", format!("{}: {}", fault.place, fault.message));
+                if why == Why::First {
+                    return Err(trouble.into());
+                }
+                run.gap(fault.place, trouble).await?;
                 Ok(None)
             }
         }
     }
 
-    async fn hand(&self, run: &Run<'_>, graph: Graph, place: Place) -> Result<(), End> {
+    /// Hands on the records of a graph; says how many there are, with those that are none.
+    async fn hand(&self, run: &Run<'_>, graph: Graph, place: Place) -> Result<usize, End> {
         let mapper = Arc::clone(&self.graphs);
-        let mapped = tokio::task::spawn_blocking(move || mapper.graph(&graph, &place))
+        let mapped = tokio::task::spawn_blocking(move || mapper.graph(&graph, &place, None))
             .await
             .map_err(|error| Trouble::lasting("source.fault", error.to_string()))?;
-        run.hand(mapped.unwrap_or_else(|fault| vec![Item::Faulty(fault)])).await
+        let items = mapped.unwrap_or_else(|fault| vec![Item::Faulty(fault)]);
+        let count = items.len();
+        run.hand(items).await?;
+        Ok(count)
     }
 
     /// Reads every file of a folder; one that is no RDF is a fault, and the rest is read.
@@ -226,9 +312,17 @@ impl Dcat {
                 && (self.settings.include.is_empty() || matches(&self.settings.include));
             let Some(syntax) = Syntax::of_name(&name).filter(|_| wanted) else { continue };
             let syntax = self.format.unwrap_or(syntax);
-            let bytes = tokio::fs::read(&path).await.map_err(read)?;
+            let bytes = match tokio::fs::read(&path).await {
+                Ok(bytes) => bytes,
+                // A file that cannot be read is set aside, and what it said before stays.
+                Err(error) => {
+                    let fault = Fault::new("source.read", Place::file(name), format!("it cannot be read: {error}"));
+                    run.hand(vec![Item::Faulty(fault)]).await?;
+                    continue;
+                }
+            };
             if syntax == Syntax::JsonLd && is_data_json(&bytes) {
-                let us = Run { fetcher: Arc::clone(&run.fetcher), mapper: Arc::clone(&self.trees), ..*run };
+                let us = run.with(&self.trees);
                 let split = self.trees.mapping.split.clone();
                 us.feed(move |take: &mut Take<'_>| {
                     json::document(&bytes, None, &name, &split, take);
@@ -240,7 +334,7 @@ impl Dcat {
             let mapper = Arc::clone(&self.graphs);
             let mapped = tokio::task::spawn_blocking(move || {
                 let graph = rdf::parse(&bytes, syntax, None, &name)?;
-                mapper.graph(&graph, &Place::file(&name))
+                mapper.graph(&graph, &Place::file(&name), None)
             })
             .await
             .map_err(|error| Trouble::lasting("source.fault", error.to_string()))?;
@@ -290,14 +384,36 @@ fn without_fragment(url: &Url) -> String {
     url.to_string()
 }
 
-fn next_pages(graph: &Graph) -> Vec<Url> {
-    let next = NEXT.iter().flat_map(|property| graph.objects_of(property));
-    let address = |term: &Term| match term {
-        Term::NamedNode(node) => Url::parse(node.as_str()).ok(),
-        Term::Literal(literal) => Url::parse(literal.value()).ok(),
+/// Returns the next pages that a page names; what it says of other pages that were read is no news.
+fn next_pages(graph: &Graph, seen: &HashSet<String>, url: &Url) -> Vec<Url> {
+    let (mut found, here) = (Vec::new(), without_fragment(url));
+    for (subject, next) in NEXT.iter().flat_map(|property| graph.pairs(property)) {
+        let about = match subject {
+            Term::NamedNode(node) => Url::parse(node.as_str()).ok().map(|url| without_fragment(&url)),
+            _ => None,
+        };
+        if about.is_some_and(|about| about != here && seen.contains(&about) && about != without_query(&here)) {
+            continue;
+        }
+        found.extend(match next {
+            Term::NamedNode(node) => Url::parse(node.as_str()).ok(),
+            Term::Literal(literal) => url.join(literal.value()).ok(),
+            _ => None,
+        });
+    }
+    found
+}
+
+/// Returns the address of the whole list, of which many catalogues state where the present page goes on.
+fn without_query(url: &str) -> String {
+    url.split('?').next().unwrap_or(url).to_owned()
+}
+
+fn number_of(term: &Term) -> Option<u64> {
+    match term {
+        Term::Literal(literal) => literal.value().parse().ok(),
         _ => None,
-    };
-    next.filter_map(address).collect()
+    }
 }
 
 /// Returns the parts that are named on a page and not described there.
@@ -318,14 +434,11 @@ fn parts(graph: &Graph, first: &Url, here: &Url) -> Vec<Url> {
 impl Source for Dcat {
     fn harvest<'a>(&'a self, from: Cursor, sink: &'a Sink) -> BoxFuture<'a, Outcome> {
         async move {
-            self.graphs.begin();
-            self.trees.begin();
-            let fetcher = match run::fetcher(&self.settings) {
-                Ok(fetcher) => Arc::new(fetcher),
-                Err(error) => return Outcome::failed(Trouble::lasting("source.settings", error.to_string()), from),
+            let run = match Run::new(&self.settings, &self.graphs, sink, MOST_PAGES) {
+                Ok(run) => run,
+                Err(trouble) => return Outcome::failed(trouble, from),
             };
-            let most_pages = self.settings.max_pages.unwrap_or(MOST_PAGES);
-            let run = Run { fetcher, mapper: Arc::clone(&self.graphs), sink, most_pages };
+            self.trees.begin();
             let result = self.run(&run).await;
             run.outcome(result, Cursor { position: Value::Null, ..from }, None)
         }

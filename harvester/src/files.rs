@@ -75,9 +75,14 @@ impl Files {
             for path in walk(&root)? {
                 let shown = path.strip_prefix(&root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
                 let Some(format) = wanted(&shown, forced, &include, &exclude) else { continue };
-                let file = std::fs::File::open(&path)?;
-                let length = file.metadata()?.len();
-                if read(Body::File(file), length, format, None, &shown, &split, take)?.is_break() {
+                let opened = std::fs::File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
+                let read = opened
+                    .and_then(|(length, file)| read(Body::File(file), length, format, None, &shown, &split, take));
+                // A file that cannot be read is set aside, and what it said before stays.
+                let flow = read.unwrap_or_else(|error| {
+                    take(Err(Fault::new("source.read", Place::file(&shown), format!("it cannot be read: {error}"))))
+                });
+                if flow.is_break() {
                     break;
                 }
             }
@@ -100,6 +105,9 @@ impl Files {
         let state = serde_json::json!({ "validators": page.validators });
         let (name, split) = (url.to_string(), self.mapper.mapping.split.clone());
         let Page { body, length, charset, .. } = page;
+        if length == 0 {
+            return Err(Trouble::passing("page.empty", format!("`{url}` is empty")).into());
+        }
         run.feed(move |take| read(body, length, format, charset.as_deref(), &name, &split, take).map(drop)).await?;
         Ok((Coverage::Complete, Cursor { state, ..Cursor::default() }))
     }
@@ -123,16 +131,35 @@ impl Files {
         let mut seen: BTreeSet<String> = BTreeSet::from([root.to_string()]);
         let mut page = Some(first);
         let mut files = 0_u64;
-        while let Some(page) = match page.take() {
-            Some(page) => Some(page),
-            None => match folders.pop_front() {
-                Some(folder) => Some(run.fresh(&folder, "text/html").await?),
-                None => None,
-            },
-        } {
+        loop {
+            let page = match page.take() {
+                Some(page) => page,
+                None => {
+                    let Some(folder) = folders.pop_front() else { break };
+                    let place = Place::file(folder.to_string());
+                    match run.fresh(&folder, "text/html").await {
+                        Ok(page) if page.url == folder && page.media_type == "text/html" => page,
+                        Ok(page) => {
+                            let message = format!("`{folder}` leads to `{}`, which is no index of files", page.url);
+                            run.gap(place, Trouble::passing("page.format", message)).await?;
+                            continue;
+                        }
+                        Err(End::Trouble(trouble)) => {
+                            run.gap(place, trouble).await?;
+                            continue;
+                        }
+                        Err(end) => return Err(end),
+                    }
+                }
+            };
             let folder = page.url.clone();
             let mut wanted_here = Vec::new();
-            for link in links(page).map_err(|error| Trouble::passing("source.read", error.to_string()))? {
+            let (found, asks) = links(page).map_err(|error| Trouble::passing("source.read", error.to_string()))?;
+            if asks {
+                let message = format!("`{folder}` asks to sign in and is no index of files");
+                run.gap(Place::file(folder.to_string()), Trouble::passing("page.format", message)).await?;
+            }
+            for link in found {
                 let Ok(mut link) = folder.join(&link) else { continue };
                 link.set_fragment(None);
                 // Sorting links of an index have a query; what is not below the first page is elsewhere.
@@ -167,9 +194,26 @@ impl Files {
             let urls: Vec<Url> = some.iter().map(|(url, _)| url.clone()).collect();
             let answers = run.pages(&urls, &request).await;
             for ((url, format), answer) in some.iter().zip(answers) {
-                let Answer::Page(page) = answer? else { continue };
-                bytes += page.length;
                 let name = url.to_string();
+                let page = match answer {
+                    Ok(Answer::Page(page)) => page,
+                    Ok(Answer::Unchanged) => {
+                        let message = format!("`{url}` answered 304 without being asked");
+                        run.gap(Place::file(name), Trouble::passing("fetch.status", message)).await?;
+                        continue;
+                    }
+                    // One file of thousands is no reason to read none of the others.
+                    Err(End::Trouble(trouble)) => {
+                        if let Err(end) = run.gap(Place::file(name), trouble).await {
+                            // What was read is good, however it ended.
+                            run.trees(trees).await?;
+                            return Err(end);
+                        }
+                        continue;
+                    }
+                    Err(end) => return Err(end),
+                };
+                bytes += page.length;
                 let Page { body, length, charset, .. } = page;
                 let _ = read(body, length, *format, charset.as_deref(), &name, split, &mut |tree| {
                     trees.push(tree);
@@ -189,13 +233,10 @@ impl Files {
 impl Source for Files {
     fn harvest<'a>(&'a self, from: Cursor, sink: &'a Sink) -> BoxFuture<'a, Outcome> {
         async move {
-            self.mapper.begin();
-            let fetcher = match run::fetcher(&self.settings) {
-                Ok(fetcher) => Arc::new(fetcher),
-                Err(error) => return Outcome::failed(Trouble::lasting("source.settings", error.to_string()), from),
+            let run = match Run::new(&self.settings, &self.mapper, sink, MOST_FILES) {
+                Ok(run) => run,
+                Err(trouble) => return Outcome::failed(trouble, from),
             };
-            let most_pages = self.settings.max_pages.unwrap_or(MOST_FILES);
-            let run = Run { fetcher, mapper: Arc::clone(&self.mapper), sink, most_pages };
             let result = self.run(&run, &from).await;
             let again = Cursor { position: serde_json::Value::Null, ..from };
             run.outcome(result, again, None)
@@ -242,8 +283,8 @@ fn base_of(url: &Url) -> String {
     path[..=path.rfind('/').unwrap_or(0)].to_owned()
 }
 
-/// Returns where the links of an index page lead.
-fn links(page: Page) -> std::io::Result<Vec<String>> {
+/// Returns where the links of an index page lead, and whether it is one that asks for a password.
+fn links(page: Page) -> std::io::Result<(Vec<String>, bool)> {
     static LINK: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r#"(?i)<a\s[^>]*?href\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']+))"#).expect("the pattern is constant")
     });
@@ -254,7 +295,8 @@ fn links(page: Page) -> std::io::Result<Vec<String>> {
         let link = found.get(1).or_else(|| found.get(2)).or_else(|| found.get(3))?.as_str();
         Some(link.replace("&amp;", "&"))
     });
-    Ok(links.collect())
+    let asks = text.contains("type=\"password\"") || text.contains("type='password'") || text.contains("type=password");
+    Ok((links.collect(), asks))
 }
 
 /// Reads a file as trees.
@@ -276,13 +318,20 @@ pub(crate) fn read(
         flow
     };
     // Rows and lines are read as they come, whole documents within a limit. A file of a folder may be packed.
+    let mut reader = unpacked(body)?;
+    let begin = std::io::BufRead::fill_buf(&mut reader)?;
+    if format != Format::Xml && is_web_page(begin) {
+        let fault = Fault::new("page.format", Place::line(name, 1), "it is a web page, and not what its name says");
+        let _ = noting(Err(fault));
+        return Ok(stopped);
+    }
     match format {
-        Format::JsonLines => json::lines(BufReader::new(unpacked(body)?), name, &mut noting)?,
-        Format::Csv => table::rows(unpacked(body)?, b',', name, &mut noting)?,
-        Format::Tsv => table::rows(unpacked(body)?, b'\t', name, &mut noting)?,
+        Format::JsonLines => json::lines(reader, name, &mut noting)?,
+        Format::Csv => table::rows(reader, b',', name, &mut noting)?,
+        Format::Tsv => table::rows(reader, b'\t', name, &mut noting)?,
         Format::Json | Format::Yaml | Format::Xml => {
             let mut bytes = Vec::with_capacity(length.min(LARGEST_DOCUMENT) as usize);
-            let mut reader = std::io::Read::take(unpacked(body)?, LARGEST_DOCUMENT + 1);
+            let mut reader = std::io::Read::take(reader, LARGEST_DOCUMENT + 1);
             std::io::Read::read_to_end(&mut reader, &mut bytes)?;
             if bytes.len() as u64 > LARGEST_DOCUMENT {
                 let message = format!("the document has more than {LARGEST_DOCUMENT} bytes");
@@ -294,7 +343,7 @@ pub(crate) fn read(
                     _ => {
                         let tree = xml::document(&bytes, charset, name);
                         let place = Place::line(name, 1);
-                        let _ = noting(tree.map(|value| crate::tree::Tree { value, place }));
+                        let _ = noting(tree.map(|value| crate::tree::Tree::new(value, place)));
                     }
                 }
             }
@@ -304,9 +353,20 @@ pub(crate) fn read(
 }
 
 /// Unpacks a file that begins like gzip.
-fn unpacked(body: Body) -> std::io::Result<Box<dyn std::io::Read + Send>> {
+fn unpacked(body: Body) -> std::io::Result<Box<dyn std::io::BufRead + Send>> {
     use std::io::BufRead;
     let mut reader = BufReader::with_capacity(1 << 16, body.reader()?);
     let packed = reader.fill_buf()?.starts_with(&[0x1f, 0x8b, 8]);
-    Ok(if packed { Box::new(flate2::read::MultiGzDecoder::new(reader)) } else { Box::new(reader) })
+    Ok(if packed {
+        Box::new(BufReader::with_capacity(1 << 16, flate2::read::MultiGzDecoder::new(reader)))
+    } else {
+        Box::new(reader)
+    })
+}
+
+/// Says whether something begins like HTML, as the page of a proxy or of a form to sign in does.
+fn is_web_page(begin: &[u8]) -> bool {
+    let head = String::from_utf8_lossy(&begin[..begin.len().min(200)]).to_ascii_lowercase();
+    let head = head.trim_start_matches('\u{feff}').trim_start();
+    ["<!doctype html", "<html", "<head", "<body"].iter().any(|tag| head.starts_with(tag))
 }

@@ -103,6 +103,13 @@ impl Graph {
         })
     }
 
+    /// Returns every subject and value of a property.
+    pub(crate) fn pairs<'a>(&'a self, property: &str) -> impl Iterator<Item = (&'a Term, &'a Term)> {
+        let property = self.numbers.get(&Term::from(oxrdf::NamedNode::new_unchecked(property)));
+        let rows = property.map_or(&[][..], |property| prefix(&self.pos, &[*property]));
+        rows.iter().map(|[_, object, subject]| (&self.terms[*subject as usize], &self.terms[*object as usize]))
+    }
+
     /// Says whether anything is said of a node.
     pub(crate) fn describes(&self, node: &Term) -> bool {
         self.numbers.get(node).is_some_and(|number| !prefix(&self.spo, &[*number]).is_empty())

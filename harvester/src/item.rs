@@ -2,6 +2,7 @@
 
 use catalog_ontology::terms::Kind;
 use serde::{Deserialize, Serialize};
+use sha2::Digest;
 
 /// One thing that a source says, in the order in which it says it.
 #[derive(Debug, Clone, PartialEq)]
@@ -151,12 +152,32 @@ pub struct Fault {
     /// The key of the record it is about, when that much could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// Whether what it hides may have stood elsewhere before: records of lists move from page to page.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub anywhere: bool,
+    /// What the faulty text is known by in the next run, when it can be told by more than its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
 }
 
 impl Fault {
     /// Makes a fault.
     pub fn new(code: &str, place: Place, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), place, message: message.into(), key: None }
+        Self { code: code.to_owned(), place, message: message.into(), key: None, anywhere: false, mark: None }
+    }
+
+    /// Marks the text that is at fault, so that it is known again wherever it stands.
+    #[must_use]
+    pub fn marked(mut self, text: &[u8]) -> Self {
+        self.mark.get_or_insert_with(|| hex::encode(&sha2::Sha256::digest(text)[..16]));
+        self
+    }
+
+    /// Returns what the fault is known by in the next run.
+    pub fn fingerprint(&self) -> String {
+        let told = self.mark.as_ref().unwrap_or(&self.message);
+        let text = format!("{}\n{}\n{told}", self.code, if self.anywhere { "" } else { &self.place.file });
+        hex::encode(&sha2::Sha256::digest(text.as_bytes())[..16])
     }
 
     /// Names the record.

@@ -7,6 +7,7 @@
 mod compact;
 mod dcat;
 mod files;
+mod gaps;
 mod geometry;
 mod glob;
 mod graph;

@@ -1,6 +1,7 @@
 //! Trees and graphs of a source to items: mapped, brought to our forms, checked for what a record needs.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use catalog_ontology::manifest::doi;
@@ -24,6 +25,9 @@ pub(crate) struct Mapper {
     defaults: BTreeMap<String, Value>,
     /// Hashes of kind and key: sixteen bytes a record.
     seen: Mutex<HashSet<[u8; 16]>>,
+    /// Records that were let pass, and such as were there before.
+    fresh: AtomicU64,
+    repeated: AtomicU64,
     /// The day after today: what was changed later has not happened yet.
     tomorrow: String,
 }
@@ -36,6 +40,8 @@ impl Mapper {
             mapping,
             defaults,
             seen: Mutex::default(),
+            fresh: AtomicU64::new(0),
+            repeated: AtomicU64::new(0),
             tomorrow: tomorrow.to_string().chars().take(10).collect(),
         }
     }
@@ -65,7 +71,8 @@ impl Mapper {
                 Err(fault) => items.push(Item::Faulty(fault.clone())),
                 Ok(tree) if of_tree.is_empty() => {
                     let message = format!("the mapping `{}` finds no record in it", self.mapping.name);
-                    items.push(Item::Faulty(Fault::new("record.none", tree.place.clone(), message)));
+                    let fault = Fault::new("record.none", tree.place.clone(), message);
+                    items.push(marked(Item::Faulty(fault), tree));
                 }
                 Ok(_) => items.extend(of_tree),
             }
@@ -76,21 +83,25 @@ impl Mapper {
     fn sort_in(&self, mapped: Vec<Mapped>, good: &[(usize, &Tree)], of_tree: &mut [Vec<Item>]) {
         for (number, (at, tree)) in good.iter().enumerate() {
             let of_this = mapped.iter().filter(|record| record.tree == number);
-            let mut items: Vec<Item> = of_this.map(|record| self.item(record, &tree.place)).collect();
+            let mut items: Vec<Item> =
+                of_this.map(|record| self.item(record, &tree.place, tree.key.as_deref())).collect();
             // Several records of one tree come in no order of their own.
             items.sort_by_cached_key(|item| match item {
                 Item::Record(record) => (record.kind, record.key.clone()),
                 _ => (Kind::Launch, String::new()),
             });
-            of_tree[*at].extend(items.into_iter().map(|item| self.once(item)));
+            of_tree[*at].extend(items.into_iter().map(|item| marked(self.once(item), tree)));
         }
     }
 
     /// Maps a graph; records are sorted by their key.
-    pub(crate) fn graph(&self, graph: &Graph, place: &Place) -> Result<Vec<Item>, Fault> {
+    ///
+    /// `key` is what the source itself calls the record, when it is one.
+    pub(crate) fn graph(&self, graph: &Graph, place: &Place, key: Option<&str>) -> Result<Vec<Item>, Fault> {
         let mapped =
             self.mapping.apply_to_graph(graph).map_err(|error| Fault::new("mapping.failed", place.clone(), error))?;
-        let mut items: Vec<Item> = mapped.iter().map(|record| self.item(record, place)).collect();
+        let own = key.filter(|_| mapped.len() == 1);
+        let mut items: Vec<Item> = mapped.iter().map(|record| self.item(record, place, own)).collect();
         items.sort_by_cached_key(|item| match item {
             Item::Record(record) => (record.kind, record.key.clone()),
             _ => (Kind::Launch, String::new()),
@@ -103,6 +114,11 @@ impl Mapper {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
+    /// Returns how many records were let pass in this run so far, and how many were there before.
+    pub(crate) fn news(&self) -> (u64, u64) {
+        (self.fresh.load(Ordering::Relaxed), self.repeated.load(Ordering::Relaxed))
+    }
+
     /// Lets a kind and key pass once.
     fn once(&self, item: Item) -> Item {
         let Item::Record(record) = &item else { return item };
@@ -110,13 +126,15 @@ impl Mapper {
         let mut short = [0; 16];
         short.copy_from_slice(&digest[..16]);
         if self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(short) {
+            self.fresh.fetch_add(1, Ordering::Relaxed);
             return item;
         }
+        self.repeated.fetch_add(1, Ordering::Relaxed);
         let message = format!("`{}` was there before in this run; the first is kept", record.key);
         Item::Faulty(Fault::new("duplicate", record.place.clone(), message).of(record.key.clone()))
     }
 
-    fn item(&self, mapped: &Mapped, place: &Place) -> Item {
+    fn item(&self, mapped: &Mapped, place: &Place, own: Option<&str>) -> Item {
         let Some(compacted) = compact(&mapped.subject, &mapped.triples, place) else {
             let message = format!("the mapping `{}` does not say what kind of record it is", self.mapping.name);
             return Item::Faulty(Fault::new("record.no_type", place.clone(), message));
@@ -127,6 +145,11 @@ impl Mapper {
             && !identifiers.iter().any(|other| other == node.as_str())
         {
             identifiers.push(node.as_str().to_owned());
+        }
+        // What the source itself files the record under is stable, and what it takes the record back by.
+        if let Some(own) = own {
+            identifiers.retain(|other| other != own);
+            identifiers.insert(0, own.to_owned());
         }
         let Some(key) = identifiers.first().cloned() else {
             return Item::Faulty(Fault::new("record.no_identifier", place.clone(), "the record has no identifier"));
@@ -177,7 +200,22 @@ impl Mapper {
 }
 
 fn unreadable(tree: &Tree, error: &str) -> Item {
-    Item::Faulty(Fault::new("mapping.unreadable", tree.place.clone(), format!("it cannot be read as RDF: {error}")))
+    let message = format!("it cannot be read as RDF: {error}");
+    marked(Item::Faulty(Fault::new("mapping.unreadable", tree.place.clone(), message)), tree)
+}
+
+/// Marks a fault without a key by its tree; one whose tree says which record it is names it.
+fn marked(item: Item, tree: &Tree) -> Item {
+    match item {
+        Item::Faulty(fault) if fault.key.is_none() => {
+            let fault = match &tree.key {
+                Some(key) => fault.of(alias(key).value),
+                None => fault,
+            };
+            Item::Faulty(fault.marked(tree.value.to_string().as_bytes()))
+        }
+        other => other,
+    }
 }
 
 fn other_identifier(alias: &Alias, source: &str) -> Value {

@@ -161,11 +161,16 @@ impl Mapping {
         let evaluator = QueryEvaluator::new();
         let results = evaluator.prepare(&self.query).execute(graph).map_err(|error| error.to_string())?;
         let QueryResults::Solutions(solutions) = results else { return Ok(Vec::new()) };
+        let template = Template::new(&self.template, solutions.variables());
+        let Some(record_at) = solutions.variables().iter().position(|variable| variable.as_str() == RECORD) else {
+            return Ok(Vec::new());
+        };
         let mut mapped: Vec<Mapped> = Vec::new();
         let mut places: HashMap<Term, Option<usize>> = HashMap::new();
         for (number, solution) in solutions.enumerate() {
             let solution = solution.map_err(|error| error.to_string())?;
-            let Some(record) = solution.get(RECORD) else { continue };
+            let values = solution.values();
+            let Some(record) = values.get(record_at).and_then(Option::as_ref) else { continue };
             let place = match places.get(record) {
                 Some(place) => *place,
                 None => {
@@ -175,12 +180,13 @@ impl Mapping {
                 }
             };
             let Some(place) = place else { continue };
-            let value = |variable: &Variable| solution.get(variable).cloned();
-            instantiate(&self.template, &value, number, &mut mapped[place].triples);
+            template.instantiate(values, number, &mut mapped[place].triples);
         }
         for record in &mut mapped {
             let mut seen = HashSet::with_capacity(record.triples.len());
-            record.triples.retain(|triple| seen.insert(triple.clone()));
+            let is_first: Vec<bool> = record.triples.iter().map(|triple| seen.insert(triple)).collect();
+            let mut is_first = is_first.into_iter();
+            record.triples.retain(|_| is_first.next().unwrap_or(true));
         }
         // Evaluation has no order; a source is handed on in its own.
         mapped.sort_by_key(|record| record.tree);
@@ -214,66 +220,99 @@ fn tree_of(graph: &Graph, node: &Term) -> Option<usize> {
     None
 }
 
-/// Makes the statements of a template for one solution, as SPARQL 1.1 §16.2 says: blank nodes are new in each.
-///
-/// A blank node of which nothing is said is left out together with what leads to it, since it says nothing.
-fn instantiate(
-    template: &[TriplePattern],
-    value: &dyn Fn(&Variable) -> Option<Term>,
-    number: usize,
-    triples: &mut Vec<Triple>,
-) {
-    let mut made: Vec<Triple> = Vec::with_capacity(template.len());
-    for pattern in template {
-        let Some(subject) = term(&pattern.subject, value, number) else { continue };
-        let subject = match subject {
-            Term::NamedNode(node) => NamedOrBlankNode::from(node),
-            Term::BlankNode(node) => NamedOrBlankNode::from(node),
-            _ => continue,
+/// A template whose variables are places in the solutions of one evaluation.
+struct Template<'a>(Vec<[Slot<'a>; 3]>);
+
+/// What stands at a place of a template.
+enum Slot<'a> {
+    Term(Term),
+    Value(usize),
+    /// A blank node, new in each solution.
+    Made(&'a str),
+    /// A variable that no solution has.
+    Nothing,
+}
+
+impl<'a> Template<'a> {
+    fn new(patterns: &'a [TriplePattern], variables: &[Variable]) -> Self {
+        let value = |variable: &Variable| {
+            variables.iter().position(|other| other == variable).map_or(Slot::Nothing, Slot::Value)
         };
-        let predicate = match &pattern.predicate {
-            NamedNodePattern::NamedNode(node) => node.clone(),
-            NamedNodePattern::Variable(variable) => match value(variable) {
-                Some(Term::NamedNode(node)) => node,
+        let slot = |pattern: &'a TermPattern| match pattern {
+            TermPattern::NamedNode(node) => Slot::Term(node.clone().into()),
+            TermPattern::Literal(literal) => Slot::Term(literal.clone().into()),
+            TermPattern::Variable(variable) => value(variable),
+            TermPattern::BlankNode(node) => Slot::Made(node.as_str()),
+        };
+        let predicate = |pattern: &NamedNodePattern| match pattern {
+            NamedNodePattern::NamedNode(node) => Slot::Term(node.clone().into()),
+            NamedNodePattern::Variable(variable) => value(variable),
+        };
+        let patterns = patterns.iter();
+        Self(patterns.map(|one| [slot(&one.subject), predicate(&one.predicate), slot(&one.object)]).collect())
+    }
+
+    /// Makes the statements of one solution, as SPARQL 1.1 §16.2 says: blank nodes are new in each.
+    ///
+    /// A blank node of which nothing is said is left out together with what leads to it, since it says nothing.
+    fn instantiate(&self, values: &[Option<Term>], number: usize, triples: &mut Vec<Triple>) {
+        let mut made: Vec<Triple> = Vec::new();
+        let mut has_made = false;
+        for [subject, predicate, object] in &self.0 {
+            // Most of what a template could say, a solution has no value for.
+            if [object, subject, predicate].iter().any(|slot| !slot.is_there(values)) {
+                continue;
+            }
+            let subject = match subject.term(values, number) {
+                Some(Term::NamedNode(node)) => NamedOrBlankNode::from(node),
+                Some(Term::BlankNode(node)) => NamedOrBlankNode::from(node),
                 _ => continue,
-            },
-        };
-        let Some(object) = term(&pattern.object, value, number) else { continue };
-        made.push(Triple::new(subject, predicate, object));
-    }
-    // From the inside out: a node whose only value was an empty node is empty as well.
-    loop {
-        let said: HashSet<BlankNode> = made
-            .iter()
-            .filter(|triple| triple.predicate != oxrdf::vocab::rdf::TYPE)
-            .filter_map(|triple| match &triple.subject {
-                NamedOrBlankNode::BlankNode(node) => Some(node.clone()),
-                NamedOrBlankNode::NamedNode(_) => None,
-            })
-            .collect();
-        let before = made.len();
-        let is_empty = |node: &BlankNode| node.as_str().starts_with(MADE) && !said.contains(node);
-        made.retain(|triple| {
-            !matches!(&triple.object, Term::BlankNode(node) if is_empty(node))
-                && !matches!(&triple.subject, NamedOrBlankNode::BlankNode(node) if is_empty(node))
-        });
-        if made.len() == before {
-            break;
+            };
+            let Some(Term::NamedNode(predicate)) = predicate.term(values, number) else { continue };
+            let Some(value) = object.term(values, number) else { continue };
+            has_made |= matches!(object, Slot::Made(_)) || subject.is_blank_node();
+            made.push(Triple::new(subject, predicate, value));
         }
+        while has_made {
+            // From the inside out: a node whose only value was an empty node is empty as well.
+            let said: HashSet<BlankNode> = made
+                .iter()
+                .filter(|triple| triple.predicate != oxrdf::vocab::rdf::TYPE)
+                .filter_map(|triple| match &triple.subject {
+                    NamedOrBlankNode::BlankNode(node) => Some(node.clone()),
+                    NamedOrBlankNode::NamedNode(_) => None,
+                })
+                .collect();
+            let before = made.len();
+            let is_empty = |node: &BlankNode| node.as_str().starts_with(MADE) && !said.contains(node);
+            made.retain(|triple| {
+                !matches!(&triple.object, Term::BlankNode(node) if is_empty(node))
+                    && !matches!(&triple.subject, NamedOrBlankNode::BlankNode(node) if is_empty(node))
+            });
+            has_made = made.len() != before;
+        }
+        triples.extend(made);
     }
-    triples.extend(made);
 }
 
 /// What blank nodes that a template makes begin with.
 const MADE: &str = "made-";
 
-fn term(pattern: &TermPattern, value: &dyn Fn(&Variable) -> Option<Term>, number: usize) -> Option<Term> {
-    match pattern {
-        TermPattern::NamedNode(node) => Some(node.clone().into()),
-        TermPattern::Literal(literal) => Some(literal.clone().into()),
-        TermPattern::Variable(variable) => value(variable),
-        TermPattern::BlankNode(node) => {
-            Some(BlankNode::new_unchecked(format!("{MADE}{number}-{}", node.as_str())).into())
+impl Slot<'_> {
+    fn is_there(&self, values: &[Option<Term>]) -> bool {
+        match self {
+            Self::Value(at) => values.get(*at).is_some_and(Option::is_some),
+            Self::Nothing => false,
+            Self::Term(_) | Self::Made(_) => true,
+        }
+    }
+
+    fn term(&self, values: &[Option<Term>], number: usize) -> Option<Term> {
+        match self {
+            Self::Term(term) => Some(term.clone()),
+            Self::Value(at) => values.get(*at)?.clone(),
+            Self::Made(name) => Some(BlankNode::new_unchecked(format!("{MADE}{number}-{name}")).into()),
+            Self::Nothing => None,
         }
     }
 }

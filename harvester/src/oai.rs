@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::Error;
 use crate::item::{Fault, Gone, Item, Place};
-use crate::mapper::Mapper;
+use crate::mapper::{Mapper, alias};
 use crate::mapping::Mappings;
 use crate::paging::Paging;
 use crate::rdf;
@@ -47,6 +47,7 @@ impl Oai {
             sets => sets.iter().map(|set| Some(set.as_str())).collect(),
         };
         let mut begin: Option<String> = None;
+        run.gaps.set_paged();
         for set in sets {
             self.list(run, set, since, &mut begin).await?;
         }
@@ -86,8 +87,8 @@ impl Oai {
             }
             if let Some(error) = value["error"].as_array().and_then(|errors| errors.first()) {
                 let code = error["attr:code"].as_str().unwrap_or_default();
-                // Nothing matches: that is an answer, not a fault.
-                if code == "noRecordsMatch" {
+                // Nothing matches: that is an answer, not a fault, unless the list had begun.
+                if code == "noRecordsMatch" && token.is_none() {
                     return Ok(());
                 }
                 let message = format!("`{name}` answered {code}: {}", text(error).unwrap_or_default());
@@ -99,19 +100,30 @@ impl Oai {
                 return Err(trouble.into());
             }
             let list = &value["ListRecords"][0];
+            if !list.is_object() {
+                let message = format!("`{name}` has neither records nor an error");
+                return Err(Trouble::passing("page.format", message).into());
+            }
             let records = list["record"].as_array().cloned().unwrap_or_default();
             paging.page(
                 token.as_deref().unwrap_or("the first page"),
                 &Value::from(records.clone()).to_string(),
                 records.is_empty(),
             )?;
-            self.records(run, &name, &bytes, records).await?;
             let resumption = &list["resumptionToken"][0];
             let expected = resumption["attr:completeListSize"].as_str().and_then(|size| size.parse().ok());
+            paging.count(records.len() as u64, expected);
+            let before = run.mapper.news();
+            self.records(run, &name, &bytes, records).await?;
+            let after = run.mapper.news();
+            paging.news(&name, after.0 - before.0, after.1 - before.1)?;
             run.progress(expected, None).await?;
             token = text(resumption).filter(|token| !token.is_empty());
             if token.is_none() {
-                return Ok(());
+                return match paging.shortfall(self.url.as_str()) {
+                    Some(trouble) => run.gap(Place::file(self.url.to_string()), trouble).await,
+                    None => Ok(()),
+                };
             }
         }
     }
@@ -156,42 +168,50 @@ impl Oai {
             };
             if header["attr:status"] == "deleted" {
                 run.trees(std::mem::take(&mut trees)).await?;
-                run.hand(vec![Item::Gone(Gone { key: identifier, place })]).await?;
+                run.hand(vec![Item::Gone(Gone { key: alias(&identifier).value, place })]).await?;
                 continue;
             }
             let inner = record["metadata"][0].as_object().and_then(|metadata| {
                 metadata.iter().find_map(|(key, value)| Some((key.clone(), value.as_array()?.first()?.clone())))
             });
             let Some((element, Value::Object(mut tree))) = inner else {
-                trees.push(Err(Fault::new("record.none", place, "the record has no metadata").of(identifier)));
+                trees.push(Err(
+                    Fault::new("record.none", place, "the record has no metadata").of(alias(&identifier).value)
+                ));
                 continue;
             };
             if element == "RDF" {
                 run.trees(std::mem::take(&mut trees)).await?;
-                self.rdf(run, bytes, index, place).await?;
+                self.rdf(run, bytes, index, place, identifier).await?;
                 continue;
             }
             tree.insert("element".to_owned(), Value::String(element));
             tree.insert("oaiHeader".to_owned(), header);
-            trees.push(Ok(Tree { value: Value::Object(tree), place }));
+            trees.push(Ok(Tree { value: Value::Object(tree), place, key: Some(identifier) }));
         }
         run.trees(trees).await
     }
 
     /// Reads a record that is RDF/XML.
-    async fn rdf(&self, run: &Run<'_>, bytes: &[u8], index: usize, place: Place) -> Result<(), End> {
+    async fn rdf(&self, run: &Run<'_>, bytes: &[u8], index: usize, place: Place, key: String) -> Result<(), End> {
         let text = String::from_utf8_lossy(bytes);
         let part = rdf_part(&text, index).map(str::to_owned);
         let mapper = Arc::clone(&self.mapper);
-        let mapped = tokio::task::spawn_blocking(move || {
+        let header = key.clone();
+        let read = move || {
             let part =
                 part.ok_or_else(|| Fault::new("page.syntax", place.clone(), "the RDF of the record has no end"))?;
             let graph = rdf::parse(part.as_bytes(), rdf::Syntax::RdfXml, None, &place.file)?;
-            mapper.graph(&graph, &place)
-        })
-        .await
-        .map_err(|error| Trouble::lasting("source.fault", error.to_string()))?;
-        run.hand(mapped.unwrap_or_else(|fault| vec![Item::Faulty(fault)])).await
+            let items = mapper.graph(&graph, &place, Some(&header))?;
+            let nothing =
+                || Fault::new("record.none", place.clone(), "the record has no metadata that the mapping knows");
+            if items.is_empty() { Err(nothing()) } else { Ok(items) }
+        };
+        let named = alias(&key).value;
+        let mapped = tokio::task::spawn_blocking(read)
+            .await
+            .map_err(|error| Trouble::lasting("source.fault", error.to_string()))?;
+        run.hand(mapped.unwrap_or_else(|fault| vec![Item::Faulty(fault.of(named))])).await
     }
 }
 
@@ -223,13 +243,10 @@ fn default_mapping(prefix: &str) -> &'static str {
 impl Source for Oai {
     fn harvest<'a>(&'a self, from: Cursor, sink: &'a Sink) -> BoxFuture<'a, Outcome> {
         async move {
-            self.mapper.begin();
-            let fetcher = match run::fetcher(&self.settings) {
-                Ok(fetcher) => Arc::new(fetcher),
-                Err(error) => return Outcome::failed(Trouble::lasting("source.settings", error.to_string()), from),
+            let run = match Run::new(&self.settings, &self.mapper, sink, MOST_PAGES) {
+                Ok(run) => run,
+                Err(trouble) => return Outcome::failed(trouble, from),
             };
-            let most_pages = self.settings.max_pages.unwrap_or(MOST_PAGES);
-            let run = Run { fetcher, mapper: Arc::clone(&self.mapper), sink, most_pages };
             let result = self.run(&run, &from).await;
             run.outcome(result, Cursor { position: Value::Null, ..from }, None)
         }

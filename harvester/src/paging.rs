@@ -1,4 +1,4 @@
-//! Pages that lead in circles are found out.
+//! Pages that lead in circles are found out, and lists that give less than they say they have.
 
 use std::collections::HashSet;
 
@@ -14,10 +14,18 @@ pub(crate) struct Paging {
     /// What they said.
     said: HashSet<[u8; 32]>,
     empty: u32,
+    /// Pages in a row that say only what was said before.
+    stale: u32,
+    /// How many records the list says it has, and whether that became less while it was read.
+    total: Option<u64>,
+    shrank: Option<(u64, u64)>,
+    read: u64,
 }
 
 /// Empty pages in a row that still lead on; some servers filter after paging.
 const EMPTY: u32 = 20;
+/// Pages in a row that repeat records of pages before; a list that moves while it is read may repeat a few.
+const STALE: u32 = 3;
 
 impl Paging {
     pub(crate) fn new() -> Self {
@@ -50,6 +58,45 @@ impl Paging {
         }
         Ok(())
     }
+
+    /// Notes how many records of a page are new and how many were there before.
+    ///
+    /// # Errors
+    ///
+    /// `paging.loop` when too many pages in a row have nothing new, however different they look.
+    pub(crate) fn news(&mut self, place: &str, fresh: u64, repeated: u64) -> Result<(), Trouble> {
+        self.stale = if fresh == 0 && repeated > 0 { self.stale + 1 } else { 0 };
+        if self.stale < STALE {
+            return Ok(());
+        }
+        let shown: String = place.chars().take(200).collect();
+        let message = format!("{STALE} pages in a row say nothing new, the last is `{shown}`");
+        Err(Trouble::lasting("paging.loop", message))
+    }
+
+    /// Notes how many records a page has, and how many the list says there are altogether.
+    pub(crate) fn count(&mut self, here: u64, total: Option<u64>) {
+        self.read += here;
+        if let (Some(before), Some(total)) = (self.total, total)
+            && total < before
+        {
+            self.shrank = Some((before, total));
+        }
+        self.total = total.or(self.total);
+    }
+
+    /// Says what is missing of a list that came to its end.
+    pub(crate) fn shortfall(&self, place: &str) -> Option<Trouble> {
+        let total = self.total?;
+        if self.read < total {
+            let message = format!("`{place}` says that it has {total} records and gave {}", self.read);
+            return Some(Trouble::passing("list.short", message));
+        }
+        // With pages by offset, what moves up when something before it goes is on no page at all.
+        let (before, after) = self.shrank?;
+        let message = format!("`{place}` changed while it was read: it had {before} records, then {after}");
+        Some(Trouble::passing("list.moved", message))
+    }
 }
 
 #[cfg(test)]
@@ -65,5 +112,24 @@ mod tests {
         let mut paging = Paging::new();
         let found = (0..100).find_map(|number| paging.page(&number.to_string(), "", true).err());
         assert_eq!(found.unwrap().code, "paging.loop");
+        let mut paging = Paging::new();
+        assert!(paging.news("a", 5, 0).is_ok() && paging.news("b", 0, 1).is_ok() && paging.news("c", 1, 4).is_ok());
+        assert!((0..3).find_map(|_| paging.news("d", 0, 5).err()).is_some());
+    }
+
+    #[test]
+    fn lists_that_give_less_than_they_say_are_found() {
+        for (pages, expected) in [
+            (vec![(2, Some(4)), (2, Some(4))], None),
+            (vec![(2, None), (2, None)], None),
+            (vec![(2, Some(5)), (2, None)], Some("list.short")),
+            (vec![(2, Some(4)), (1, Some(3))], Some("list.moved")),
+            (vec![(2, Some(3)), (2, Some(4))], None),
+        ] {
+            let mut paging = Paging::new();
+            pages.iter().for_each(|(here, total)| paging.count(*here, *total));
+            let found = paging.shortfall("x").map(|trouble| trouble.code);
+            assert_eq!(found.as_deref(), expected, "{pages:?}");
+        }
     }
 }

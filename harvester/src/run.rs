@@ -9,7 +9,8 @@ use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
 use crate::Error;
-use crate::item::{Fault, Item, Progress};
+use crate::gaps::Gaps;
+use crate::item::{Fault, Item, Place, Progress};
 use crate::mapper::Mapper;
 use crate::settings::Settings;
 use crate::source::{Coverage, Cursor, Outcome, Sink, Stopped, Trouble};
@@ -29,6 +30,7 @@ pub(crate) struct Run<'a> {
     pub(crate) mapper: Arc<Mapper>,
     pub(crate) sink: &'a Sink,
     pub(crate) most_pages: u64,
+    pub(crate) gaps: Arc<Gaps>,
 }
 
 /// Why a run ends before its end.
@@ -69,7 +71,7 @@ pub(crate) fn trouble(error: &FetchError) -> Trouble {
 }
 
 /// Makes the fetcher of a source.
-pub(crate) fn fetcher(settings: &Settings) -> Result<Fetcher, Error> {
+fn fetcher(settings: &Settings) -> Result<Fetcher, Error> {
     let url = settings.url.as_deref().map(url).transpose()?;
     let allowed = url.as_ref().filter(|_| settings.allow_private_addresses).and_then(Allowed::of);
     let defaults = Limits::default();
@@ -79,6 +81,7 @@ pub(crate) fn fetcher(settings: &Settings) -> Result<Fetcher, Error> {
         file: settings.max_page_bytes.unwrap_or(run).min(run),
         page: settings.max_page_bytes.unwrap_or(defaults.page).min(run),
         pause: std::time::Duration::from_millis(settings.pause_ms.unwrap_or(0)),
+        retries: settings.retries.unwrap_or(defaults.retries).min(10),
         ..defaults
     };
     Fetcher::new(limits, allowed).map_err(|error| Error::Settings(error.to_string()))
@@ -93,14 +96,46 @@ pub(crate) fn url(text: &str) -> Result<Url, Error> {
     Ok(url)
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    /// Makes the run of a source.
+    pub(crate) fn new(settings: &Settings, mapper: &Arc<Mapper>, sink: &'a Sink, most: u64) -> Result<Self, Trouble> {
+        let fetcher = fetcher(settings).map_err(|error| Trouble::lasting("source.settings", error.to_string()))?;
+        let most_pages = settings.max_pages.unwrap_or(most);
+        mapper.begin();
+        Ok(Self { fetcher: Arc::new(fetcher), mapper: Arc::clone(mapper), sink, most_pages, gaps: Arc::default() })
+    }
+
+    /// Returns the same run with another mapper.
+    pub(crate) fn with(&self, mapper: &Arc<Mapper>) -> Self {
+        let (fetcher, gaps) = (Arc::clone(&self.fetcher), Arc::clone(&self.gaps));
+        Self { fetcher, mapper: Arc::clone(mapper), sink: self.sink, most_pages: self.most_pages, gaps }
+    }
+
+    /// Notes that a part of the source could not be read, and goes on without it: the run will not be complete.
+    pub(crate) async fn gap(&self, place: Place, trouble: Trouble) -> Result<(), End> {
+        let mut fault = Fault::new(&trouble.code, place, trouble.message.clone());
+        fault.anywhere = true;
+        self.sink.send(Item::Faulty(fault)).await?;
+        Ok(self.gaps.note(trouble)?)
+    }
+
+    /// Goes on after a part of the source that could not be read, unless the whole run is to end.
+    pub(crate) async fn survive(&self, place: Place, result: Result<(), End>) -> Result<(), End> {
+        match result {
+            Err(End::Trouble(trouble)) => self.gap(place, trouble).await,
+            other => other,
+        }
+    }
+
     /// Fetches a page, within the number of pages that a run may have.
     pub(crate) async fn page(&self, url: &Url, request: &Request) -> Result<Answer, End> {
         if self.fetcher.pages() >= self.most_pages {
             let message = format!("the source has more than {} pages", self.most_pages);
             return Err(Trouble::lasting("limit.pages", message).into());
         }
-        Ok(self.fetcher.get(url, request).await?)
+        let answer = self.fetcher.get(url, request).await?;
+        self.gaps.answered();
+        Ok(answer)
     }
 
     /// Fetches a page that is there whatever is known of it.
@@ -164,7 +199,10 @@ impl Run<'_> {
 
     /// Hands items on.
     pub(crate) async fn hand(&self, items: Vec<Item>) -> Result<(), End> {
-        for item in items {
+        for mut item in items {
+            if let Item::Faulty(fault) = &mut item {
+                fault.anywhere |= self.gaps.is_paged();
+            }
             self.sink.send(item).await?;
         }
         Ok(())
@@ -184,7 +222,10 @@ impl Run<'_> {
         expected: Option<u64>,
     ) -> Outcome {
         let (coverage, cursor) = match result {
-            Ok(good) => good,
+            Ok(good) => match self.gaps.trouble() {
+                Some(trouble) => (Coverage::Partial(trouble), again),
+                None => good,
+            },
             Err(End::Stopped) => (Coverage::Partial(Trouble::stopped()), again),
             Err(End::Trouble(trouble)) => (Coverage::Partial(trouble), again),
         };

@@ -65,7 +65,8 @@ pub struct Settings {
     /// Names of files that are read, such as `*.yaml`; everything of a known ending without it (`files`, `dcat`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<String>,
-    /// Names of files that are passed over, such as `SOURCE.txt` (`files`, `dcat`).
+    /// Names of files (`files`, `dcat`) or addresses (`stac`, `dcat`) that are passed over, such as `SOURCE.txt`: what an
+    /// operator vouches for as nothing to read is no gap.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
     /// Values that every record without its own gets, because the operator says so: `domain`, `mission`, `license`, ….
@@ -104,6 +105,9 @@ pub struct Settings {
     /// The least milliseconds between two requests to one host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pause_ms: Option<u64>,
+    /// How often a request is tried again after a trouble that may pass; 3 without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u32>,
 }
 
 impl Settings {
@@ -130,6 +134,7 @@ impl Settings {
             max_bytes: None,
             max_page_bytes: None,
             pause_ms: None,
+            retries: None,
         }
     }
 

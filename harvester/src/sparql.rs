@@ -56,7 +56,8 @@ impl Sparql {
         // A query that says itself where a page is cut keeps records whole; otherwise all pages are put together first.
         let whole_records = self.query.contains("{offset}");
         let mut paging = Paging::new();
-        let mut all = Graph::default();
+        let (mut all, mut was_empty) = (Graph::default(), false);
+        run.gaps.set_paged();
         for number in 0.. {
             let query = paged(&self.query, size, u64::from(size) * number);
             let form = format!("query={}", encoded(&query));
@@ -65,9 +66,15 @@ impl Sparql {
                 form: Some(form),
                 ..Request::default()
             };
-            let Answer::Page(page) = run.page(&self.url, &request).await? else { continue };
+            let Answer::Page(page) = run.page(&self.url, &request).await? else {
+                let message = format!("`{}` answered 304 without being asked", self.url);
+                return Err(Trouble::passing("fetch.status", message).into());
+            };
             let name = format!("{}#page={}", self.url, number + 1);
-            let syntax = Syntax::of_media_type(&page.media_type).unwrap_or(Syntax::NTriples);
+            let Some(syntax) = Syntax::of_media_type(&page.media_type) else {
+                let message = format!("`{name}` is `{}`, which is no syntax of RDF", page.media_type);
+                return Err(Trouble::passing("page.format", message).into());
+            };
             let bytes = whole(page)?;
             let content = String::from_utf8_lossy(&bytes).into_owned();
             let file = name.clone();
@@ -76,11 +83,23 @@ impl Sparql {
                 .map_err(|error| Trouble::lasting("source.fault", error.to_string()))?
                 .map_err(|fault| Trouble::passing("page.syntax", format!("{}: {}", fault.place, fault.message)))?;
             if graph.len() == 0 {
-                break;
+                // An endpoint that is short of time may say nothing of a page in between: the end is where two pages
+                // in a row say nothing.
+                if std::mem::replace(&mut was_empty, true) {
+                    break;
+                }
+                continue;
+            }
+            if std::mem::take(&mut was_empty) {
+                let message = format!("a page of `{}` said nothing and the next one did", self.url);
+                run.gap(Place::file(name.clone()), Trouble::passing("page.empty", message)).await?;
             }
             paging.page(&number.to_string(), &content, false)?;
             if whole_records {
-                self.hand(run, graph, Place::file(name)).await?;
+                let before = run.mapper.news();
+                self.hand(run, graph, Place::file(name.clone())).await?;
+                let after = run.mapper.news();
+                paging.news(&name, after.0 - before.0, after.1 - before.1)?;
             } else {
                 all.extend(graph);
                 if all.len() > MOST_STATEMENTS {
@@ -100,7 +119,7 @@ impl Sparql {
 
     async fn hand(&self, run: &Run<'_>, graph: Graph, place: Place) -> Result<(), End> {
         let mapper = Arc::clone(&self.mapper);
-        let mapped = tokio::task::spawn_blocking(move || mapper.graph(&graph, &place))
+        let mapped = tokio::task::spawn_blocking(move || mapper.graph(&graph, &place, None))
             .await
             .map_err(|error| Trouble::lasting("source.fault", error.to_string()))?;
         run.hand(mapped.unwrap_or_else(|fault| vec![Item::Faulty(fault)])).await
@@ -124,13 +143,10 @@ fn encoded(text: &str) -> String {
 impl Source for Sparql {
     fn harvest<'a>(&'a self, from: Cursor, sink: &'a Sink) -> BoxFuture<'a, Outcome> {
         async move {
-            self.mapper.begin();
-            let fetcher = match run::fetcher(&self.settings) {
-                Ok(fetcher) => Arc::new(fetcher),
-                Err(error) => return Outcome::failed(Trouble::lasting("source.settings", error.to_string()), from),
+            let run = match Run::new(&self.settings, &self.mapper, sink, MOST_PAGES) {
+                Ok(run) => run,
+                Err(trouble) => return Outcome::failed(trouble, from),
             };
-            let most_pages = self.settings.max_pages.unwrap_or(MOST_PAGES);
-            let run = Run { fetcher, mapper: Arc::clone(&self.mapper), sink, most_pages };
             let result = self.run(&run).await;
             run.outcome(result, Cursor { position: Value::Null, ..from }, None)
         }

@@ -8,7 +8,6 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::Value;
 
-use crate::Error;
 use crate::item::{Fault, Place};
 use crate::mapper::Mapper;
 use crate::mapping::Mappings;
@@ -17,11 +16,14 @@ use crate::run::{self, End, Run};
 use crate::settings::Settings;
 use crate::source::{Coverage, Cursor, Outcome, Sink, Source, Trouble};
 use crate::tree::{Tree, json};
+use crate::{Error, glob};
 
 /// Pages of one run, unless the operator says otherwise.
 const MOST_PAGES: u64 = 200_000;
 /// Pages that are fetched at a time.
 const TOGETHER: usize = 4;
+/// Records of a tree that are mapped together.
+const WAITING: usize = 128;
 const ACCEPT: &str = "application/json, application/geo+json, */*;q=0.1";
 
 /// A STAC catalogue.
@@ -41,44 +43,62 @@ impl Stac {
     }
 
     async fn run(&self, run: &Run<'_>) -> Result<(Coverage, Cursor), End> {
-        let root = match self.document(run, &self.url).await? {
-            Ok(root) => root,
-            Err(fault) => {
-                return Err(Trouble::lasting("page.syntax", format!("{}: {}", fault.place, fault.message)).into());
-            }
-        };
-        if is_api(&root) || root.get("collections").is_some() || is_collection_of_features(&root) {
-            self.api(run, root).await?;
+        let page = run.fresh(&self.url, ACCEPT).await?;
+        let base = page.url.clone();
+        let root = parse(page, &self.url)
+            .map_err(|fault| Trouble::lasting("page.syntax", format!("{}: {}", fault.place, fault.message)))?;
+        let is_list = root.get("collections").is_some_and(Value::is_array) || is_collection_of_features(&root);
+        if is_list || is_api(&root) {
+            self.api(run, root, is_list).await?;
+        } else if Shape::of(&root) == Shape::Other {
+            let message = format!("`{}` is neither a catalogue nor a collection of STAC", self.url);
+            return Err(Trouble::lasting("page.format", message).into());
         } else {
-            self.tree(run, root).await?;
+            self.tree(run, root, base).await?;
         }
         Ok((Coverage::Complete, Cursor::default()))
     }
 
-    async fn document(&self, run: &Run<'_>, url: &Url) -> Result<Result<Value, Fault>, End> {
-        let page = run.fresh(url, ACCEPT).await?;
-        Ok(parse(page))
+    /// Walks a static tree from its root, level by level. A node that cannot be read hides what is beneath it.
+    async fn tree(&self, run: &Run<'_>, root: Value, base: Url) -> Result<(), End> {
+        let mut walk = Walk { seen: HashSet::from([self.url.to_string()]), open: VecDeque::new(), trees: Vec::new() };
+        let root = (Node { url: self.url.clone(), is_leaf: false }, base, root);
+        let walked = self.walk(run, root, &mut walk).await;
+        // What was read is good, however it ended.
+        run.trees(walk.trees).await?;
+        walked
     }
 
-    /// Walks a static tree from its root, level by level.
-    async fn tree(&self, run: &Run<'_>, root: Value) -> Result<(), End> {
-        let mut seen = HashSet::from([self.url.to_string()]);
-        let mut open: VecDeque<(Url, bool)> = VecDeque::new();
-        self.visit(run, &self.url, root, &mut seen, &mut open).await?;
-        while !open.is_empty() {
-            let some: Vec<(Url, bool)> = (0..TOGETHER).filter_map(|_| open.pop_front()).collect();
-            let urls: Vec<Url> = some.iter().map(|(url, _)| url.clone()).collect();
+    async fn walk(&self, run: &Run<'_>, root: (Node, Url, Value), walk: &mut Walk) -> Result<(), End> {
+        self.visit(run, &root.0, &root.1, root.2, walk).await?;
+        while !walk.open.is_empty() {
+            let some: Vec<Node> = (0..TOGETHER).filter_map(|_| walk.open.pop_front()).collect();
+            let urls: Vec<Url> = some.iter().map(|node| node.url.clone()).collect();
             let request = Request { accept: Some(ACCEPT.to_owned()), ..Request::default() };
-            let answers = run.pages(&urls, &request).await;
-            for (url, answer) in urls.iter().zip(answers) {
+            for (node, answer) in some.iter().zip(run.pages(&urls, &request).await) {
+                let place = Place::file(node.url.to_string());
                 let page = match answer {
                     Ok(Answer::Page(page)) => page,
-                    Ok(Answer::Unchanged) => continue,
-                    Err(error) => return Err(error),
+                    Ok(Answer::Unchanged) => {
+                        let message = format!("`{}` answered 304 without being asked", node.url);
+                        run.gap(place, Trouble::passing("fetch.status", message)).await?;
+                        continue;
+                    }
+                    Err(End::Trouble(trouble)) => {
+                        run.gap(place, trouble).await?;
+                        continue;
+                    }
+                    Err(end) => return Err(end),
                 };
-                match parse(page) {
-                    Ok(value) => self.visit(run, url, value, &mut seen, &mut open).await?,
-                    Err(fault) => run.hand(vec![crate::Item::Faulty(fault)]).await?,
+                let base = page.url.clone();
+                match parse(page, &node.url) {
+                    Ok(value) => self.visit(run, node, &base, value, walk).await?,
+                    // A leaf hides nothing but itself, which is known by its place.
+                    Err(fault) if node.is_leaf => run.hand(vec![crate::Item::Faulty(fault)]).await?,
+                    Err(fault) => {
+                        let message = format!("{}: {}", fault.place, fault.message);
+                        run.gap(fault.place, Trouble::passing("page.syntax", message)).await?;
+                    }
                 }
             }
             run.progress(None, None).await?;
@@ -86,49 +106,68 @@ impl Stac {
         Ok(())
     }
 
-    async fn visit(
-        &self,
-        run: &Run<'_>,
-        url: &Url,
-        value: Value,
-        seen: &mut HashSet<String>,
-        open: &mut VecDeque<(Url, bool)>,
-    ) -> Result<(), End> {
-        let kind = value.get("type").and_then(Value::as_str).unwrap_or_default();
-        let is_collection = kind == "Collection";
+    async fn visit(&self, run: &Run<'_>, node: &Node, base: &Url, value: Value, walk: &mut Walk) -> Result<(), End> {
+        let (shape, place) = (Shape::of(&value), Place::file(node.url.to_string()));
+        if shape == Shape::Features {
+            let read = self.pages(run, base.clone(), Some(value)).await.map(drop);
+            return run.survive(place, read).await;
+        }
+        if shape == Shape::Other && !node.is_leaf {
+            let message = format!("`{}` is neither a catalogue nor a collection of STAC", node.url);
+            return run.gap(place, Trouble::passing("page.format", message)).await;
+        }
+        let is_collection = value.get("type").and_then(Value::as_str) == Some("Collection");
+        let has_records = value.get("itemType").and_then(Value::as_str) == Some("record");
         for (relation, link) in links(&value) {
             // Items of a collection are many and small; those that hang on a catalogue are what it is about.
-            let follow = relation == "child" || relation == "item" && (self.settings.items || !is_collection);
-            let Ok(mut target) = url.join(&link) else { continue };
+            let is_item = relation == "item" || relation == "items";
+            let follow = relation == "child"
+                || is_item && (self.settings.items || has_records || !is_collection && relation == "item");
+            if !follow || shape == Shape::Other {
+                continue;
+            }
+            let target = link.as_deref().and_then(|link| base.join(link).ok());
+            let Some(mut target) = target else {
+                let message = format!("a link of `{}` to its {relation} has no address", node.url);
+                run.gap(place.clone(), Trouble::lasting("link.none", message)).await?;
+                continue;
+            };
             target.set_fragment(None);
-            if follow && seen.insert(target.to_string()) {
-                open.push_back((target, relation == "item"));
+            let is_excluded = self.settings.exclude.iter().any(|pattern| glob::matches(pattern, target.as_str()));
+            if !is_excluded && walk.seen.insert(target.to_string()) {
+                walk.open.push_back(Node { url: target, is_leaf: relation == "item" });
             }
         }
-        if kind == "Catalog" || kind.is_empty() && value.get("links").is_some() && value.get("id").is_none() {
+        if shape == Shape::Catalog {
             return Ok(());
         }
-        // STAC before 1.0 had no type for catalogues; a collection has an extent and a licence.
-        if kind.is_empty() && value.get("extent").is_none() && value.get("license").is_none() {
-            return Ok(());
+        walk.trees.push(Ok(Tree::new(value, place)));
+        if walk.trees.len() >= WAITING {
+            run.trees(std::mem::take(&mut walk.trees)).await?;
         }
-        run.trees(vec![Ok(Tree { value, place: Place::file(url.to_string()) })]).await
+        Ok(())
     }
 
     /// Reads an API: its collections, and their items where that is asked for or they are records.
-    async fn api(&self, run: &Run<'_>, root: Value) -> Result<(), End> {
-        if is_collection_of_features(&root) || root.get("collections").is_some() {
-            return self.pages(run, self.url.clone(), Some(root)).await.map(drop);
-        }
-        let collections = links(&root)
-            .into_iter()
-            .find(|(relation, _)| relation == "data" || relation == "http://www.opengis.net/def/rel/ogc/1.0/data")
-            .and_then(|(_, link)| self.url.join(&link).ok())
-            .or_else(|| self.url.join(&format!("{}/collections", self.url.path().trim_end_matches('/'))).ok());
-        let Some(collections) = collections else { return Ok(()) };
-        let items = self.pages(run, collections, None).await?;
+    async fn api(&self, run: &Run<'_>, root: Value, is_list: bool) -> Result<(), End> {
+        run.gaps.set_paged();
+        let items = if is_list {
+            self.pages(run, self.url.clone(), Some(root)).await?
+        } else {
+            let collections = links(&root)
+                .into_iter()
+                .find(|(relation, _)| relation == "data" || relation == "http://www.opengis.net/def/rel/ogc/1.0/data")
+                .and_then(|(_, link)| self.url.join(&link?).ok())
+                .or_else(|| self.url.join(&format!("{}/collections", self.url.path().trim_end_matches('/'))).ok());
+            let Some(collections) = collections else {
+                return Err(Trouble::lasting("page.format", format!("`{}` has no collections", self.url)).into());
+            };
+            self.pages(run, collections, None).await?
+        };
         for url in items {
-            self.pages(run, url, None).await?;
+            let place = Place::file(url.to_string());
+            let read = self.pages(run, url, None).await.map(drop);
+            run.survive(place, read).await?;
         }
         Ok(())
     }
@@ -136,48 +175,92 @@ impl Stac {
     /// Reads pages of collections or features as far as they go; returns where the items to be read are.
     async fn pages(&self, run: &Run<'_>, first: Url, read: Option<Value>) -> Result<Vec<Url>, End> {
         let mut paging = Paging::new();
-        let (mut next, mut read, mut items) = (Some(first), read, Vec::new());
+        let (mut next, mut read, mut items) = (Some(first.clone()), read, Vec::new());
         while let Some(url) = next.take() {
             let value = match read.take() {
                 Some(value) => value,
-                None => match self.document(run, &url).await? {
-                    Ok(value) => value,
-                    // Half a page is no page: what is behind it is not known.
-                    Err(fault) => {
-                        return Err(
-                            Trouble::passing("page.syntax", format!("{}: {}", fault.place, fault.message)).into()
-                        );
-                    }
-                },
+                // Half a page is no page: what is behind it is not known.
+                None => parse(run.fresh(&url, ACCEPT).await?, &url)
+                    .map_err(|fault| Trouble::passing("page.syntax", format!("{}: {}", fault.place, fault.message)))?,
             };
             let here = value.get("collections").or_else(|| value.get("features")).and_then(Value::as_array);
-            let here = here.cloned().unwrap_or_default();
+            let Some(here) = here.cloned() else {
+                let message = format!("`{url}` is no list of collections or features");
+                return Err(Trouble::passing("page.format", message).into());
+            };
             paging.page(url.as_str(), &value.to_string(), here.is_empty())?;
+            let total = value.get("numberMatched").and_then(Value::as_u64);
+            paging.count(here.len() as u64, total);
+            let before = run.mapper.news();
             let mut trees = Vec::new();
             for (index, value) in here.into_iter().enumerate() {
                 let is_records = value.get("itemType").and_then(Value::as_str) == Some("record");
                 let id = value.get("id").and_then(Value::as_str).unwrap_or_default();
-                let asked = self.settings.set.is_empty() || self.settings.set.iter().any(|set| set == id);
                 let is_collection = value.get("type").and_then(Value::as_str) != Some("Feature");
+                let asked = self.settings.set.is_empty() || self.settings.set.iter().any(|set| set == id);
                 if is_collection && asked && (self.settings.items || is_records) {
                     let link = links(&value).into_iter().find(|(relation, _)| relation == "items");
                     let found = match link {
-                        Some((_, link)) => url.join(&link).ok(),
+                        Some((_, link)) => link.and_then(|link| url.join(&link).ok()),
                         None => collection_items(&url, id),
                     };
                     items.extend(found);
                 }
                 if !is_collection || asked && !is_records {
                     let place = Place { pointer: Some(format!("/{index}")), ..Place::file(url.to_string()) };
-                    trees.push(Ok(Tree { value, place }));
+                    trees.push(Ok(Tree::new(value, place)));
                 }
             }
-            let expected = value.get("numberMatched").and_then(Value::as_u64);
             run.trees(trees).await?;
-            run.progress(expected, None).await?;
-            next = next_page(&value).and_then(|link| url.join(&link).ok());
+            let after = run.mapper.news();
+            paging.news(url.as_str(), after.0 - before.0, after.1 - before.1)?;
+            run.progress(total, None).await?;
+            next = next_page(&value, &url)?;
+        }
+        if let Some(trouble) = paging.shortfall(first.as_str()) {
+            run.gap(Place::file(first.to_string()), trouble).await?;
         }
         Ok(items)
+    }
+}
+
+/// A node of a tree that is to be read.
+struct Node {
+    url: Url,
+    /// Whether nothing is beneath it.
+    is_leaf: bool,
+}
+
+/// What of a tree was seen, and what is to be read.
+struct Walk {
+    seen: HashSet<String>,
+    open: VecDeque<Node>,
+    /// Records that wait to be mapped together.
+    trees: Vec<Result<Tree, Fault>>,
+}
+
+/// What a document is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Catalog,
+    /// A record: a collection, an item, or an entry of OGC API Records.
+    Record,
+    Features,
+    Other,
+}
+
+impl Shape {
+    fn of(value: &Value) -> Self {
+        let has = |key: &str| value.get(key).is_some_and(|value| !value.is_null());
+        match value.get("type").and_then(Value::as_str).unwrap_or_default() {
+            "Catalog" => Self::Catalog,
+            "Collection" | "Feature" => Self::Record,
+            "FeatureCollection" => Self::Features,
+            // STAC before 1.0 had no type; a collection has an extent and a licence.
+            _ if has("extent") && has("id") || has("license") && has("id") => Self::Record,
+            _ if value.get("links").is_some_and(Value::is_array) && (has("id") || has("stac_version")) => Self::Catalog,
+            _ => Self::Other,
+        }
     }
 }
 
@@ -189,35 +272,42 @@ fn collection_items(collections: &Url, id: &str) -> Option<Url> {
     Some(url)
 }
 
-fn next_page(value: &Value) -> Option<String> {
-    links(value).into_iter().find(|(relation, _)| relation == "next").map(|(_, link)| link)
+/// Returns where the list goes on. A page that leads on to nowhere is not the last one.
+fn next_page(value: &Value, url: &Url) -> Result<Option<Url>, Trouble> {
+    let Some((_, link)) = links(value).into_iter().find(|(relation, _)| relation == "next") else { return Ok(None) };
+    match link.as_deref().map(|link| url.join(link)) {
+        Some(Ok(next)) => Ok(Some(next)),
+        _ => Err(Trouble::lasting("paging.next", format!("the next page of `{url}` cannot be asked for by GET"))),
+    }
 }
 
-/// Returns the links of an object: relation, address. Links that need another method than GET are passed over.
-fn links(value: &Value) -> Vec<(String, String)> {
+/// Returns the links of an object: relation, and the address unless there is none that can be asked for by GET.
+fn links(value: &Value) -> Vec<(String, Option<String>)> {
     let all = value.get("links").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let text = |link: &Value, key: &str| link.get(key).and_then(Value::as_str).map(str::to_owned);
-    all.iter()
-        .filter(|link| text(link, "method").is_none_or(|method| method.eq_ignore_ascii_case("GET")))
-        .filter_map(|link| Some((text(link, "rel")?, text(link, "href")?)))
-        .collect()
+    let by_get = |link: &&Value| text(link, "method").is_none_or(|method| method.eq_ignore_ascii_case("GET"));
+    // Where the same is offered by several methods, the one that can be used counts.
+    let (get, other): (Vec<&Value>, Vec<&Value>) = all.iter().partition(by_get);
+    let get = get.into_iter().filter_map(|link| Some((text(link, "rel")?, text(link, "href"))));
+    let other = other.into_iter().filter_map(|link| Some((text(link, "rel")?, None)));
+    get.chain(other).collect()
 }
 
 fn is_api(root: &Value) -> bool {
     let relations: Vec<String> = links(root).into_iter().map(|(relation, _)| relation).collect();
-    root.get("conformsTo").is_some() && root.get("type").and_then(Value::as_str) != Some("Feature")
-        || ["data", "search", "conformance", "service-desc"]
-            .iter()
-            .any(|word| relations.iter().any(|other| other == word))
-            && !relations.iter().any(|relation| relation == "child" || relation == "item")
+    let has = |words: &[&str]| relations.iter().any(|relation| words.contains(&relation.as_str()));
+    let is_tree = has(&["child", "item"]);
+    let conforms = root.get("conformsTo").is_some() && root.get("type").and_then(Value::as_str) != Some("Feature");
+    conforms && (has(&["data"]) || !is_tree) || !is_tree && has(&["data", "search", "conformance", "service-desc"])
 }
 
 fn is_collection_of_features(root: &Value) -> bool {
     root.get("features").is_some_and(Value::is_array)
 }
 
-fn parse(page: catalog_fetch::Page) -> Result<Value, Fault> {
-    let (name, charset) = (page.url.to_string(), page.charset.clone());
+/// Reads a page; its place is where it was asked for, which stays when a redirect leads elsewhere.
+fn parse(page: catalog_fetch::Page, asked: &Url) -> Result<Value, Fault> {
+    let (name, charset) = (asked.to_string(), page.charset.clone());
     let mut bytes = Vec::new();
     page.body
         .reader()
@@ -229,13 +319,10 @@ fn parse(page: catalog_fetch::Page) -> Result<Value, Fault> {
 impl Source for Stac {
     fn harvest<'a>(&'a self, from: Cursor, sink: &'a Sink) -> BoxFuture<'a, Outcome> {
         async move {
-            self.mapper.begin();
-            let fetcher = match run::fetcher(&self.settings) {
-                Ok(fetcher) => Arc::new(fetcher),
-                Err(error) => return Outcome::failed(Trouble::lasting("source.settings", error.to_string()), from),
+            let run = match Run::new(&self.settings, &self.mapper, sink, MOST_PAGES) {
+                Ok(run) => run,
+                Err(trouble) => return Outcome::failed(trouble, from),
             };
-            let most_pages = self.settings.max_pages.unwrap_or(MOST_PAGES);
-            let run = Run { fetcher, mapper: Arc::clone(&self.mapper), sink, most_pages };
             let result = self.run(&run).await;
             run.outcome(result, Cursor { position: Value::Null, ..from }, None)
         }

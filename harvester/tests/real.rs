@@ -64,10 +64,8 @@ async fn launch_profiles() {
     assert_eq!(images.len() as u64, expected["distinct_images"].as_u64().unwrap());
 }
 
-/// The large ones take minutes without optimisation: `cargo test --release -- --ignored`.
 #[tokio::test]
-#[ignore = "slow without optimisation"]
-async fn nasa_collections_and_bioinformatics_tools() {
+async fn nasa_collections() {
     let (Some(said), Some(expected_rows)) = (folder("nasa-cmr-tsv", "nasa-cmr").await, expected("nasa")) else {
         return;
     };
@@ -75,6 +73,10 @@ async fn nasa_collections_and_bioinformatics_tools() {
     assert_eq!(said.records.len() as u64, expected_rows["rows"].as_u64().unwrap());
     let without_box = said.records.iter().filter(|record| record.manifest.get("spatial").is_none()).count();
     assert_eq!(without_box as u64, expected_rows["no_bbox"].as_u64().unwrap());
+}
+
+#[tokio::test]
+async fn bioinformatics_tools() {
     let (Some(said), Some(expected)) = (folder("tools-biotools", "bioschemas").await, expected("biotools")) else {
         return;
     };

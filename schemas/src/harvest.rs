@@ -48,7 +48,7 @@ pub struct SourceView {
     pub settings: SourceSettings,
     /// Whether the configuration file or the API made it: `configuration` or `api`.
     pub origin: String,
-    /// `never-run`, `good`, `failing`, `held`, `running`.
+    /// `never-run`, `good`, `incomplete`, `failing`, `held`, `running`.
     pub health: String,
     /// Records that it says now.
     pub records: u64,

@@ -8,6 +8,7 @@ pub mod binary;
 pub mod package;
 pub mod page;
 pub mod sandbox;
+pub mod site;
 pub mod sparql;
 
 pub use binary::{alidade, xtask};

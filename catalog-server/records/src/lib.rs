@@ -50,8 +50,8 @@ pub use curate::{Patch, Patched, Transition};
 pub use device::{DEVICE_SECONDS, DeviceAnswer, DeviceCodes};
 pub use error::Error;
 pub use harvest::{
-    Feeding, Finished, Joining, Known, Lease, Origin, RunOutcome, RunState, Staged, StoredSaying, StoredSayings,
-    StoredSource, What,
+    Feeding, Finished, Hidden, Joining, Known, Lease, Origin, RunOutcome, RunState, Staged, StoredSaying,
+    StoredSayings, StoredSource, What,
 };
 pub use idempotency::{IdempotencyKey, StoredAnswer};
 pub use identity::Identity;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use catalog_harvester::{Fault, Harvested};
 use catalog_ontology::manifest::{Options, validate};
-use catalog_records::{Joining, Known, Lease, Ledger, Staged, What};
+use catalog_records::{Hidden, Joining, Known, Lease, Ledger, Staged, What};
 use catalog_schemas::harvest::{DiffRecord, FieldChange, Review, RunFinding, RunView, Unmatched};
 use catalog_schemas::id::{Identifier, ZoneId};
 use catalog_schemas::problem::{Finding, Severity};
@@ -23,7 +23,7 @@ const FINDINGS: usize = 1_000;
 const DIFFERENCES: usize = 200;
 /// Words kept that no scheme has.
 const WORDS: usize = 5_000;
-/// Files that could not be read and are remembered; a source with more is not read completely.
+/// Faults without a key that are remembered; a source with more is not read completely.
 const UNREADABLE: usize = 5_000;
 /// Identities of one run that somebody is asked to decide.
 const REVIEWS: usize = 500;
@@ -48,8 +48,8 @@ pub(super) struct Reading {
     rows: u64,
     fresh: u64,
     changes: u64,
-    /// Files and pages that could not be read.
-    unreadable: std::collections::BTreeSet<String>,
+    /// What may hide a record of which not even the key is known.
+    unreadable: HashMap<String, Hidden>,
     /// Records that this run joins, so that two keys do not become one record.
     joined: HashSet<i64>,
 }
@@ -86,7 +86,7 @@ impl Reading {
             rows: 0,
             fresh: 0,
             changes: 0,
-            unreadable: std::collections::BTreeSet::new(),
+            unreadable: HashMap::new(),
             joined: HashSet::new(),
         }
     }
@@ -94,6 +94,12 @@ impl Reading {
     /// Says whether nothing at all was read.
     pub(super) fn is_empty(&self) -> bool {
         self.rows == 0
+    }
+
+    /// Says whether something was set aside and nothing was a record.
+    pub(super) fn has_only_faults(&self) -> bool {
+        let report = &self.report;
+        report.quarantined > 0 && report.added + report.changed + report.unchanged + report.removed == 0
     }
 
     /// Returns the findings, what was set aside first, and the words that no scheme has.
@@ -105,17 +111,19 @@ impl Reading {
         (findings, words)
     }
 
-    /// Returns the files and pages that could not be read; nothing when there were too many to remember.
-    pub(super) fn unreadable(&mut self) -> Option<Vec<String>> {
+    /// Returns what may hide records; nothing when there was too much to remember.
+    pub(super) fn unreadable(&mut self) -> Option<Vec<Hidden>> {
         let all = std::mem::take(&mut self.unreadable);
-        (all.len() < UNREADABLE).then(|| all.into_iter().collect())
+        (all.len() < UNREADABLE).then(|| all.into_values().collect())
     }
 
     /// Notes something that is no record; what the source said of it before stays.
     pub(super) fn fault(&mut self, fault: Fault) -> Option<Staged> {
         let kept = fault.key.clone().map(|key| row(What::Kept, key, String::new()));
         if kept.is_none() && self.unreadable.len() < UNREADABLE {
-            self.unreadable.insert(fault.place.file.clone());
+            let part = (!fault.anywhere).then(|| fault.place.file.clone());
+            let fingerprint = fault.fingerprint();
+            self.unreadable.insert(fingerprint.clone(), Hidden { fingerprint, part });
         }
         self.set_aside(fault.key.clone(), finding_of(fault));
         kept
@@ -141,7 +149,10 @@ impl Reading {
         for item in same {
             self.report.unchanged += 1;
             self.remember_words(&item);
-            rows.push(row(What::Same, item.key, item.kind.as_str().to_owned()));
+            let mut same = row(What::Same, item.key, item.kind.as_str().to_owned());
+            let known = before.known.get(&(same.key.clone(), same.kind.clone()));
+            (same.part, same.said) = (item.place.file, known.map(|known| known.said));
+            rows.push(same);
         }
         let mut reviews = Vec::new();
         for (item, judged) in judge_all(others).await? {
@@ -253,6 +264,7 @@ impl Reading {
             }
         }
         self.remark(&item, &identifier, findings);
+        staged.part = item.place.file.clone();
         if staged.what == What::Same {
             return Ok(staged);
         }
@@ -266,7 +278,6 @@ impl Reading {
             (item.manifest.get("state").and_then(Value::as_str) == Some("deprecated")).then_some("deprecated");
         staged.given_hash = Some(given_hash(&item));
         staged.global = global(&item).map(str::to_owned).collect();
-        staged.part = item.place.file.clone();
         staged.zone = Some(self.home.clone());
         staged.identifier = Some(identifier.parse()?);
         (staged.document, staged.content_hash, staged.version) = (Some(document), Some(content_hash), Some(version));

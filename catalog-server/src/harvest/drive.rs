@@ -161,7 +161,8 @@ async fn end(
     report.complete = !matches!(outcome.coverage, Coverage::Partial(_));
     let mut next = next_run(source, 0, None);
     match &outcome.coverage {
-        Coverage::Partial(trouble) if reading.is_empty() || !trouble.transient => {
+        // What a limit cut off was good as far as it came; what leads in circles or elsewhere is not to be believed.
+        Coverage::Partial(trouble) if reading.is_empty() || !trouble.transient && !is_an_end(&trouble.code) => {
             return fail(app, source, lease, report, trouble).await;
         }
         Coverage::Partial(trouble) => {
@@ -175,13 +176,22 @@ async fn end(
         }
         Coverage::Complete => {}
     }
+    if report.complete && reading.has_only_faults() && app.ledger.source_records(&lease.source).await? > 0 {
+        let message = "nothing that could be read is a record, although there were some before";
+        let trouble = Trouble::passing("source.unreadable", message);
+        report.complete = false;
+        report.reason = Some(reason(&trouble));
+        next = next_run(source, source.failures + 1, None);
+    }
     let unreadable = reading.unreadable();
     let finished = Finished {
-        removes: outcome.coverage.says_what_is_gone() && unreadable.is_some(),
+        removes: report.complete && outcome.coverage.says_what_is_gone() && unreadable.is_some(),
+        lists: !matches!(outcome.coverage, Coverage::Changes | Coverage::Unchanged),
+        holds_empty: true,
         unreadable: unreadable.unwrap_or_default(),
         fraction: source.settings.max_delete_fraction.unwrap_or(200),
         cursor: match outcome.coverage {
-            Coverage::Partial(_) => None,
+            _ if !report.complete => None,
             _ => Some(serde_json::to_string(&outcome.cursor).map_err(Failure::internal)?),
         },
         report,
@@ -199,6 +209,11 @@ async fn end(
             Ok(app.ledger.source_plan(&lease.source, next).await?)
         }
     }
+}
+
+/// Says whether a lasting trouble only cuts the source off where it came up.
+fn is_an_end(code: &str) -> bool {
+    code.starts_with("limit.") || code == "fetch.status"
 }
 
 /// Makes a run true.

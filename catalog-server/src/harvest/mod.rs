@@ -285,6 +285,9 @@ pub async fn view(app: &App, source: StoredSource) -> Result<SourceView, Failure
         Some("running" | "queued") => "running",
         Some("held") => "held",
         Some("failed" | "interrupted") => "failing",
+        _ if last_run.as_ref().is_some_and(|run| run.state == "completed" && !run.complete && !run.dry_run) => {
+            "incomplete"
+        }
         Some(_) if source.failures > 0 => "failing",
         Some(_) => "good",
     };

@@ -95,7 +95,10 @@ pub(crate) fn lines(mut reader: impl BufRead, file: &str, take: &mut Take<'_>) -
                 continue;
             }
             // Without its end, so that a text that is cut is cut on this line.
-            one_line(bytes.trim_ascii_end(), file, number)
+            {
+                let bytes = bytes.trim_ascii_end();
+                one_line(bytes, file, number).map_err(|fault| fault.marked(bytes))
+            }
         };
         if take(result).is_break() {
             return Ok(());
@@ -113,7 +116,7 @@ fn one_line(bytes: &[u8], file: &str, number: u64) -> Result<Tree, Fault> {
         fault
     })?;
     let value = serde_json::from_str(text).map_err(|error| syntax(&error, file, number - 1))?;
-    Ok(Tree { value, place: Place::line(file, number) })
+    Ok(Tree::new(value, Place::line(file, number)))
 }
 
 fn tree(
@@ -131,7 +134,7 @@ fn tree(
     }
     let place = Place { pointer, ..Place::line(file, position.1) };
     match serde_json::from_str(raw.get()) {
-        Ok(value) => Ok(Tree { value, place }),
+        Ok(value) => Ok(Tree::new(value, place)),
         Err(error) => Err(Fault::new("json.syntax", place, plain(&error))),
     }
 }

@@ -22,6 +22,14 @@ pub(crate) struct Tree {
     pub(crate) value: Value,
     /// Where it begins.
     pub(crate) place: Place,
+    /// What record it is about, when that is known beside it, as by the header of OAI-PMH.
+    pub(crate) key: Option<String>,
+}
+
+impl Tree {
+    pub(crate) fn new(value: Value, place: Place) -> Self {
+        Self { value, place, key: None }
+    }
 }
 
 /// Takes trees and faults in the order of the file; says whether to go on.

@@ -45,7 +45,7 @@ pub(crate) fn rows(reader: impl Read, separator: u8, file: &str, take: &mut Take
                     return Ok(());
                 }
             },
-            Some(names) => record(&row, names, file, line),
+            Some(names) => record(&row, names, file, line).map_err(|fault| fault.marked(row.as_slice())),
         };
         if take(result).is_break() {
             return Ok(());
@@ -89,7 +89,7 @@ fn record(row: &csv::ByteRecord, names: &[String], file: &str, line: u64) -> Res
             Err((_, message)) => return fault("text.charset", format!("in `{name}` {message}")),
         }
     }
-    Ok(Tree { value: Value::Object(object), place })
+    Ok(Tree::new(Value::Object(object), place))
 }
 
 #[cfg(test)]

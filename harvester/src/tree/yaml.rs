@@ -76,7 +76,7 @@ fn document(text: &str, file: &str, first_line: u64) -> Result<Option<Tree>, Fau
     let place = || Place::line(file, first_line + begin(text));
     let mut count = 0;
     let value = plain(value, 0, &mut count).map_err(|(code, message)| Fault::new(code, place(), message))?;
-    Ok(if value.is_null() { None } else { Some(Tree { value, place: place() }) })
+    Ok(if value.is_null() { None } else { Some(Tree::new(value, place())) })
 }
 
 /// Returns how many lines stand before the first that says something.

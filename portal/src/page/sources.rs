@@ -72,6 +72,7 @@ fn health(word: &str) -> AnyView {
         "running" => ("state", "running"),
         "held" => ("state warn", "waits for approval"),
         "failing" => ("state bad", "failing"),
+        "incomplete" => ("state warn", "not read to its end"),
         _ => ("state", "never run"),
     };
     view! { <span class=class>{text}</span> }.into_any()
@@ -119,7 +120,7 @@ pub fn source(source: &SourceView, runs: &[RunView], now: &str) -> Document {
             view! { <p>"A run waits for approval: "<a href=run_path(run)>{format!("run {}", run.number)}</a>{run.reason.as_ref().map(|reason| format!(". {}.", words::sentence(&reason.message).trim_end_matches('.')))}</p> },
         )
     });
-    let failing = (source.health == "failing").then(|| source.last_run.as_ref()?.reason.clone()).flatten().map(|reason| {
+    let failing = matches!(source.health.as_str(), "failing" | "incomplete").then(|| source.last_run.as_ref()?.reason.clone()).flatten().map(|reason| {
         notice(Tone::Bad, view! { <p>{with_code(&words::sentence(&reason.message))}" "<span class="mono small">{reason.code}</span></p> })
     });
     let address = match safe_address(&settings.url) {

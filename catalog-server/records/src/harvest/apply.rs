@@ -48,7 +48,8 @@ impl Operation for Apply {
             identify(writing, &base).await?;
             merge_shared(writing, &base).await?;
         }
-        settle_source(writing, &base, self.next).await?;
+        note_absence(writing, &base).await?;
+        settle_source(writing, &base, self.next, view.complete).await?;
         view.state = RunState::Completed.as_str().to_owned();
         view.stage = None;
         view.ended = Some(moment(writing.now, "now")?.to_string());
@@ -187,15 +188,37 @@ async fn merge_shared(writing: &mut Writing, base: &Base) -> Result<(), Error> {
     Ok(())
 }
 
-async fn settle_source(writing: &mut Writing, base: &Base, next: Option<i64>) -> Result<(), Error> {
+/// Notes what was not seen and may be hidden, what is seen again, and where it stands now; none of it is a change.
+async fn note_absence(writing: &mut Writing, base: &Base) -> Result<(), Error> {
+    for statement in [
+        "UPDATE said SET missing = $2 FROM staged t WHERE t.source = $1 AND t.run = $2 AND t.what = 'kept' \
+         AND t.said IS NOT NULL AND said.id = t.said AND said.missing IS NULL",
+        "UPDATE said SET missing = NULL FROM staged t WHERE said.source = $1 AND said.missing IS NOT NULL \
+         AND t.source = $1 AND t.run = $2 AND t.what IN ('same', 'changed') AND said.id = t.said",
+        "UPDATE said SET part = t.part FROM staged t WHERE t.source = $1 AND t.run = $2 AND t.what = 'same' \
+         AND said.id = t.said AND said.part <> t.part",
+        "DELETE FROM harvest_fault WHERE source = $1 AND fingerprint IN \
+         (SELECT fingerprint FROM staged_fault WHERE source = $1 AND run = $2 AND first IS NULL)",
+        "INSERT INTO harvest_fault (source, fingerprint, part, first) SELECT source, fingerprint, part, first \
+         FROM staged_fault WHERE source = $1 AND run = $2 AND first IS NOT NULL ON CONFLICT DO NOTHING",
+    ] {
+        sqlx::query(statement).bind(base.source.as_str()).bind(base.run).execute(writing.connection().await?).await?;
+    }
+    Ok(())
+}
+
+async fn settle_source(writing: &mut Writing, base: &Base, next: Option<i64>, complete: bool) -> Result<(), Error> {
+    // A run that did not come to its end leaves the source as it is due after a failure.
     sqlx::query(
         "UPDATE source SET cursor = COALESCE((SELECT cursor FROM harvest_run WHERE source = $1 AND number = $2), cursor), \
-         failures = 0, last_success = $3, next_run = $4 WHERE id = $1",
+         failures = CASE WHEN $5 THEN 0 ELSE failures + 1 END, \
+         last_success = CASE WHEN $5 THEN $3 ELSE last_success END, next_run = $4 WHERE id = $1",
     )
     .bind(base.source.as_str())
     .bind(base.run)
     .bind(base.now)
     .bind(next)
+    .bind(complete)
     .execute(writing.connection().await?)
     .await?;
     Ok(())

@@ -5,14 +5,16 @@
 //! in between leaves a run whose lease runs out, and nothing else.
 
 mod apply;
+mod finish;
 mod read;
 mod run;
 mod sayings;
 mod source;
 mod stage;
 
+pub use finish::{Finished, Hidden, RunOutcome};
 pub use read::{Feeding, Known, StoredSaying, StoredSayings};
-pub use run::{Finished, Lease, RunOutcome, RunState};
+pub use run::{Lease, RunState};
 pub use source::{Origin, StoredSource};
 pub use stage::{Joining, Staged, What};
 

@@ -1,13 +1,12 @@
 //! Runs: asked for, taken up under a lease, ended.
 
-use catalog_schemas::harvest::{RunFinding, RunReason, RunView, Unmatched};
-use sqlx::QueryBuilder;
+use catalog_schemas::harvest::{RunReason, RunView, Unmatched};
 use sqlx::sqlite::SqliteRow;
 
 use crate::account::Actor;
 use crate::error::Error;
 use crate::open::Ledger;
-use crate::row::{Database, column, moment, stored};
+use crate::row::{column, moment, stored};
 use crate::writer::{Operation, Writing};
 
 /// Where a run is in its life.
@@ -52,39 +51,10 @@ pub struct Lease {
     pub token: String,
 }
 
-/// How a run's reading ended.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Finished {
-    /// The report so far; its counts of removals are the ledger's to fill in.
-    pub report: RunView,
-    /// Whether what was not said is gone.
-    pub removes: bool,
-    /// The most that may go without approval, in thousandths of what the source said; never fewer than ten records.
-    pub fraction: u32,
-    /// Where an incremental source stands now.
-    pub cursor: Option<String>,
-    /// Files and pages that could not be read: what they said before stays.
-    pub unreadable: Vec<String>,
-}
-
-/// What became of a run whose reading ended.
-#[derive(Debug, Clone, PartialEq)]
-pub enum RunOutcome {
-    /// It may be applied.
-    Ready(RunView),
-    /// It waits for approval, or was dry: there is nothing to do.
-    Over(RunView),
-}
-
-/// Findings kept of a run; what comes after is counted only.
-const FINDINGS: usize = 2_000;
 /// Findings given with a run.
 const SHOWN: i64 = 500;
 /// Runs kept of a source.
 const RUNS: i64 = 200;
-/// Differences kept of a run, of each kind.
-const DIFFERENCES: i64 = 200;
-
 pub(crate) fn report(row: &SqliteRow) -> Result<RunView, Error> {
     let mut view: RunView = serde_json::from_str(column(row, "report")?)
         .map_err(|error| Error::Invalid { column: "report", detail: error.to_string() })?;
@@ -134,13 +104,14 @@ pub(crate) async fn clear(writing: &mut Writing, source: &str, run: u64) -> Resu
     for statement in [
         "DELETE FROM staged WHERE source = $1 AND run = $2",
         "DELETE FROM staged_identifier WHERE source = $1 AND run = $2",
+        "DELETE FROM staged_fault WHERE source = $1 AND run = $2",
     ] {
         sqlx::query(statement).bind(source).bind(stored(run)).execute(writing.connection().await?).await?;
     }
     Ok(())
 }
 
-fn now_text(writing: &Writing) -> Result<String, Error> {
+pub(super) fn now_text(writing: &Writing) -> Result<String, Error> {
     Ok(moment(writing.now, "now")?.to_string())
 }
 
@@ -276,220 +247,6 @@ impl Operation for Interrupt {
     }
 }
 
-struct Finish {
-    lease: Lease,
-    finished: Finished,
-    findings: Vec<RunFinding>,
-    unmatched: Vec<Unmatched>,
-}
-
-impl Operation for Finish {
-    type Answer = RunOutcome;
-
-    async fn run(self, writing: &mut Writing) -> Result<RunOutcome, Error> {
-        let before = held(writing, &self.lease).await?;
-        let Finished { mut report, removes, fraction, cursor, unreadable } = self.finished;
-        report.started = before.started;
-        let (source, run) = (self.lease.source.as_str(), stored(self.lease.run));
-        keep_findings(writing, source, run, &self.findings, &self.unmatched).await?;
-        // Kept beside what is staged: a held run brings it along.
-        sqlx::query("UPDATE harvest_run SET cursor = $3 WHERE source = $1 AND number = $2")
-            .bind(source)
-            .bind(run)
-            .bind(cursor)
-            .execute(writing.connection().await?)
-            .await?;
-        if removes {
-            protect(writing, source, run, &unreadable).await?;
-        }
-        let counts = count(writing, source, run, removes).await?;
-        report.removed = counts.removed;
-        report.unmatched = self.unmatched.len() as u64;
-        let mut diff = report.diff.take().unwrap_or_default();
-        (diff.removed, diff.cut) =
-            (removed(writing, source, run).await?, diff.cut || counts.removed > DIFFERENCES as u64);
-        report.diff = Some(diff);
-        if !report.dry_run {
-            supersede(writing, source, run).await?;
-        }
-        report.stage = Some("applying".to_owned());
-        report.state = RunState::Running.as_str().to_owned();
-        let allowed = (counts.said * u64::from(fraction) / 1000).max(10);
-        if removes && counts.removed > allowed {
-            report.reason = Some(RunReason {
-                code: "guard.mass_removal".to_owned(),
-                message: format!(
-                    "it would remove {} of {} records, more than the {allowed} that may go without approval",
-                    counts.removed, counts.said
-                ),
-            });
-            if !report.dry_run {
-                report.state = RunState::Held.as_str().to_owned();
-                report.stage = None;
-                report.ended = Some(now_text(writing)?);
-                save(writing, &report, None).await?;
-                return Ok(RunOutcome::Over(report));
-            }
-        }
-        if report.dry_run {
-            report.state = RunState::Completed.as_str().to_owned();
-            report.stage = None;
-            report.ended = Some(now_text(writing)?);
-            save(writing, &report, None).await?;
-            clear(writing, source, self.lease.run).await?;
-            return Ok(RunOutcome::Over(report));
-        }
-        save(writing, &report, Some(&self.lease.token)).await?;
-        Ok(RunOutcome::Ready(report))
-    }
-}
-
-/// Keeps what stood in files and pages that could not be read: an error never deletes.
-async fn protect(writing: &mut Writing, source: &str, run: i64, unreadable: &[String]) -> Result<(), Error> {
-    for part in unreadable {
-        sqlx::query(
-            "INSERT INTO staged (source, run, number, what, key, kind) \
-             SELECT s.source, $2, b.number + ROW_NUMBER() OVER (ORDER BY s.id), 'kept', s.key, s.kind FROM said s, \
-             (SELECT COALESCE(MAX(number), 0) AS number FROM staged WHERE source = $1 AND run = $2) b \
-             WHERE s.source = $1 AND s.part = $3 AND s.gone IS NULL AND NOT EXISTS (SELECT 1 FROM staged t \
-             WHERE t.source = s.source AND t.run = $2 AND t.key = s.key AND t.kind = s.kind)",
-        )
-        .bind(source)
-        .bind(run)
-        .bind(part.as_str())
-        .execute(writing.connection().await?)
-        .await?;
-    }
-    Ok(())
-}
-
-/// Ends older runs that wait for approval: a newer one has read the source since.
-async fn supersede(writing: &mut Writing, source: &str, run: i64) -> Result<(), Error> {
-    let rows =
-        sqlx::query("SELECT state, report FROM harvest_run WHERE source = $1 AND number < $2 AND state = 'held'")
-            .bind(source)
-            .bind(run)
-            .fetch_all(writing.connection().await?)
-            .await?;
-    for row in &rows {
-        let mut view = report(row)?;
-        view.state = RunState::Failed.as_str().to_owned();
-        let message = format!("run {run} has read the source again since");
-        view.reason = Some(RunReason { code: "run.superseded".to_owned(), message });
-        save(writing, &view, None).await?;
-        clear(writing, source, view.number).await?;
-    }
-    Ok(())
-}
-
-async fn keep_findings(
-    writing: &mut Writing,
-    source: &str,
-    run: i64,
-    findings: &[RunFinding],
-    unmatched: &[Unmatched],
-) -> Result<(), Error> {
-    let findings = &findings[..findings.len().min(FINDINGS)];
-    for (piece, chunk) in findings.chunks(100).enumerate() {
-        let mut query =
-            QueryBuilder::<Database>::new("INSERT INTO harvest_finding (source, run, number, severe, document) ");
-        query.push_values(chunk.iter().enumerate(), |mut row, (at, finding)| {
-            let text = serde_json::to_string(finding).unwrap_or_default();
-            row.push_bind(source).push_bind(run).push_bind((piece * 100 + at) as i64);
-            row.push_bind(i64::from(finding.quarantined)).push_bind(text);
-        });
-        query.build().execute(writing.connection().await?).await?;
-    }
-    for chunk in unmatched.chunks(100) {
-        let mut query =
-            QueryBuilder::<Database>::new("INSERT INTO harvest_unmatched (source, run, term, value, count) ");
-        query.push_values(chunk, |mut row, word| {
-            row.push_bind(source).push_bind(run).push_bind(word.term.as_str()).push_bind(word.value.as_str());
-            row.push_bind(stored(word.count));
-        });
-        query.push(" ON CONFLICT (source, run, term, value) DO UPDATE SET count = count + excluded.count");
-        query.build().execute(writing.connection().await?).await?;
-    }
-    Ok(())
-}
-
-struct Counts {
-    said: u64,
-    removed: u64,
-}
-
-/// Adds to what is staged everything that the source said before and does not say now, and counts.
-async fn count(writing: &mut Writing, source: &str, run: i64, removes: bool) -> Result<Counts, Error> {
-    let number = |value: i64| u64::try_from(value).unwrap_or_default();
-    let said: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM said WHERE source = $1 AND gone IS NULL")
-        .bind(source)
-        .fetch_one(writing.connection().await?)
-        .await?;
-    if removes {
-        sqlx::query(
-            "INSERT INTO staged (source, run, number, what, key, kind, change, said, record, main, reason) \
-             SELECT s.source, $2, b.number + ROW_NUMBER() OVER (ORDER BY s.id), 'gone', s.key, s.kind, \
-             b.change + ROW_NUMBER() OVER (ORDER BY s.id), s.id, s.record, \
-             EXISTS (SELECT 1 FROM record r JOIN revision v ON v.id = r.revision WHERE r.id = s.record AND v.source = s.source), \
-             'the source does not list it any more' FROM said s, \
-             (SELECT COALESCE(MAX(number), 0) AS number, COALESCE(MAX(change), 0) AS change FROM staged WHERE source = $1 AND run = $2) b \
-             WHERE s.source = $1 AND s.gone IS NULL AND NOT EXISTS (SELECT 1 FROM staged t \
-             WHERE t.source = s.source AND t.run = $2 AND t.key = s.key AND (t.kind = s.kind OR t.kind = ''))",
-        )
-        .bind(source)
-        .bind(run)
-        .execute(writing.connection().await?)
-        .await?;
-    }
-    let removed: i64 =
-        sqlx::query_scalar("SELECT COUNT(*) FROM staged WHERE source = $1 AND run = $2 AND what = 'gone'")
-            .bind(source)
-            .bind(run)
-            .fetch_one(writing.connection().await?)
-            .await?;
-    Ok(Counts { said: number(said), removed: number(removed) })
-}
-
-async fn removed(
-    writing: &mut Writing,
-    source: &str,
-    run: i64,
-) -> Result<Vec<catalog_schemas::harvest::DiffRecord>, Error> {
-    let rows = sqlx::query(
-        "SELECT t.key, t.kind, r.zone, r.identifier, COALESCE(r.merged, v.document) AS document FROM staged t \
-         JOIN record r ON r.id = t.record JOIN revision v ON v.id = r.revision \
-         WHERE t.source = $1 AND t.run = $2 AND t.what = 'gone' ORDER BY t.number LIMIT $3",
-    )
-    .bind(source)
-    .bind(run)
-    .bind(DIFFERENCES)
-    .fetch_all(writing.connection().await?)
-    .await?;
-    rows.iter()
-        .map(|row| {
-            let document: Option<&str> = column(row, "document")?;
-            Ok(catalog_schemas::harvest::DiffRecord {
-                key: column(row, "key")?,
-                zone: column(row, "zone")?,
-                identifier: column(row, "identifier")?,
-                kind: column(row, "kind")?,
-                name: document.map(name_in).unwrap_or_default(),
-                fields: Vec::new(),
-            })
-        })
-        .collect()
-}
-
-/// Returns a name out of a document, for a person who reads a list.
-pub(crate) fn name_in(document: &str) -> String {
-    let document: serde_json::Value = serde_json::from_str(document).unwrap_or_default();
-    let name = document.get("name").or_else(|| document.get("title"));
-    let text = name.and_then(|name| {
-        name.as_str().or_else(|| name.get("en")?.as_str()).or_else(|| name.as_object()?.values().next()?.as_str())
-    });
-    text.unwrap_or_default().chars().take(200).collect()
-}
-
 struct End {
     lease: Lease,
     report: RunView,
@@ -569,17 +326,6 @@ impl Ledger {
     /// Marks runs whose driver gave no sign of life since a moment as interrupted and plans their sources anew.
     pub async fn runs_interrupt(&self, silent_since: jiff::Timestamp) -> Result<Vec<String>, Error> {
         self.write(Interrupt { older_than: silent_since.as_millisecond() }).await
-    }
-
-    /// Ends the reading of a run: what the source does not say any more is added to what is staged, and the guard looks.
-    pub async fn run_finish(
-        &self,
-        lease: &Lease,
-        finished: Finished,
-        findings: Vec<RunFinding>,
-        unmatched: Vec<Unmatched>,
-    ) -> Result<RunOutcome, Error> {
-        self.write(Finish { lease: lease.clone(), finished, findings, unmatched }).await
     }
 
     /// Ends a run that failed; nothing of it is applied, and its source is tried again when `next` says.

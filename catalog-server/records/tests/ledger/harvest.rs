@@ -1,6 +1,6 @@
 //! Harvest from the ledger's side: runs that are applied whole or not at all, and what is never lost or deleted.
 
-use catalog_records::{Finished, Lease, Ledger, Origin, RunOutcome, Staged, State, What, merge::Saying};
+use catalog_records::{Finished, Hidden, Lease, Ledger, Origin, RunOutcome, Staged, State, What, merge::Saying};
 use catalog_schemas::harvest::{RunView, SourceSettings};
 use catalog_schemas::id::ZoneId;
 use proptest::prelude::*;
@@ -219,14 +219,59 @@ async fn what_stood_in_a_file_that_cannot_be_read_stays() {
     source(&ledger, "aws", 0).await;
     harvest(&ledger, "aws", &[("a", "A", &[]), ("b", "B", &[])]).await;
     let (lease, view) = stage(&ledger, "aws", &[("c", "C", &[])]).await;
-    let unreadable = vec!["all".to_owned()];
-    let finished = Finished { report: view, removes: true, fraction: 200, unreadable, ..Finished::default() };
-    let RunOutcome::Ready(view) = ledger.run_finish(&lease, finished, Vec::new(), Vec::new()).await.unwrap() else {
+    finish_with(&ledger, &lease, view, &[("f1", Some("all"))], true, 0).await;
+    assert_eq!(ledger.count().await.unwrap(), 3);
+}
+
+async fn finish_with(
+    ledger: &Ledger,
+    lease: &Lease,
+    view: RunView,
+    faults: &[(&str, Option<&str>)],
+    complete: bool,
+    removed: u64,
+) {
+    let hidden = |(fingerprint, part): &(&str, Option<&str>)| Hidden {
+        fingerprint: (*fingerprint).to_owned(),
+        part: part.map(str::to_owned),
+    };
+    let unreadable = faults.iter().map(hidden).collect();
+    let base = Finished { report: view, removes: complete, lists: true, fraction: 200, ..Finished::default() };
+    let finished = Finished { unreadable, ..base };
+    let RunOutcome::Ready(view) = ledger.run_finish(lease, finished, Vec::new(), Vec::new()).await.unwrap() else {
         panic!("it was held")
     };
-    assert_eq!(view.removed, 0);
-    ledger.run_apply(&lease, false, None).await.unwrap();
-    assert_eq!(ledger.count().await.unwrap(), 3);
+    assert_eq!(view.removed, removed);
+    ledger.run_apply(lease, false, None).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_fault_hides_only_what_was_not_seen_beside_it() {
+    let ledger = Ledger::temporary().await.unwrap();
+    source(&ledger, "aws", 0).await;
+    let run = async |records: &[(&str, &str, &[&str])], faults: &[(&str, Option<&str>)], complete, removed| {
+        let (lease, view) = stage(&ledger, "aws", records).await;
+        finish_with(&ledger, &lease, view, faults, complete, removed).await;
+        ledger.count().await.unwrap()
+    };
+    let old = ("old", Some("all"));
+    let new = ("new", None);
+    // A fault that is there from the beginning hides nothing that was seen beside it.
+    assert_eq!(run(&[("a", "A", &[]), ("b", "B", &[]), ("c", "C", &[])], &[old], true, 0).await, 3);
+    assert_eq!(run(&[("a", "A", &[]), ("b", "B", &[])], &[old], true, 1).await, 2);
+    // A new one may hide what went with its coming, for as long as it is there.
+    assert_eq!(run(&[("a", "A", &[])], &[old, new], true, 0).await, 2);
+    assert_eq!(run(&[("a", "A", &[])], &[old, new], true, 0).await, 2);
+    assert_eq!(run(&[("a", "A", &[]), ("d", "D", &[])], &[old, new], true, 0).await, 3);
+    // What was seen beside it since is hidden by something else, and what it may hide still stays.
+    assert_eq!(run(&[("a", "A", &[])], &[old, new], true, 1).await, 2);
+    // It is mended, and what it did not hide after all is gone.
+    assert_eq!(run(&[("a", "A", &[])], &[old], true, 1).await, 1);
+    // What a run that broke off did not see may have gone behind a fault that it met.
+    assert_eq!(run(&[("a", "A", &[]), ("e", "E", &[])], &[], true, 0).await, 2);
+    assert_eq!(run(&[("a", "A", &[])], &[new], false, 0).await, 2);
+    assert_eq!(run(&[("a", "A", &[])], &[new], true, 0).await, 2);
+    assert_eq!(run(&[("a", "A", &[])], &[], true, 1).await, 1);
 }
 
 #[tokio::test]

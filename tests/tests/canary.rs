@@ -413,11 +413,6 @@ async fn nobody_meets_a_private_word_who_may_not_read_it() {
         leaks.extend(found);
         asked += pages;
     }
-    // Known fault: completion takes words from a segment's dictionary, where a hidden record's stay until it is merged.
-    leaks.retain(|leak| {
-        !(leak.url.starts_with("/api/v1/suggest")
-            && leak.places.iter().all(|place| place.to_string() == "the name of an undiscoverable record"))
-    });
     leaks.sort();
     assert!(
         leaks.is_empty(),
@@ -429,8 +424,13 @@ async fn nobody_meets_a_private_word_who_may_not_read_it() {
 
     for file in projections(&planted.sandbox.data()) {
         let mut found = planted.canaries.found(&std::fs::read(&file).unwrap_or_default());
-        // It was public until it was hidden: a log or segment may hold what was true before, until it is merged.
-        found.retain(|name| *name != "the name of an undiscoverable record");
+        // It was public until it was hidden, and whoever wanted could copy it. A segment of the index and the files of the
+        // RDF store keep what was true before until they are merged, and answer nobody with it; nothing else may.
+        let folder = file.strip_prefix(planted.sandbox.data()).unwrap().components().next().unwrap();
+        let folder = folder.as_os_str().to_string_lossy().into_owned();
+        if folder.starts_with("index") || folder.starts_with("graph") {
+            found.retain(|name| *name != "the name of an undiscoverable record");
+        }
         assert!(found.is_empty(), "{} holds {found:?}", file.display());
     }
     let log = planted.sandbox.log();

@@ -286,7 +286,7 @@ pub(crate) fn beginning_with(view: &View, beginning: &str) -> tantivy::Result<Ve
             }
         }
     }
-    Ok(most_frequent(frequency).into_iter().map(|(word, _)| word).collect())
+    Ok(most_frequent(view, frequency)?.into_iter().map(|(word, _)| word).collect())
 }
 
 /// Returns the words of the index that differ by one letter (by two, when the word is long) with their frequency.
@@ -314,14 +314,51 @@ fn at_distance(view: &View, word: &str, distance: u8) -> tantivy::Result<Vec<(St
             }
         }
     }
-    Ok(most_frequent(frequency))
+    most_frequent(view, frequency)
 }
 
-fn most_frequent(frequency: HashMap<String, u32>) -> Vec<(String, u32)> {
+/// Returns the most frequent words that a record has which is still there: until a segment is merged its dictionary
+/// keeps the words of what was withdrawn or hidden, and nobody may be told those.
+fn most_frequent(view: &View, frequency: HashMap<String, u32>) -> tantivy::Result<Vec<(String, u32)>> {
     let mut words: Vec<(String, u32)> = frequency.into_iter().collect();
     words.sort_unstable_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
-    words.truncate(MOST_EXPANSIONS);
-    words
+    let mut living = Vec::new();
+    for (word, frequency) in words {
+        if living.len() == MOST_EXPANSIONS {
+            break;
+        }
+        if is_alive(view, &Term::from_field_text(view.fields.words, &word))? {
+            living.push((word, frequency));
+        }
+    }
+    Ok(living)
+}
+
+/// Says whether a record that is not deleted has a term.
+fn is_alive(view: &View, term: &Term) -> tantivy::Result<bool> {
+    for (segment, reader) in view.segments() {
+        let index = reader.inverted_index(term.field())?;
+        let Some(info) = index.get_term_info(term)? else { continue };
+        let Some(alive) = &segment.alive else { return Ok(true) };
+        if has_any(index.read_block_postings_from_terminfo(&info, IndexRecordOption::Basic)?, alive) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Says whether any posting is in a set.
+fn has_any(mut postings: BlockSegmentPostings, set: &[u64]) -> bool {
+    loop {
+        let documents = postings.docs();
+        if documents.is_empty() {
+            return false;
+        }
+        if documents.iter().any(|document| view::has(set, *document)) {
+            return true;
+        }
+        postings.advance();
+    }
 }
 
 /// Returns the query that scores records by the clauses; `None` when no form of a needed clause is in the index.

@@ -257,3 +257,27 @@ fn completion_gives_records_concepts_and_words() {
     let gaia = index.suggest("xmm-n", &Missions).unwrap().suggestions;
     assert!(gaia.iter().any(|s| s.iri.as_deref() == Some("https://w3id.org/esado/mission/xmm-newton")), "{gaia:?}");
 }
+
+#[test]
+fn completion_and_spelling_know_nothing_of_what_is_gone() {
+    let index = index();
+    let words = |typed: &str| {
+        let suggestions = index.suggest(typed, &Missions).unwrap().suggestions;
+        suggestions.into_iter().map(|suggestion| suggestion.text).collect::<Vec<_>>()
+    };
+    let proposed = |q: &str| {
+        let query = SearchQuery { q: q.to_owned(), ..SearchQuery::default() };
+        index.search(&query, &Missions).unwrap().did_you_mean
+    };
+    assert!(words("telem").contains(&"telemetry".to_owned()));
+    assert_eq!(proposed("telemetri").as_deref(), Some("telemetry"));
+    // Its words stay in the dictionary of the segment until that is merged.
+    index.apply(Batch { upserts: vec![], deletes: vec!["go-esa/gaia".to_owned()], seq: 100 }).unwrap();
+    for typed in ["telem", "raw telem", "ra", "gaia-r"] {
+        let told = words(typed);
+        assert!(told.iter().all(|text| !text.contains("telemetry") && !text.starts_with("raw")), "{typed}: {told:?}");
+    }
+    assert_eq!(proposed("telemetri"), None);
+    // A word that another record has too is completed still.
+    assert!(words("publ").is_empty() && words("jup").contains(&"jupyterlab".to_owned()));
+}

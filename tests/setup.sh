@@ -77,6 +77,11 @@ if [ ! -x "$tools/python/bin/schemathesis" ]; then
   { python3 -m venv "$tools/python" && "$tools/python/bin/pip" install --quiet 'schemathesis>=4.32,<5'; } ||
     echo "could not install schemathesis; the API is not asked by its document" >&2
 fi
+if [ ! -f "$tools/node_modules/axe-core/package.json" ] || [ ! -f "$tools/node_modules/puppeteer-core/package.json" ]; then
+  echo "installing: axe-core puppeteer-core"
+  npm install --silent --no-audit --no-fund --prefix "$tools" axe-core@4 puppeteer-core@24 >/dev/null ||
+    echo "could not install axe-core and puppeteer-core; pages are not held against WCAG" >&2
+fi
 if [ ! -f "$tools/node_modules/oidc-provider/package.json" ]; then
   echo "installing: oidc-provider"
   npm install --silent --no-audit --no-fund --prefix "$tools" oidc-provider@9 >/dev/null ||

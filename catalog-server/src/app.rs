@@ -17,7 +17,7 @@ use crate::harvest::Harvester;
 use crate::homes::Homes;
 use crate::labels::FacetLabels;
 use crate::launcher::Launcher;
-use crate::oidc::{Departures, Provider};
+use crate::oidc::Provider;
 use crate::password::Passwords;
 use crate::sparql::Pool;
 use crate::throttle::Throttle;
@@ -75,8 +75,6 @@ pub struct App {
     pub origin: String,
     /// The identity providers, in their order.
     pub providers: Vec<Provider>,
-    /// Those who are on the way to one.
-    pub departures: Departures,
     /// Counts attempts to sign in.
     pub throttle: Throttle,
     /// Hashes passwords.
@@ -140,7 +138,6 @@ impl App {
             door: crate::http::door::Door::default(),
             origin,
             providers,
-            departures: Departures::default(),
             throttle: Throttle::default(),
             passwords: Passwords::default(),
             staff: OnceLock::new(),

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use catalog_ontology::manifest::{MANIFEST, ValidRecord, Writer};
+use catalog_ontology::record::Record;
 use catalog_ontology::signature::{self, SignatureError, TrustedKey};
 use catalog_ontology::terms::Kind;
 use catalog_records::{
@@ -80,6 +81,49 @@ impl Catalog {
     pub fn with_policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
         self
+    }
+
+    /// Returns a report with what this catalogue's policy says of the record too, so that who validates is not surprised
+    /// when publishing.
+    pub fn with_policy_of(&self, checked: intake::Checked) -> Report {
+        let Some(found) = checked.record.as_ref().map(|record| self.policy.check(record)) else {
+            return checked.report;
+        };
+        if found.is_empty() {
+            return checked.report;
+        }
+        let Report { identifier, version, mut findings, .. } = checked.report;
+        findings.extend(found);
+        Report { identifier, version, ..Report::new(findings) }
+    }
+
+    /// Judges what a patch would leave: what the policy does not take and did not stand there before, and the warnings that
+    /// somebody has to take responsibility for.
+    ///
+    /// # Errors
+    ///
+    /// 422 with the findings.
+    pub fn judge_patch(
+        &self,
+        (before, after): (&serde_json::Value, &serde_json::Value),
+        warnings: &[Finding],
+        acknowledged: &[String],
+    ) -> Result<Vec<String>, Failure> {
+        let check = |document: &serde_json::Value| -> Result<Vec<Finding>, Failure> {
+            Ok(self.policy.check(&Record::from_document(document).map_err(Failure::internal)?))
+        };
+        let known = check(before)?;
+        let is_new =
+            |finding: &Finding| !known.iter().any(|old| (&old.code, &old.got) == (&finding.code, &finding.got));
+        let refused: Vec<Finding> = check(after)?.into_iter().filter(is_new).collect();
+        if !refused.is_empty() {
+            return Err(Failure::invalid_request(refused));
+        }
+        let open = unacknowledged(warnings, acknowledged);
+        if !open.is_empty() {
+            return Err(Failure::unacknowledged(open));
+        }
+        Ok(taken_on(warnings, acknowledged))
     }
 
     /// Validates and publishes a package.

@@ -60,7 +60,13 @@ impl Policy {
         }
         let mut findings = Vec::new();
         if let Some(text) = record.string("datalabImage.reference") {
-            self.image(text, &mut findings);
+            self.image(text, "/datalabImage/reference", &mut findings);
+        }
+        // What the steps of a workflow run is an image as any other.
+        for (place, step) in record.nodes("step").into_iter().enumerate() {
+            if let Some(text) = step.text("image") {
+                self.image(text, &format!("/step/{place}/image"), &mut findings);
+            }
         }
         if let Some(licence) = record.string("license").filter(|_| !self.licences.is_empty()) {
             let id = licence.trim_end_matches('/').rsplit('/').next().unwrap_or(licence);
@@ -78,10 +84,10 @@ impl Policy {
         findings
     }
 
-    fn image(&self, text: &str, findings: &mut Vec<Finding>) {
+    fn image(&self, text: &str, pointer: &str, findings: &mut Vec<Finding>) {
         let Some(image) = image_reference(text) else { return };
         let name = full_name(&image.name);
-        let place = |finding: Finding| finding.file(MANIFEST).pointer("/datalabImage/reference").got(text);
+        let place = |finding: Finding| finding.file(MANIFEST).pointer(pointer).got(text);
         let allowed = |registry: &String| {
             let registry = registry.trim_end_matches('/');
             name == registry || name.strip_prefix(registry).is_some_and(|rest| rest.starts_with('/'))

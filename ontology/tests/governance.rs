@@ -200,7 +200,8 @@ fn a_signature_holds_for_what_was_signed_and_for_nothing_else() {
     let unknown = verify(&signature, of, &statements, Some(&digest), &[]);
     assert!(matches!(unknown, Err(SignatureError::UnknownKey(_))));
 
-    let changes: [(&str, fn(&mut catalog_schemas::governance::Signature)); 8] = [
+    type Change = fn(&mut catalog_schemas::governance::Signature);
+    let changes: [(&str, Change); 8] = [
         ("profile", |s| s.profile = "alidade-package-signature/2".to_owned()),
         ("algorithm", |s| s.algorithm = "none".to_owned()),
         ("key", |s| s.public_key = SecretKey::from_seed([8; 32]).public()),

@@ -227,7 +227,7 @@ fn a_record_page_says_what_decides() {
     assert!(page("details").contains("/ns/esado#Datalab.mission"));
     assert!(page("old-version").contains("This is an older version"));
     assert!(page("old-version").contains("it names no image") && !page("old-version").contains("Launch datalab"));
-    assert!(page("withdrawn").contains("held a private key") && !page("withdrawn").contains("ld+json"));
+    assert!(page("withdrawn").contains("eld a private key.") && !page("withdrawn").contains("ld+json"));
     assert!(page("report").contains("2 errors") && page("report").contains("manifest.jsonld:14:3"));
     assert!(
         page("failed").contains("image.not_found")

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::governance::Signature;
 use crate::problem::Finding;
 
 /// A source as an operator describes it: a `[[source]]` of the configuration, or the body of `POST /api/v1/sources`.
@@ -422,4 +423,29 @@ pub struct FeedEntry {
     /// The key that made the signature.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// The signature that its package came with, and who vouches for its key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package_signature: Option<PackageSignature>,
+}
+
+/// The signature of a package, as its home zone hands it on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct PackageSignature {
+    /// The signature.
+    pub signature: Signature,
+    /// The public half of what was signed, where what everybody reads of the record was edited since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    pub document: Option<Value>,
+    /// What the key is called at home; nothing when nobody vouches for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The namespace that the key belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Whether the key was revoked since.
+    #[serde(default)]
+    pub revoked: bool,
 }

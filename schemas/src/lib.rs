@@ -11,6 +11,7 @@ pub mod group;
 pub mod harvest;
 pub mod id;
 pub mod launch;
+pub mod meaning;
 pub mod package;
 pub mod patch;
 pub mod people;

@@ -254,13 +254,15 @@ impl Client {
         decode(self.send_json(Method::POST, &path, change, None).await?)
     }
 
-    /// Sets fields of a record by a JSON merge patch; with `seq`, only when it is still that state of it.
+    /// Sets fields of a record by a JSON merge patch; with `seq`, only when it is still that state of it. `acknowledged`
+    /// names the codes of warnings to take responsibility for.
     pub async fn patch(
         &self,
         zone: &str,
         identifier: &str,
         patch: &serde_json::Value,
         seq: Option<u64>,
+        acknowledged: Option<&str>,
     ) -> Result<RecordView, ClientError> {
         let body = serde_json::to_vec(patch).map_err(|error| ClientError::Transport(error.to_string()))?;
         let mut request = self.request(Method::PATCH, &record_path(zone, identifier), body.into())?;
@@ -268,6 +270,9 @@ impl Client {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/merge-patch+json"));
         if let Some(seq) = seq.and_then(|seq| HeaderValue::from_str(&format!("\"{seq}\"")).ok()) {
             headers.insert(header::IF_MATCH, seq);
+        }
+        if let Some(codes) = acknowledged.and_then(|codes| HeaderValue::from_str(codes).ok()) {
+            headers.insert("alidade-acknowledge", codes);
         }
         decode(self.transport.send(request).await?)
     }

@@ -220,6 +220,7 @@ impl Operation for Change {
             Some(false) => "account.resume",
             None => "account.role",
         };
+        // Role and suspension in one request are one change: both, or neither.
         let roles = (Some(before.role.as_str()), Some(account.role.as_str()));
         writing.audit(self.by.as_str(), action, self.name.as_str(), roles, &self.request);
         Ok(account)
@@ -238,28 +239,16 @@ impl Ledger {
         self.write(Ensure { name: name.clone(), role, by: by.clone(), request: request.to_owned() }).await
     }
 
-    /// Gives an account another role.
-    pub async fn set_role(
+    /// Gives an account another role, suspends it so that none of its tokens and sessions count, or lets it back.
+    pub async fn account_change(
         &self,
         name: &AccountName,
-        role: Role,
+        (role, suspended): (Option<Role>, Option<bool>),
         by: &AccountName,
         request: &str,
     ) -> Result<Account, Error> {
         let (name, by, request) = (name.clone(), by.clone(), request.to_owned());
-        self.write(Change { name, role: Some(role), suspended: None, by, request }).await
-    }
-
-    /// Suspends an account, so that none of its tokens and sessions count, or lets it back.
-    pub async fn set_suspended(
-        &self,
-        name: &AccountName,
-        suspended: bool,
-        by: &AccountName,
-        request: &str,
-    ) -> Result<Account, Error> {
-        let (name, by, request) = (name.clone(), by.clone(), request.to_owned());
-        self.write(Change { name, role: None, suspended: Some(suspended), by, request }).await
+        self.write(Change { name, role, suspended, by, request }).await
     }
 
     /// Finds an account.

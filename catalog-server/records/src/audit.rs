@@ -57,6 +57,18 @@ pub struct AuditFilter {
     pub ascending: bool,
 }
 
+/// What a line says, before it is numbered and chained.
+pub(crate) struct Deed<'a> {
+    pub(crate) at: i64,
+    pub(crate) account: &'a str,
+    pub(crate) action: &'static str,
+    pub(crate) subject: &'a str,
+    /// Hashes, or words, of what was before and of what is after.
+    pub(crate) hashes: (Option<&'a str>, Option<&'a str>),
+    pub(crate) request: &'a str,
+    pub(crate) origin: &'a Origin,
+}
+
 /// The end of the chain.
 #[derive(Clone, Default)]
 pub(crate) struct Tail {
@@ -66,16 +78,8 @@ pub(crate) struct Tail {
 
 impl Tail {
     /// Makes the next line.
-    pub(crate) fn append(
-        &mut self,
-        at: i64,
-        account: &str,
-        action: &'static str,
-        subject: &str,
-        (before, after): (Option<&str>, Option<&str>),
-        request: &str,
-        origin: &Origin,
-    ) -> Entry {
+    pub(crate) fn append(&mut self, deed: &Deed<'_>) -> Entry {
+        let Deed { at, account, action, subject, hashes: (before, after), request, origin } = *deed;
         let number = self.number + 1;
         let from = [origin.behalf.as_deref(), origin.credential.as_deref(), origin.address.as_deref()];
         let hash = chain(&self.hash, number, at, [account, action, subject], [before, after], request, from);

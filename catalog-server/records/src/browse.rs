@@ -16,8 +16,10 @@ use crate::row::{Database, column, counted, moment, parsed, stored, time};
 const PUBLIC: &str = "r.state IN ('published', 'deprecated') AND r.identifier NOT LIKE 'sandbox.%' \
      AND (r.merged IS NULL OR COALESCE(json_extract(r.merged, '$.discoverable'), 1) <> 0)";
 
-/// The records that everybody knows: those that may be seen, and those of which a tombstone is left.
-const KNOWN: &str = "r.state IN ('published', 'deprecated', 'withdrawn') AND r.identifier NOT LIKE 'sandbox.%' \
+/// The records that everybody knows: those that may be seen, and those of which a tombstone is left; a draft that was
+/// withdrawn leaves none.
+const KNOWN: &str = "(r.state IN ('published', 'deprecated') OR r.state = 'withdrawn' AND EXISTS (SELECT 1 FROM change_log c \
+     WHERE c.record = r.id AND c.what IN ('published', 'deprecated'))) AND r.identifier NOT LIKE 'sandbox.%' \
      AND (r.merged IS NULL OR COALESCE(json_extract(r.merged, '$.discoverable'), 1) <> 0)";
 
 /// Keys asked for by one statement.

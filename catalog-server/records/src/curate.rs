@@ -135,6 +135,8 @@ pub struct Patch {
     pub amendment: Option<(Version, Value)>,
     /// What a moderator lays over every version.
     pub overlay: Option<Value>,
+    /// Codes of warnings for which whoever amends takes responsibility; kept with the version.
+    pub acknowledged: Vec<String>,
 }
 
 impl Patch {
@@ -181,6 +183,7 @@ impl Operation for Lay {
         let what = if self.patch.overlay.is_some() { "overlaid" } else { "amended" };
         let seq = writing.change(record.id, version, what);
         lay(writing, record.id, &self.patch, &self.actor, seq).await?;
+        acknowledge(writing, record.id, &self.patch).await?;
         settle(writing, record.id, seq, true).await?;
         let after = shown(writing, record.id).await?;
         let subject = format!("{}/{}", self.zone, self.identifier);
@@ -233,6 +236,28 @@ async fn lay(writing: &mut Writing, record: i64, patch: &Patch, actor: &Actor, s
         .await?;
     }
     Ok(!patch.is_empty())
+}
+
+/// Notes with the version for which warnings its developers took responsibility.
+async fn acknowledge(writing: &mut Writing, record: i64, patch: &Patch) -> Result<(), Error> {
+    let Some((version, _)) = patch.amendment.as_ref().filter(|_| !patch.acknowledged.is_empty()) else { return Ok(()) };
+    let known: Option<String> =
+        sqlx::query_scalar("SELECT acknowledged FROM version WHERE record = $1 AND version = $2")
+            .bind(record)
+            .bind(version.as_str())
+            .fetch_one(writing.connection().await?)
+            .await?;
+    let known = known.unwrap_or_default();
+    let mut codes: Vec<&str> = known.split_whitespace().chain(patch.acknowledged.iter().map(String::as_str)).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    sqlx::query("UPDATE version SET acknowledged = $3 WHERE record = $1 AND version = $2")
+        .bind(record)
+        .bind(version.as_str())
+        .bind(codes.join(" "))
+        .execute(writing.connection().await?)
+        .await?;
+    Ok(())
 }
 
 async fn find(writing: &mut Writing, zone: &ZoneId, identifier: &Identifier) -> Result<Known, Error> {
@@ -314,7 +339,7 @@ impl Ledger {
         actor: &Actor,
         request: &str,
     ) -> Result<u64, Error> {
-        let patch = Patch { amendment: None, overlay: Some(patch) };
+        let patch = Patch { overlay: Some(patch), ..Patch::default() };
         self.patch(zone, identifier, patch, expected, actor, request).await.map(|patched| patched.seq)
     }
 

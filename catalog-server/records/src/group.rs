@@ -57,8 +57,16 @@ async fn deciding(connection: &mut Connection, namespace: &str) -> Result<Option
     Ok(None)
 }
 
+/// The beginning of the namespaces for trying things out, which nobody can take from everybody else.
+const SANDBOX: &str = "sandbox";
+
 /// Writes a namespace and its first owner.
 pub(crate) async fn claim(writing: &mut Writing, namespace: &Namespace, owner: &AccountName) -> Result<(), Error> {
+    if namespace.as_str() == SANDBOX {
+        let fix =
+            "`sandbox` belongs to nobody: try things out in a namespace of your own below it, such as `sandbox.you`";
+        return Err(Error::Forbidden(fix.to_owned()));
+    }
     let now = writing.now;
     sqlx::query("INSERT INTO namespace (name, owner, created) VALUES ($1, $2, $3)")
         .bind(namespace.as_str())

@@ -83,6 +83,11 @@ impl State {
         matches!(self, Self::Published | Self::Deprecated)
     }
 
+    /// Says whether a version in this state is still its developers' and moderators' alone.
+    pub fn is_in_work(self) -> bool {
+        matches!(self, Self::Draft | Self::Submitted)
+    }
+
     /// Says whether a version may go from this state to another at all; who may, says [`crate::workflow::STEPS`].
     pub fn may_become(self, next: Self) -> bool {
         crate::workflow::STEPS.iter().any(|step| step.from == self && step.to == next)

@@ -103,7 +103,8 @@ impl Operation for Read {
 
     async fn run(self, writing: &mut Writing) -> Result<(), Error> {
         sqlx::query(
-            "INSERT INTO notice_read (account, number) VALUES ($1, $2) \
+            // Only what is there can have been read: a number of the future would hide what is still to come.
+            "INSERT INTO notice_read (account, number) VALUES ($1, MIN($2, (SELECT COALESCE(MAX(number), 0) FROM notice))) \
              ON CONFLICT (account) DO UPDATE SET number = MAX(number, excluded.number)",
         )
         .bind(self.account.as_str())

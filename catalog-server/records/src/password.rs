@@ -69,37 +69,52 @@ impl Operation for Ticket {
     type Answer = Timestamp;
 
     async fn run(self, writing: &mut Writing) -> Result<Timestamp, Error> {
-        let now = writing.now;
-        let connection = writing.connection().await?;
-        sqlx::query("DELETE FROM ticket WHERE expires <= $1 OR account = $2")
-            .bind(now)
-            .bind(self.account.as_str())
-            .execute(&mut *connection)
-            .await?;
-        sqlx::query("INSERT INTO ticket (hash, account, expires) VALUES ($1, $2, $3)")
-            .bind(self.hash)
-            .bind(self.account.as_str())
-            .bind(now + TICKET)
-            .execute(connection)
-            .await?;
+        let expires = ticket(writing, &self.hash, &self.account).await?;
         writing.audit(self.by.as_str(), "password.link", self.account.as_str(), (None, None), &self.request);
-        moment(now + TICKET, "expires")
+        Ok(expires)
     }
+}
+
+/// Writes a link to choose a password; an older one is void.
+async fn ticket(writing: &mut Writing, hash: &str, account: &AccountName) -> Result<Timestamp, Error> {
+    let now = writing.now;
+    let connection = writing.connection().await?;
+    sqlx::query("DELETE FROM ticket WHERE expires <= $1 OR account = $2")
+        .bind(now)
+        .bind(account.as_str())
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("INSERT INTO ticket (hash, account, expires) VALUES ($1, $2, $3)")
+        .bind(hash)
+        .bind(account.as_str())
+        .bind(now + TICKET)
+        .execute(connection)
+        .await?;
+    moment(now + TICKET, "expires")
+}
+
+/// What a new account begins with.
+enum Beginning {
+    /// A password that its owner chose, hashed.
+    Password(String),
+    /// A link, by its hash, with which its owner chooses one.
+    Link(String),
 }
 
 struct Register {
     account: AccountName,
     display_name: Option<String>,
     role: Role,
-    phc: Option<String>,
+    beginning: Beginning,
     by: AccountName,
     request: String,
 }
 
 impl Operation for Register {
-    type Answer = ();
+    /// When the link is too old, where there is one.
+    type Answer = Option<Timestamp>;
 
-    async fn run(self, writing: &mut Writing) -> Result<(), Error> {
+    async fn run(self, writing: &mut Writing) -> Result<Option<Timestamp>, Error> {
         if !account::ensure(writing, &self.account, self.role).await? {
             return Err(Error::Conflict(format!("the name `{}` is taken", self.account)));
         }
@@ -110,16 +125,21 @@ impl Operation for Register {
             .bind(self.display_name.as_deref())
             .execute(&mut *connection)
             .await?;
-        if let Some(phc) = self.phc {
-            sqlx::query("INSERT INTO password (account, phc, changed) VALUES ($1, $2, $3)")
-                .bind(self.account.as_str())
-                .bind(phc)
-                .bind(now)
-                .execute(connection)
-                .await?;
-        }
-        writing.audit(self.by.as_str(), "account.create", self.account.as_str(), (None, None), &self.request);
-        Ok(())
+        let expires = match self.beginning {
+            Beginning::Password(phc) => {
+                sqlx::query("INSERT INTO password (account, phc, changed) VALUES ($1, $2, $3)")
+                    .bind(self.account.as_str())
+                    .bind(phc)
+                    .bind(now)
+                    .execute(connection)
+                    .await?;
+                None
+            }
+            Beginning::Link(hash) => Some(ticket(writing, &hash, &self.account).await?),
+        };
+        let role = Some(self.role.as_str());
+        writing.audit(self.by.as_str(), "account.create", self.account.as_str(), (None, role), &self.request);
+        Ok(expires)
     }
 }
 
@@ -177,15 +197,34 @@ impl Ledger {
         Ok((secret, self.write(ticket).await?))
     }
 
-    /// Makes a new account, with a password when one is given; a name that is taken is refused.
+    /// Makes a new account with the password that its owner chose; a name that is taken is refused.
     pub async fn register(
         &self,
         account: &AccountName,
-        (display_name, role, phc): (Option<&str>, Role, Option<String>),
-        by: &AccountName,
+        display_name: Option<&str>,
+        phc: String,
         request: &str,
     ) -> Result<(), Error> {
-        let (account, by, request) = (account.clone(), by.clone(), request.to_owned());
-        self.write(Register { account, display_name: display_name.map(str::to_owned), role, phc, by, request }).await
+        let (account, display_name) = (account.clone(), display_name.map(str::to_owned));
+        let (by, beginning, request) = (account.clone(), Beginning::Password(phc), request.to_owned());
+        self.write(Register { account, display_name, role: Role::User, beginning, by, request }).await.map(drop)
+    }
+
+    /// Makes a new account and, in the same transaction, the secret of the one-time link with which its owner chooses a
+    /// password.
+    pub async fn invite(
+        &self,
+        account: &AccountName,
+        (display_name, role): (Option<&str>, Role),
+        by: &AccountName,
+        request: &str,
+    ) -> Result<(String, Timestamp), Error> {
+        let secret = secret::random()?;
+        let beginning = Beginning::Link(secret::hash(&secret));
+        let (account, display_name) = (account.clone(), display_name.map(str::to_owned));
+        let (by, request) = (by.clone(), request.to_owned());
+        let expires = self.write(Register { account, display_name, role, beginning, by, request }).await?;
+        let expires = expires.ok_or_else(|| Error::Refused("an invitation without a link".to_owned()))?;
+        Ok((secret, expires))
     }
 }

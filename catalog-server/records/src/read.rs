@@ -15,7 +15,9 @@ const KEYS: usize = 500;
 
 /// What a record is now.
 pub(crate) const RECORD: &str = "SELECT r.id, r.zone, r.identifier, r.kind, r.state, r.version, COALESCE(r.merged, v.document) AS document, \
-     r.merged IS NOT NULL AS overlaid, r.also, r.seq, r.created, r.modified, v.source, v.account AS publisher \
+     r.merged IS NOT NULL AS overlaid, r.also, r.seq, r.created, r.modified, v.source, v.account AS publisher, \
+     r.state IN ('published', 'deprecated') OR EXISTS (SELECT 1 FROM change_log c WHERE c.record = r.id \
+     AND c.what IN ('published', 'deprecated')) AS was_public \
      FROM record r JOIN revision v ON v.id = r.revision ";
 
 /// A record as it is now.
@@ -49,6 +51,8 @@ pub struct StoredRecord {
     pub source: String,
     /// The account that published the current version.
     pub publisher: String,
+    /// Whether everybody may see it or once could: what never was public leaves no tombstone.
+    pub was_public: bool,
 }
 
 /// A version of a record.
@@ -86,6 +90,8 @@ pub struct StoredVersion {
     pub acknowledged: Vec<String>,
     /// What its developers amended since, as JSON merge patches, oldest first.
     pub amendments: Vec<String>,
+    /// Whether everybody may see it or once could.
+    pub was_public: bool,
 }
 
 /// A version that waits: a draft, or a submission for a moderator.
@@ -150,6 +156,7 @@ pub(crate) fn record(row: &SqliteRow) -> Result<StoredRecord, Error> {
         modified: time(row, "modified")?,
         source: column(row, "source")?,
         publisher: column(row, "publisher")?,
+        was_public: column::<i64>(row, "was_public")? != 0,
     })
 }
 
@@ -171,6 +178,7 @@ fn version(row: &SqliteRow) -> Result<StoredVersion, Error> {
         signature: column(row, "signature")?,
         acknowledged: codes(row)?,
         amendments: Vec::new(),
+        was_public: column::<i64>(row, "was_public")? != 0,
     })
 }
 
@@ -311,7 +319,8 @@ impl Ledger {
         name: Option<&Version>,
     ) -> Result<Vec<StoredVersion>, Error> {
         let rows = sqlx::query(
-            "SELECT n.*, v.document, b.size FROM record r JOIN version n ON n.record = r.id JOIN revision v ON v.id = n.revision \
+            "SELECT n.*, v.document, b.size, n.state IN ('published', 'deprecated') OR EXISTS (SELECT 1 FROM change_log c \
+             WHERE c.record = n.record AND c.version = n.version AND c.what IN ('published', 'deprecated')) AS was_public FROM record r JOIN version n ON n.record = r.id JOIN revision v ON v.id = n.revision \
              LEFT JOIN blob b ON b.digest = n.digest \
              WHERE r.zone = $1 AND r.identifier = $2 AND n.version = COALESCE($3, n.version) ORDER BY n.revision DESC",
         )

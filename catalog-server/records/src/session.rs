@@ -25,6 +25,7 @@ struct Begin {
     hash: String,
     account: AccountName,
     method: String,
+    provider_session: Option<String>,
     agent: Option<String>,
     request: String,
 }
@@ -50,7 +51,8 @@ impl Operation for Begin {
         .await?;
         let id: String = self.hash.chars().take(16).collect();
         sqlx::query(
-            "INSERT INTO session (hash, account, created, last_seen, id, method, agent) VALUES ($1, $2, $3, $3, $4, $5, $6)",
+            "INSERT INTO session (hash, account, created, last_seen, id, method, agent, provider_session) \
+             VALUES ($1, $2, $3, $3, $4, $5, $6, $7)",
         )
         .bind(self.hash)
         .bind(self.account.as_str())
@@ -58,6 +60,7 @@ impl Operation for Begin {
         .bind(id)
         .bind(self.method)
         .bind(self.agent)
+        .bind(self.provider_session)
         .execute(writing.connection().await?)
         .await?;
         writing.audit(self.account.as_str(), "session.begin", self.account.as_str(), (None, None), &self.request);
@@ -116,6 +119,44 @@ impl Operation for End {
     }
 }
 
+/// What an identity provider ends: its sessions of somebody, or one of them.
+struct EndOfProvider {
+    provider: String,
+    issuer: String,
+    subject: String,
+    provider_session: Option<String>,
+    request: String,
+}
+
+impl Operation for EndOfProvider {
+    type Answer = u64;
+
+    async fn run(self, writing: &mut Writing) -> Result<u64, Error> {
+        let account: Option<String> =
+            sqlx::query_scalar("SELECT account FROM identity WHERE issuer = $1 AND subject = $2")
+                .bind(self.issuer)
+                .bind(self.subject)
+                .fetch_optional(writing.connection().await?)
+                .await?;
+        let Some(account) = account else { return Ok(0) };
+        let source = format!("oidc:{}", self.provider);
+        // One of ours of which the provider never said by which of its own it began may be any of them.
+        let ended = sqlx::query(
+            "DELETE FROM session WHERE account = $1 AND method = $2 \
+             AND ($3 IS NULL OR provider_session IS NULL OR provider_session = $3)",
+        )
+        .bind(account.as_str())
+        .bind(source.as_str())
+        .bind(self.provider_session)
+        .execute(writing.connection().await?)
+        .await?;
+        if ended.rows_affected() > 0 {
+            writing.audit(&source, "session.end_all", &account, (None, None), &self.request);
+        }
+        Ok(ended.rows_affected())
+    }
+}
+
 struct NoteSeen {
     hash: String,
     at: i64,
@@ -135,18 +176,20 @@ impl Operation for NoteSeen {
 }
 
 impl Ledger {
-    /// Begins a session and returns its secret, which is kept only as a hash; `method` says how, `agent` for whom.
+    /// Begins a session and returns its secret, which is kept only as a hash; `method` says how, and by which
+    /// session of an identity provider; `agent` for whom.
     pub async fn session_create(
         &self,
         account: &AccountName,
-        method: &str,
+        (method, provider_session): (&str, Option<&str>),
         agent: Option<&str>,
         request: &str,
     ) -> Result<String, Error> {
         let secret = secret::random()?;
         let agent = agent.map(|agent| agent.chars().filter(|c| !c.is_control()).take(200).collect());
         let (hash, method) = (secret::hash(&secret), method.to_owned());
-        self.write(Begin { hash, account: account.clone(), method, agent, request: request.to_owned() }).await?;
+        let (account, provider_session) = (account.clone(), provider_session.map(str::to_owned));
+        self.write(Begin { hash, account, method, provider_session, agent, request: request.to_owned() }).await?;
         Ok(secret)
     }
 
@@ -210,6 +253,19 @@ impl Ledger {
     pub async fn session_end(&self, secret: &str, request: &str) -> Result<bool, Error> {
         let end = End { hash: Some(secret::hash(secret)), account: None, request: request.to_owned() };
         Ok(self.write(end).await? > 0)
+    }
+
+    /// Ends what an identity provider's sessions of somebody began, or what one of them did; returns how many there were.
+    pub async fn session_end_of_provider(
+        &self,
+        provider: &str,
+        (issuer, subject): (&str, &str),
+        provider_session: Option<&str>,
+        request: &str,
+    ) -> Result<u64, Error> {
+        let (provider, issuer, subject) = (provider.to_owned(), issuer.to_owned(), subject.to_owned());
+        let (provider_session, request) = (provider_session.map(str::to_owned), request.to_owned());
+        self.write(EndOfProvider { provider, issuer, subject, provider_session, request }).await
     }
 
     /// Ends every session of an account; returns how many there were.

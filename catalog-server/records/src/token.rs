@@ -32,9 +32,7 @@ impl Operation for Create {
     type Answer = Token;
 
     async fn run(self, writing: &mut Writing) -> Result<Token, Error> {
-        if account::ensure(writing, &self.account, self.asked.role.unwrap_or(Role::User)).await? {
-            writing.audit(self.by.as_str(), "account.create", self.account.as_str(), (None, None), &self.request);
-        }
+        let is_new = account::ensure(writing, &self.account, self.asked.role.unwrap_or(Role::User)).await?;
         let now = writing.now;
         sqlx::query(
             "INSERT INTO token (id, account, name, hash, scopes, namespace, created, expires) \
@@ -51,7 +49,9 @@ impl Operation for Create {
         .execute(writing.connection().await?)
         .await?;
         let subject = format!("{}/{}", self.account, self.id);
-        writing.audit(self.by.as_str(), "token.create", &subject, (None, None), &self.request);
+        // One deed, one line: an account that is made for a token says so in it.
+        let after = is_new.then_some("with its account");
+        writing.audit(self.by.as_str(), "token.create", &subject, (None, after), &self.request);
         let row = sqlx::query("SELECT * FROM token WHERE id = $1")
             .bind(self.id)
             .fetch_one(writing.connection().await?)

@@ -12,7 +12,7 @@ use catalog_schemas::id::{Identifier, Namespace, ZoneId};
 use sqlx::{Connection as _, Executor, Row};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::audit::{Entry, Tail};
+use crate::audit::{Deed, Entry, Tail};
 use crate::error::Error;
 use crate::names::AccountName;
 use crate::open::Clock;
@@ -157,8 +157,8 @@ impl Writing {
         hashes: (Option<&str>, Option<&str>),
         request: &str,
     ) {
-        let entry = self.tail.append(self.now, account, action, subject, hashes, request, &self.origin);
-        self.entries.push(entry);
+        let deed = Deed { at: self.now, account, action, subject, hashes, request, origin: &self.origin };
+        self.entries.push(self.tail.append(&deed));
     }
 
     async fn begin(&mut self, now: i64) -> Result<(), Error> {

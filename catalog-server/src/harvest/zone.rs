@@ -6,15 +6,17 @@ use catalog_fetch::{Allowed, Answer, Body, Fetcher, Limits, Request};
 use catalog_harvester::{
     Alias, Coverage, Cursor, Fault, Gone, Harvested, Item, Outcome, Place, Progress, Scheme, Sink, Source, Trouble,
 };
+use catalog_ontology::signature::SignatureError;
 use catalog_ontology::terms::Kind;
-use catalog_records::Ledger;
-use catalog_schemas::harvest::{Feed, FeedEntry};
+use catalog_records::{ForeignSignature, Ledger};
+use catalog_schemas::harvest::{Feed, FeedEntry, PackageSignature};
 use catalog_schemas::id::{Identifier, ZoneId};
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use crate::foreign;
 use crate::homes::Homes;
 
 /// Entries asked for at once.
@@ -90,6 +92,7 @@ impl ZoneSource {
             told |= !feed.entries.is_empty();
             for entry in &feed.entries {
                 let item = self.item(&feed, entry, after);
+                self.note_signature(entry, &item).await?;
                 sink.send(item).await.map_err(|_| Trouble::stopped())?;
             }
             let progress = Progress { pages: run.pages, bytes: run.bytes, ..Progress::default() };
@@ -153,6 +156,21 @@ impl ZoneSource {
         Ok(())
     }
 
+    /// Keeps the signature of what is taken, and forgets one that is not handed on any more.
+    async fn note_signature(&self, entry: &FeedEntry, item: &Item) -> Result<(), Trouble> {
+        let key = (entry.zone.parse(), entry.identifier.parse(), entry.version.parse());
+        let (Item::Record(_), (Ok(zone), Ok(identifier), Ok(version))) = (item, key) else { return Ok(()) };
+        let text = |value: &Value| value.to_string();
+        let signature = entry.package_signature.as_ref().map(|said| ForeignSignature {
+            document: said.document.as_ref().or(entry.document.as_ref()).map(text).unwrap_or_default(),
+            said: json!(PackageSignature { document: None, ..said.clone() }).to_string(),
+        });
+        self.ledger
+            .foreign_signature_note((zone, identifier, version), signature)
+            .await
+            .map_err(|error| Trouble::passing("ledger", error.to_string()))
+    }
+
     fn item(&self, feed: &Feed, entry: &FeedEntry, after: u64) -> Item {
         let place = Place {
             file: format!("{}api/v1/changes?after={after}", self.base),
@@ -198,6 +216,14 @@ impl ZoneSource {
         }
         if document.get("identifier").and_then(Value::as_str) != Some(entry.identifier.as_str()) {
             return fault("federation.forged", format!("the document of `{}` is of another record", entry.identifier));
+        }
+        if let Some(said) = &entry.package_signature {
+            let signed = said.document.as_ref().unwrap_or(document);
+            // A key that nobody vouches for is shown as one; what does not fit is not taken, as at an upload.
+            match foreign::verify(said, (&entry.identifier, &entry.version), signed) {
+                Ok(_) | Err(SignatureError::UnknownKey(_)) => {}
+                Err(error) => return fault("signature.broken", format!("`{}`: {error}", entry.identifier)),
+            }
         }
         let mut manifest = document.clone();
         if let Some(object) = manifest.as_object_mut() {

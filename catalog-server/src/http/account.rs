@@ -60,7 +60,7 @@ pub async fn sign_in(
             "the token is unknown, expired or revoked",
         )
     })?;
-    if !actor.allows(Scope::Admin) {
+    if !actor.allows(Scope::Admin) || actor.namespace.is_some() {
         return Err(Failure::forbidden("this token is for a program; only one with the scope `admin` signs in"));
     }
     people::begin(&app, &actor.account, "token", &headers).await
@@ -134,6 +134,12 @@ pub async fn token_create(
     }
     if asked.days.is_some_and(|days| !(1..=365).contains(&days)) {
         return Err(unprocessable("/days", "a token lives 1 to 365 days"));
+    }
+    if asked.namespace.is_some() && asked.scopes.contains(&Scope::Admin) {
+        return Err(unprocessable(
+            "/scopes",
+            "a token for one namespace cannot have the scope admin, which is everything",
+        ));
     }
     // A token never makes one that may do more than itself.
     if let Some(scope) = asked.scopes.iter().find(|scope| !actor.allows(**scope)) {

@@ -13,6 +13,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
+use crate::foreign;
 use crate::http::extract::{Json, Path, Query};
 use crate::http::problem::Failure;
 use crate::http::records::may_read;
@@ -51,8 +52,14 @@ pub async fn changes(State(app): State<Arc<App>>, Query(after): Query<After>) ->
     let is_full = feeding.len() as u32 == limit;
     let epoch = app.ledger.epoch().await?;
     let making = Arc::clone(&app);
+    let listed: Vec<_> = feeding.iter().map(|feeding| &feeding.record).filter(|record| is_listed(record)).collect();
+    let mut signed = foreign::handed_on(&app.ledger, &listed).await?;
     let entries = tokio::task::spawn_blocking(move || {
-        feeding.into_iter().filter_map(|feeding| entry(&making, feeding)).collect::<Vec<_>>()
+        let entry = |feeding: Feeding| {
+            let package_signature = signed.remove(&feeding.record.id);
+            Some(FeedEntry { package_signature, ..entry(&making, feeding)? })
+        };
+        feeding.into_iter().filter_map(entry).collect::<Vec<_>>()
     });
     Ok(Json(Feed {
         zone: zone.to_string(),
@@ -68,7 +75,7 @@ pub async fn changes(State(app): State<Arc<App>>, Query(after): Query<After>) ->
 fn entry(app: &App, feeding: Feeding) -> Option<FeedEntry> {
     let Feeding { seq, record, reason } = feeding;
     // What was never for everybody leaves no trace in a feed either.
-    if is_sandbox(record.identifier.as_str()) || matches!(record.state, RecordState::Draft | RecordState::Submitted) {
+    if is_sandbox(record.identifier.as_str()) || !record.was_public || record.state.is_in_work() {
         return None;
     }
     let is_public = is_listed(&record);
@@ -97,6 +104,7 @@ fn entry(app: &App, feeding: Feeding) -> Option<FeedEntry> {
         content_hash,
         signature: None,
         key: None,
+        package_signature: None,
     })
 }
 

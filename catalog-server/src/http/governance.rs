@@ -20,6 +20,7 @@ use serde::Deserialize;
 
 use crate::app::App;
 use crate::http::extract::{Json, Path, Query};
+use crate::http::packages::{PublishOptions, acknowledged};
 use crate::http::problem::{Failure, request_id};
 use crate::http::records::Found;
 use crate::http::viewer::{Permission, Viewer};
@@ -68,7 +69,8 @@ pub fn acts(app: &App, viewer: &Viewer, found: &Found) -> Vec<Act> {
 /// A developer amends the current version: the package stays as it was published, the amendment lies over its words and
 /// ends with the next version. A moderator lays an overlay over every version, now and later.
 #[utoipa::path(patch, path = "/api/v1/records/{zone}/{identifier}", tag = "find",
-    params(("zone" = String, Path, description = "The home zone"), ("identifier" = String, Path, description = "namespace.name"),
+    params(PublishOptions, ("zone" = String, Path, description = "The home zone"), ("identifier" = String, Path, description = "namespace.name"),
+        ("Alidade-Acknowledge" = Option<String>, Header, description = "Codes of warnings to take responsibility for, separated by commas"),
         ("If-Match" = Option<String>, Header, description = "The ETag of the record as it was read; 412 when it changed since")),
     request_body(content = Object, content_type = "application/merge-patch+json", description = "Keys with their new values; null removes"),
     responses((status = 200, description = "The record as it is now", body = RecordView), (status = 403, description = "A field that is not yours to write", body = Problem),
@@ -78,6 +80,7 @@ pub async fn patch(
     Shared(app): Shared<Arc<App>>,
     viewer: Viewer,
     Path((zone, identifier)): Path<(ZoneId, Identifier)>,
+    Query(taken): Query<PublishOptions>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Failure> {
@@ -96,7 +99,7 @@ pub async fn patch(
         ));
     }
     let expected = expected(&headers, found.stored.seq)?;
-    let document: serde_json::Value = serde_json::from_str(&found.stored.document).map_err(Failure::internal)?;
+    let document = found.document()?;
     let judged = tokio::task::spawn_blocking(move || manifest::patch(&document, &body, &writers)).await?;
     if judged.is_forbidden() {
         return Err(Failure::write_forbidden(judged.findings));
@@ -104,8 +107,11 @@ pub async fn patch(
     if !judged.findings.is_empty() {
         return Err(Failure::invalid_request(judged.findings));
     }
+    let words = (&found.document()?, &judged.merged);
+    let acknowledged = app.catalog.judge_patch(words, &judged.warnings, &acknowledged(&headers, &taken))?;
     let version = found.stored.version.clone();
-    let patch = Patch { amendment: judged.developer.map(|part| (version, part)), overlay: judged.moderator };
+    let amendment = judged.developer.map(|part| (version, part));
+    let patch = Patch { amendment, overlay: judged.moderator, acknowledged };
     if !patch.is_empty() {
         app.catalog.patch(&zone, &identifier, patch, expected, actor, &request_id()).await?;
     }
@@ -216,14 +222,15 @@ fn successor_of(app: &App, viewer: &Viewer, found: &Found, to: State, successor:
         let finding = Finding::error("value.unexpected", "only what is deprecated has a successor");
         return Err(Failure::unprocessable(finding.pointer("/replacedBy").fix("remove it")));
     }
-    let document: serde_json::Value = serde_json::from_str(&found.stored.document).map_err(Failure::internal)?;
+    let document = found.document()?;
     let given = serde_json::json!({ "replacedBy": successor }).to_string();
     let judged = manifest::patch(&document, given.as_bytes(), &writers(app, viewer, found));
     if !judged.findings.is_empty() {
         return Err(Failure::invalid_request(judged.findings));
     }
     let version = found.shown.version().unwrap_or(crate::catalog::FIRST_VERSION).parse()?;
-    Ok(Patch { amendment: judged.developer.map(|part| (version, part)), overlay: judged.moderator })
+    let amendment = judged.developer.map(|part| (version, part));
+    Ok(Patch { amendment, overlay: judged.moderator, acknowledged: Vec::new() })
 }
 
 /// Lists what waits: submissions, the longest waiting first, and the viewer's own drafts. Moderators see every submission.
@@ -305,5 +312,6 @@ pub async fn compare(
         return Err(gone);
     }
     let visibility = if newer.reader == Reader::Trusted { Visibility::Private } else { Visibility::Public };
-    Ok(Json(difference(older.as_ref().map(|found| &found.shown), &newer.shown, visibility)))
+    let older = older.as_ref().map(Found::said).transpose()?;
+    Ok(Json(difference(older.as_ref(), &newer.said()?, visibility)))
 }

@@ -10,13 +10,13 @@ use axum::response::{IntoResponse, Response};
 use catalog_launch::{LogQuery, SpecFile};
 use catalog_ontology::record::Record;
 use catalog_ontology::terms::Kind;
-use catalog_records::{Actor, IdempotencyKey, LaunchFilter, StoredLaunch};
+use catalog_records::{AccountName, Actor, IdempotencyKey, LaunchFilter, StoredLaunch};
 use catalog_schemas::datazone::{Datazone, Datazones};
 use catalog_schemas::id::{Identifier, LaunchId, Version, ZoneId};
 use catalog_schemas::launch::{Launch, LaunchEvent, LaunchRequest, Launches};
 use catalog_schemas::plan::{Plan, PlanRequest};
 use catalog_schemas::problem::{Finding, Problem};
-use catalog_schemas::volume::{MyVolume, Volumes, check_mount_path};
+use catalog_schemas::volume::{MyVolume, Volume, Volumes, check_mount_path};
 use futures::{Stream, StreamExt};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
@@ -30,6 +30,7 @@ use crate::http::viewer::{Permission, Viewer};
 use crate::launcher::Asked;
 use crate::pipeline;
 use crate::view::Candidate;
+use crate::view::volumes::Knower;
 
 /// Lines of a log that are given unless more are asked for.
 const TAIL: u32 = 1000;
@@ -373,7 +374,7 @@ async fn own(app: &App, viewer: &Viewer, id: &LaunchId) -> Result<StoredLaunch, 
 /// Lists the data volumes, with the viewer's own marked.
 #[utoipa::path(get, path = "/api/v1/volumes", tag = "run", responses((status = 200, description = "Volumes", body = Volumes)))]
 pub async fn volumes(State(app): State<Arc<App>>, viewer: Viewer) -> Result<Json<Volumes>, Failure> {
-    let mut volumes = app.volumes.volumes(&app.base).await?.as_ref().clone();
+    let mut volumes = volumes_for(&app, viewer.account()).await?;
     if let Some(account) = viewer.account() {
         let chosen = app.ledger.my_volumes(account).await?;
         for volume in &mut volumes {
@@ -394,7 +395,14 @@ pub async fn volumes(State(app): State<Arc<App>>, viewer: Viewer) -> Result<Json
     Ok(Json(Volumes { volumes }))
 }
 
-fn add_technical_details(app: &App, volumes: &mut [catalog_schemas::volume::Volume]) {
+/// Returns the volumes that an account may see.
+async fn volumes_for(app: &App, account: Option<&AccountName>) -> Result<Vec<Volume>, Failure> {
+    let Some(account) = account else { return app.volumes.volumes_for(&app.base, None).await };
+    let teams = app.ledger.teams(account).await?;
+    app.volumes.volumes_for(&app.base, Some(Knower { account, teams: &teams })).await
+}
+
+fn add_technical_details(app: &App, volumes: &mut [Volume]) {
     for volume in volumes {
         for replica in &mut volume.replicas {
             let zone = app.config.datazone.iter().find(|zone| zone.id.as_str() == replica.datazone);
@@ -415,7 +423,7 @@ pub async fn my_volume_add(
     Json(chosen): Json<MyVolume>,
 ) -> Result<StatusCode, Failure> {
     let actor = viewer.may(Permission::Launch)?;
-    let volumes = app.volumes.volumes(&app.base).await?;
+    let volumes = volumes_for(&app, Some(&actor.account)).await?;
     let volume = volumes.iter().find(|volume| volume.key == key).ok_or_else(|| Failure::not_found("volume", &key))?;
     let path = chosen.mount_path.as_deref().map(str::trim).filter(|path| !path.is_empty());
     let invalid = |code, message: String| Failure::unprocessable(Finding::error(code, message).pointer("/mountPath"));

@@ -22,6 +22,7 @@ pub mod operations;
 pub mod packages;
 pub mod people;
 pub mod problem;
+pub mod problems;
 pub mod records;
 pub mod search;
 pub mod sources;
@@ -172,6 +173,8 @@ fn beside() -> Api {
     Api::default()
         .page::<Anyone>("/openapi.json", get(openapi_document))
         .page::<Anyone>("/api/docs", get(operations::docs))
+        .page::<Anyone>("/problems", get(problems::all))
+        .page::<Anyone>("/problems/{code}", get(problems::one))
         .page::<Anyone>("/schemas/{file}", get(vocabulary::schema))
         .page::<Anyone>("/sitemap.xml", get(documents::discovery::sitemap_index))
         .page::<Anyone>("/sitemap/{file}", get(documents::discovery::sitemap))
@@ -193,6 +196,7 @@ fn beside() -> Api {
         .page::<Anyone>("/api/v1/delegations/lab/{id}/{*path}", any(delegation::lab))
         .page::<Anyone>("/login/oidc/{provider}", get(oidc::depart))
         .page::<Anyone>("/login/oidc/{provider}/callback", get(oidc::arrive))
+        .page::<Anyone>("/login/oidc/{provider}/logout", post(oidc::leave))
         // A person who is not signed in is led to the sign-in page, which the handlers do; they ask for the rest too.
         .page::<Anyone>("/lab/{launch}", get(lab::root))
         .page::<Anyone>("/lab/{launch}/", any(lab::pass_root))
@@ -316,6 +320,7 @@ async fn common(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
     let id = given.filter(is_word).map_or_else(|| uuid::Uuid::now_v7().simple().to_string(), str::to_owned);
     let (method, path, started) = (request.method().clone(), request.uri().path().to_owned(), Instant::now());
     let client = client_address::find(&request, &app.config.trusted_proxies);
+    let is_secure = app.config.is_secure();
     let mut request = request;
     if let Ok(value) = HeaderValue::from_str(&id) {
         request.headers_mut().insert(REQUEST_ID_HEADER, value);
@@ -345,6 +350,11 @@ async fn common(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id) {
         headers.insert(REQUEST_ID_HEADER, value);
+    }
+    if is_secure {
+        // A year of TLS only, for this host; what is below or beside it is the operator's to say.
+        let year = HeaderValue::from_static("max-age=31536000");
+        headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert(year);
     }
     headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
     headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("same-origin"));

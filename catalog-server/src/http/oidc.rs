@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use catalog_portal::local_path;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 
 use crate::app::App;
-use crate::http::extract::{Path, Query};
+use crate::http::extract::{Path, Query, body};
 use crate::http::people::{attempt, begin_cookie};
 use crate::http::problem::{Failure, request_id};
 use crate::http::viewer::cookie_of;
@@ -32,7 +32,7 @@ pub async fn depart(
     let outcome = async {
         attempt(&app, &[Party::client()])?;
         let next = local_path(next.next.as_deref().unwrap_or("/"), "/");
-        let departure = find(&app, &provider)?.depart(&app.departures, next).await.map_err(failure)?;
+        let departure = find(&app, &provider)?.depart(&app.ledger, next).await.map_err(failure)?;
         let cookie = way_cookie(Some(&departure.secret), app.config.is_secure())?;
         Ok::<_, Failure>(([(header::SET_COOKIE, cookie)], Redirect::to(&departure.url)).into_response())
     };
@@ -49,16 +49,46 @@ pub async fn arrive(
     let outcome = async {
         let provider = find(&app, &provider)?;
         let cookie = cookie_of(&headers, way_name(app.config.is_secure()));
-        let (identity, next) = provider.arrive(&app.departures, back, cookie.as_deref()).await.map_err(failure)?;
-        let account = app.ledger.identity_sign_in(identity, &request_id()).await?;
+        let arrival = provider.arrive(&app.ledger, back, cookie.as_deref()).await.map_err(failure)?;
+        let account = app.ledger.identity_sign_in(arrival.identity, &request_id()).await?;
         let method = format!("oidc:{}", provider.id);
-        let (session, _) = begin_cookie(&app, &account, &method, &headers).await?;
-        let mut response = Redirect::to(&next).into_response();
+        let how = (method.as_str(), arrival.session.as_deref());
+        let (session, _) = begin_cookie(&app, &account, how, &headers).await?;
+        let mut response = Redirect::to(&arrival.next).into_response();
         response.headers_mut().append(header::SET_COOKIE, session);
         response.headers_mut().append(header::SET_COOKIE, way_cookie(None, app.config.is_secure())?);
         Ok::<_, Failure>(response)
     };
     shown(&headers, outcome.await)
+}
+
+/// Ends the sessions of somebody whom an identity provider signs out (OpenID Connect Back-Channel Logout 1.0).
+///
+/// The provider calls it, not a browser: it has no session, and its signed token says whose end.
+pub async fn leave(State(app): State<Arc<App>>, Path(provider): Path<String>, request: Request) -> Response {
+    let outcome = async {
+        attempt(&app, &[Party::client()])?;
+        let provider = find(&app, &provider)?;
+        let bytes = body(request, &app).await?;
+        let token = form_urlencoded::parse(&bytes).find(|(name, _)| name == "logout_token");
+        let token = token.map(|(_, token)| token.into_owned()).ok_or_else(|| invalid("there is no logout_token"))?;
+        let whom = provider.farewell(&token).await.map_err(failure)?;
+        let (identity, session) = ((whom.issuer.as_str(), whom.subject.as_str()), whom.session.as_deref());
+        app.ledger.session_end_of_provider(&provider.id, identity, session, &request_id()).await?;
+        Ok::<_, Failure>(StatusCode::OK.into_response())
+    };
+    let mut response = match outcome.await {
+        Ok(response) => response,
+        // What does not hold is a bad request to the provider, whatever it is to us (section 2.8).
+        Err(failure) if failure.status() == StatusCode::FORBIDDEN => invalid("the token does not hold").into_response(),
+        Err(failure) => failure.into_response(),
+    };
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn invalid(detail: &str) -> Failure {
+    Failure::bad_request("invalid_request", detail)
 }
 
 fn find<'a>(app: &'a App, provider: &str) -> Result<&'a Provider, Failure> {
@@ -73,6 +103,7 @@ fn failure(error: OidcError) -> Failure {
         OidcError::Provider(_) => {
             (StatusCode::BAD_GATEWAY, "the identity provider cannot be used at the moment".to_owned())
         }
+        OidcError::Ledger(_) => return Failure::unavailable("busy", "too many people sign in; try again", 5),
         OidcError::Unknown => (StatusCode::BAD_REQUEST, error.to_string()),
         OidcError::Denied(_) => (StatusCode::FORBIDDEN, error.to_string()),
         OidcError::Answer(_) => (StatusCode::FORBIDDEN, "the identity provider's answer does not hold".to_owned()),

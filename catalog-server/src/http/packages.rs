@@ -105,7 +105,7 @@ pub async fn validate(State(app): State<Arc<App>>, request: Request) -> Result<J
     let _slot = slot(&app).await?;
     let bytes = body(request, &app).await?;
     let checked = tokio::task::spawn_blocking(move || intake::check(&bytes, Writer::Developer)).await?;
-    Ok(Json(checked.report))
+    Ok(Json(app.catalog.with_policy_of(checked)))
 }
 
 /// Downloads a package: byte for byte as it was published for those who may read all of it, and without private terms for
@@ -212,12 +212,14 @@ pub async fn withdraw(
     Json(withdrawal): Json<Withdrawal>,
 ) -> Result<Response, Failure> {
     let actor = viewer.may(Permission::Publish(&identifier))?;
+    // What the viewer may not know of is not there, rather than forbidden.
+    Found::find(&app, &viewer, &app.config.zone.id, &identifier, Some(&version)).await?;
     let seq = app.catalog.withdraw(&identifier, &version, &withdrawal.reason, actor, &request_id()).await?;
     Ok((StatusCode::NO_CONTENT, [("alidade-seq", seq.to_string())]).into_response())
 }
 
 /// Reads the codes that the sender takes responsibility for, from the header and the query.
-fn acknowledged(headers: &HeaderMap, options: &PublishOptions) -> Vec<String> {
+pub(super) fn acknowledged(headers: &HeaderMap, options: &PublishOptions) -> Vec<String> {
     let given = [text(headers, "alidade-acknowledge"), options.acknowledge.as_deref()];
     let codes = given.into_iter().flatten().flat_map(|codes| codes.split([',', ' ']));
     codes.map(str::trim).filter(|code| !code.is_empty()).take(20).map(str::to_owned).collect()

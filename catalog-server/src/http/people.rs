@@ -13,6 +13,7 @@ use catalog_schemas::people::{
 };
 use catalog_schemas::problem::{Finding, Problem};
 use http::{HeaderMap, StatusCode, header};
+use jiff::Timestamp;
 
 use crate::app::App;
 use crate::config::SignUp;
@@ -55,8 +56,8 @@ pub async fn account_create(
     let name = name(&asked.name)?;
     let role = given_role(asked.role)?;
     let display_name = display_name(asked.display_name.as_deref())?;
-    app.ledger.register(&name, (display_name, role, None), &actor.account, &request_id()).await?;
-    Ok((StatusCode::CREATED, Json(link(&app, &name, &actor.account).await?)))
+    let invited = app.ledger.invite(&name, (display_name, role), &actor.account, &request_id()).await?;
+    Ok((StatusCode::CREATED, Json(link(&app, &name, &invited))))
 }
 
 /// Changes an account's role, suspends it or lets it back; its sessions end.
@@ -70,11 +71,9 @@ pub async fn account_change(
 ) -> Result<Json<AccountView>, Failure> {
     let actor = viewer.may(Permission::Administer)?;
     let name: AccountName = account.parse().map_err(|_| Failure::not_found("account", &account))?;
-    if let Some(role) = change.role {
-        app.ledger.set_role(&name, given_role(Some(role))?, &actor.account, &request_id()).await?;
-    }
-    if let Some(suspended) = change.suspended {
-        app.ledger.set_suspended(&name, suspended, &actor.account, &request_id()).await?;
+    let role = change.role.map(|role| given_role(Some(role))).transpose()?;
+    if role.is_some() || change.suspended.is_some() {
+        app.ledger.account_change(&name, (role, change.suspended), &actor.account, &request_id()).await?;
     }
     let views = app.ledger.account_views().await?;
     let view = views.into_iter().find(|view| view.name == account);
@@ -91,14 +90,14 @@ pub async fn account_link(
 ) -> Result<(StatusCode, Json<PasswordLink>), Failure> {
     let actor = viewer.may(Permission::Administer)?;
     let name: AccountName = account.parse().map_err(|_| Failure::not_found("account", &account))?;
-    Ok((StatusCode::CREATED, Json(link(&app, &name, &actor.account).await?)))
+    let made = app.ledger.password_link(&name, &actor.account, &request_id()).await?;
+    Ok((StatusCode::CREATED, Json(link(&app, &name, &made))))
 }
 
-async fn link(app: &App, account: &AccountName, by: &AccountName) -> Result<PasswordLink, Failure> {
-    let (secret, expires) = app.ledger.password_link(account, by, &request_id()).await?;
+fn link(app: &App, account: &AccountName, (secret, expires): &(String, Timestamp)) -> PasswordLink {
     // After the `#` it would never reach the server, and without script nothing could send it on.
     let link = format!("{}/password?ticket={secret}", app.base);
-    Ok(PasswordLink { account: account.to_string(), link, expires: expires.to_string() })
+    PasswordLink { account: account.to_string(), link, expires: expires.to_string() }
 }
 
 /// Makes an account for oneself, where the operator lets everybody, and signs in.
@@ -119,7 +118,7 @@ pub async fn sign_up(
     }
     let (name, display_name) = (name(&asked.name)?, display_name(asked.display_name.as_deref())?);
     let phc = hashed(&app, asked.password.unwrap_or_default(), &name).await?;
-    app.ledger.register(&name, (display_name, Role::User, Some(phc)), &name, &request_id()).await?;
+    app.ledger.register(&name, display_name, phc, &request_id()).await?;
     begin(&app, &name, "password", &headers).await
 }
 
@@ -225,7 +224,7 @@ pub async fn password_sign_in(app: &App, account: &str, password: String) -> Res
 
 /// Begins a session: always a new id, so that one which somebody planted before is worth nothing (THREATS T25).
 pub async fn begin(app: &App, account: &AccountName, method: &str, headers: &HeaderMap) -> Result<Response, Failure> {
-    let (cookie, role) = begin_cookie(app, account, method, headers).await?;
+    let (cookie, role) = begin_cookie(app, account, (method, None), headers).await?;
     let me = me_of(app, account, role).await?;
     Ok((StatusCode::CREATED, [(header::SET_COOKIE, cookie)], Json(me)).into_response())
 }
@@ -234,14 +233,14 @@ pub async fn begin(app: &App, account: &AccountName, method: &str, headers: &Hea
 pub async fn begin_cookie(
     app: &App,
     account: &AccountName,
-    method: &str,
+    (method, provider_session): (&str, Option<&str>),
     headers: &HeaderMap,
 ) -> Result<(http::HeaderValue, Role), Failure> {
     if let Some(before) = session_of(headers, app.config.is_secure()) {
         app.ledger.session_end(&before, &request_id()).await?;
     }
     let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    let secret = app.ledger.session_create(account, method, agent, &request_id()).await?;
+    let secret = app.ledger.session_create(account, (method, provider_session), agent, &request_id()).await?;
     let actor = app.ledger.session_check(&secret).await?.ok_or_else(Failure::unauthenticated)?;
     Ok((session_cookie(Some(&secret), app.config.is_secure())?, actor.role))
 }

@@ -91,7 +91,8 @@ impl Found {
         let name = format!("{zone}/{identifier}");
         let missing = || Failure::not_found("record", &name);
         let mut stored = app.ledger.record(zone, identifier).await?.ok_or_else(missing)?;
-        let develops = develops(app, viewer, identifier).await?;
+        // A namespace is owned here: that another zone uses the same name says nothing of who develops there.
+        let develops = stored.zone == app.config.zone.id && develops(app, viewer, identifier).await?;
         let reader = if develops || viewer.moderates() { Reader::Trusted } else { Reader::Public };
         if !may_know(app, viewer, &stored, reader).await? {
             return Err(missing());
@@ -102,7 +103,7 @@ impl Found {
         if let Some(version) = version.filter(|version| **version != stored.version) {
             let one = versions.iter().find(|one| one.version == *version).ok_or_else(missing)?;
             // A draft of a known record is nobody's business but its developers' and moderators'.
-            if reader == Reader::Public && !one.state.is_public() && one.state != State::Withdrawn {
+            if reader == Reader::Public && !one.was_public {
                 return Err(missing());
             }
             is_withdrawn = one.state == State::Withdrawn;
@@ -115,9 +116,32 @@ impl Found {
         Ok(Self { stored, shown, versions, reader, is_withdrawn, is_listed, develops })
     }
 
+    /// Returns the document that is shown, as the ledger has it.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn document(&self) -> Result<serde_json::Value, Failure> {
+        serde_json::from_str(&self.stored.document).map_err(Failure::internal)
+    }
+
     /// Returns a version.
     pub fn version(&self, version: &Version) -> Option<&StoredVersion> {
         self.versions.iter().find(|one| one.version == *version)
+    }
+
+    /// Returns what the publisher says in this version, with amendments: without dates and state, which are the platform's to
+    /// say, and without what a moderator laid over every version.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn said(&self) -> Result<Record, Failure> {
+        let version = self.shown.version().unwrap_or(self.stored.version.as_str());
+        let one = self.versions.iter().find(|one| one.version.as_str() == version);
+        let text = one.map_or_else(|| Ok(self.stored.document.clone()), amended)?;
+        let document: serde_json::Value = serde_json::from_str(&text).map_err(Failure::internal)?;
+        Record::from_document(&document).map_err(Failure::internal)
     }
 
     /// Returns the record of a version as its package says it, without what was laid over it since.
@@ -144,8 +168,22 @@ impl Found {
         };
         let told = Told { versions: &self.versions, volumes: &volumes, reader: self.reader, keys: &keys };
         let mut view = record_view(&app.projection, &self.stored, &self.shown, &told);
+        if self.stored.zone != app.config.zone.id {
+            self.add_foreign_signatures(app, &mut view).await?;
+        }
         view.may = crate::http::governance::acts(app, viewer, self);
         Ok(view)
+    }
+
+    /// Adds what the home zone says of the signatures of its packages.
+    async fn add_foreign_signatures(&self, app: &App, view: &mut RecordView) -> Result<(), Failure> {
+        let (zone, identifier) = (&self.stored.zone, &self.stored.identifier);
+        for version in &mut view.versions {
+            let found = app.ledger.foreign_signature(zone, identifier, &version.version.parse()?).await?;
+            version.signature =
+                found.and_then(|found| crate::foreign::shown(&found, identifier.as_str(), &version.version));
+        }
+        Ok(())
     }
 
     /// Returns the tag of this state of it for this kind of reader.
@@ -177,7 +215,8 @@ pub(super) async fn known(
     identifier: &Identifier,
 ) -> Result<Option<StoredRecord>, Failure> {
     let Some(stored) = app.ledger.record(zone, identifier).await? else { return Ok(None) };
-    let is_trusted = viewer.moderates() || develops(app, viewer, identifier).await?;
+    let is_home = stored.zone == app.config.zone.id;
+    let is_trusted = viewer.moderates() || is_home && develops(app, viewer, identifier).await?;
     let reader = if is_trusted { Reader::Trusted } else { Reader::Public };
     let is_known = may_know(app, viewer, &stored, reader).await?;
     Ok(is_known.then_some(stored))
@@ -196,7 +235,7 @@ fn amended(version: &StoredVersion) -> Result<String, Failure> {
 }
 
 /// Says whether a viewer may know that a record exists: everybody of what is listed or has left a tombstone; its developers,
-/// moderators and those whom it names of anything.
+/// moderators and those whom it names of anything. A draft that was withdrawn leaves no tombstone.
 async fn may_know(app: &App, viewer: &Viewer, stored: &StoredRecord, reader: Reader) -> Result<bool, Failure> {
     if reader == Reader::Trusted || is_listed(stored) {
         return Ok(true);
@@ -205,7 +244,7 @@ async fn may_know(app: &App, viewer: &Viewer, stored: &StoredRecord, reader: Rea
         return Ok(false);
     }
     if stored.state == State::Withdrawn {
-        return Ok(is_discoverable(&stored.document));
+        return Ok(stored.was_public && is_discoverable(&stored.document));
     }
     Ok(stored.state.is_public() && is_allowed(app, viewer, &stored.document).await?)
 }

@@ -87,7 +87,7 @@ pub async fn retire(
         let finding = Finding::error("source.configured", "the configuration file describes this source");
         return Err(Failure::unprocessable(finding.fix("take it out there")));
     }
-    app.ledger.source_retire(&id, actor).await?;
+    app.ledger.source_retire(&id, actor, &request_id()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

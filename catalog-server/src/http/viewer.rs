@@ -61,6 +61,10 @@ impl Viewer {
             Permission::Moderate => (Role::Moderator, Scope::Moderate),
             Permission::Administer => (Role::Administrator, Scope::Admin),
         };
+        // A token for one namespace would otherwise make itself one for all, or invite somebody into another.
+        if matches!(permission, Permission::Manage | Permission::Administer) && actor.namespace.is_some() {
+            return Err(Failure::forbidden("a token for one namespace manages neither accounts nor groups nor tokens"));
+        }
         if actor.role < role {
             return Err(Failure::forbidden(format!("this is for the role {} and above", role.as_str())));
         }

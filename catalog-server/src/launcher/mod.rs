@@ -23,7 +23,8 @@ use jiff::Timestamp;
 
 use crate::config::{Config, Lifetimes, Quota};
 use crate::http::problem::Failure;
-use crate::view::{Candidate, volumes::VolumeShelf};
+use crate::view::Candidate;
+use crate::view::volumes::{Knower, VolumeShelf};
 
 use life::Uses;
 
@@ -129,7 +130,8 @@ impl Launcher {
     ) -> Result<Plan, Failure> {
         self.shared.zones.look_again_in_time().await;
         let viewer = self.viewer(actor).await?;
-        let (zones, volumes) = (self.shared.zones.snapshots(), self.shared.volumes.known().await?);
+        let who = actor.map(|actor| Knower { account: &actor.account, teams: &viewer.groups });
+        let (zones, volumes) = (self.shared.zones.snapshots(), self.shared.volumes.known(who).await?);
         let question = Question {
             need: &candidate.need,
             request,

@@ -47,7 +47,7 @@ impl Launcher {
             }
         }
         let needs = self.needs(seq).await?;
-        let (zones, volumes) = (self.shared.zones.snapshots(), self.shared.volumes.known().await?);
+        let (zones, volumes) = (self.shared.zones.snapshots(), self.shared.volumes.known(None).await?);
         let keys = tokio::task::spawn_blocking(move || {
             let (request, viewer) = (PlanRequest::default(), Viewer::default());
             let can_start = |need: &Need| {

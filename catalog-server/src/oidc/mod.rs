@@ -4,13 +4,13 @@
 //! whatever does not hold is a refusal, and no session begins. It never looks at an e-mail address to find an account.
 
 pub mod claims;
+pub mod logout;
 pub mod transport;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use catalog_records::Identity;
+use catalog_records::{Identity, Ledger};
 use catalog_schemas::account::Role;
 use openidconnect::core::{
     CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreClientAuthMethod, CoreErrorResponseType,
@@ -27,6 +27,7 @@ use openidconnect::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use self::logout::Farewell;
 use self::transport::{Transport, TransportError};
 use crate::config::OidcConfig;
 
@@ -34,10 +35,6 @@ use crate::config::OidcConfig;
 const FRESH: Duration = Duration::from_secs(3600);
 /// How soon it may be asked again when a token names a key that is not known: providers change their keys.
 const AGAIN: Duration = Duration::from_secs(60);
-/// How long somebody may take to sign in at the provider.
-const WAITING: Duration = Duration::from_secs(600);
-/// The most who may be on their way at once.
-const MOST_WAITING: usize = 5000;
 /// How far the provider's clock may be ahead of ours.
 const SKEW: i64 = 60;
 
@@ -102,6 +99,9 @@ pub enum OidcError {
     /// The provider said no.
     #[error("the identity provider refused: {0}")]
     Denied(String),
+    /// It cannot be noted who leaves, or who left.
+    #[error(transparent)]
+    Ledger(#[from] catalog_records::Error),
     /// What the provider said does not hold.
     #[error("the identity provider's answer does not hold: {0}")]
     Answer(String),
@@ -121,15 +121,6 @@ pub struct Departure {
     pub secret: String,
 }
 
-struct Waiting {
-    provider: String,
-    secret: String,
-    nonce: Nonce,
-    verifier: PkceCodeVerifier,
-    next: String,
-    since: Instant,
-}
-
 /// What a provider's answer brings along in the address.
 #[derive(Debug, Default, Deserialize)]
 pub struct Return {
@@ -139,27 +130,14 @@ pub struct Return {
     error: Option<String>,
 }
 
-/// Those who are on their way; each comes back once.
-#[derive(Default)]
-pub struct Departures(Mutex<HashMap<String, Waiting>>);
-
-impl Departures {
-    fn note(&self, state: String, waiting: Waiting) -> Result<(), OidcError> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= MOST_WAITING {
-            all.retain(|_, waiting| waiting.since.elapsed() < WAITING);
-        }
-        if all.len() >= MOST_WAITING {
-            return Err(OidcError::Provider("too many people sign in at this moment".to_owned()));
-        }
-        all.insert(state, waiting);
-        Ok(())
-    }
-
-    fn take(&self, state: &str) -> Option<Waiting> {
-        let waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(state)?;
-        (waiting.since.elapsed() < WAITING).then_some(waiting)
-    }
+/// Somebody whom a provider sent back, after every check.
+pub struct Arrival {
+    /// Who it is.
+    pub identity: Identity,
+    /// Where they wanted to go.
+    pub next: String,
+    /// The provider's own session, when it names one.
+    pub session: Option<String>,
 }
 
 /// What was found out of a provider.
@@ -199,7 +177,7 @@ impl Provider {
     }
 
     /// Sends somebody to the provider, to come back to a path of ours.
-    pub async fn depart(&self, departures: &Departures, next: &str) -> Result<Departure, OidcError> {
+    pub async fn depart(&self, ledger: &Ledger, next: &str) -> Result<Departure, OidcError> {
         let found = self.find(None).await?;
         let client = self.client(&found);
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
@@ -211,29 +189,23 @@ impl Provider {
         }
         let (url, state, nonce) = request.url();
         let secret = CsrfToken::new_random().secret().clone();
-        let waiting = Waiting {
+        let leaving = catalog_records::Departure {
             provider: self.id.clone(),
-            secret: secret.clone(),
-            nonce,
-            verifier,
+            cookie: secret.clone(),
+            nonce: nonce.secret().clone(),
+            verifier: verifier.secret().clone(),
             next: next.to_owned(),
-            since: Instant::now(),
         };
-        departures.note(state.secret().clone(), waiting)?;
+        ledger.depart(state.secret(), leaving).await?;
         Ok(Departure { url: url.into(), secret })
     }
 
     /// Takes somebody back from the provider: returns who it is, and where they wanted to go.
-    pub async fn arrive(
-        &self,
-        departures: &Departures,
-        back: Return,
-        cookie: Option<&str>,
-    ) -> Result<(Identity, String), OidcError> {
-        // Whatever comes of it, this state is used up.
-        let waiting = departures.take(&back.state.unwrap_or_default()).ok_or(OidcError::Unknown)?;
-        // Another provider's answer, or another browser's: a mix-up, or somebody who wants us signed in as them.
-        if waiting.provider != self.id || cookie != Some(waiting.secret.as_str()) {
+    pub async fn arrive(&self, ledger: &Ledger, back: Return, cookie: Option<&str>) -> Result<Arrival, OidcError> {
+        // Another browser's answer comes back as nobody's: somebody may want us signed in as them.
+        let waiting = ledger.come_back(&back.state.unwrap_or_default(), cookie).await?.ok_or(OidcError::Unknown)?;
+        // Another provider's answer: a mix-up.
+        if waiting.provider != self.id {
             return Err(OidcError::Unknown);
         }
         let found = self.find(None).await?;
@@ -247,8 +219,9 @@ impl Provider {
             return Err(OidcError::Denied(error.chars().filter(char::is_ascii_graphic).take(60).collect()));
         }
         let code = back.code.ok_or_else(|| answer("it brings no code"))?;
-        let identity = self.exchange(found, code, waiting.nonce, waiting.verifier).await?;
-        Ok((identity, waiting.next))
+        let (nonce, verifier) = (Nonce::new(waiting.nonce), PkceCodeVerifier::new(waiting.verifier));
+        let (identity, session) = self.exchange(found, code, nonce, verifier).await?;
+        Ok(Arrival { identity, next: waiting.next, session })
     }
 
     async fn exchange(
@@ -257,7 +230,7 @@ impl Provider {
         code: String,
         nonce: Nonce,
         verifier: PkceCodeVerifier,
-    ) -> Result<Identity, OidcError> {
+    ) -> Result<(Identity, Option<String>), OidcError> {
         let client = self.client(&found);
         let request = client.exchange_code(AuthorizationCode::new(code)).map_err(answer)?;
         let token = request.set_pkce_verifier(verifier).request_async(&self.transport).await;
@@ -307,7 +280,18 @@ impl Provider {
         }
         let subject = known.subject().as_str();
         let wish = wish.as_deref().unwrap_or(subject);
-        Ok(self.identity(known.issuer().as_str(), subject, wish, display_name, &claims))
+        let session = logout::session_of(other);
+        Ok((self.identity(known.issuer().as_str(), subject, wish, display_name, &claims), session))
+    }
+
+    /// Reads a token that signs somebody out and says whom; the keys are asked for again when it does not hold.
+    pub async fn farewell(&self, token: &str) -> Result<Farewell, OidcError> {
+        let found = self.find(None).await?;
+        if let Ok(farewell) = logout::read(token, &found.metadata, &self.config.client_id) {
+            return Ok(farewell);
+        }
+        let newer = self.find(Some(found.since)).await?;
+        logout::read(token, &newer.metadata, &self.config.client_id).map_err(answer)
     }
 
     fn identity(

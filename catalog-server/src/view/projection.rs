@@ -138,7 +138,10 @@ impl Projection {
             return self.zones.iter().filter(holds).map(|zone| zone.id.to_string()).collect();
         }
         let iri = self.homes.iri(stored.zone.as_str(), stored.identifier.as_str());
-        let Some(candidate) = Candidate::of(record, iri, &self.runners) else { return Vec::new() };
+        let Some(mut candidate) = Candidate::of(record, iri, &self.runners) else { return Vec::new() };
+        // Where it could run does not depend on who asks, and whom it is for is nobody else's business.
+        candidate.need.allowed_groups.clear();
+        candidate.need.allowed_accounts.clear();
         let request = PlanRequest::default();
         let question = Question {
             need: &candidate.need,

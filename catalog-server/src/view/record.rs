@@ -3,7 +3,8 @@
 use catalog_ontology::record::Record;
 use catalog_ontology::signature::{self, SignatureError, Trust, TrustedKey};
 use catalog_ontology::terms::{Kind, Visibility};
-use catalog_records::{NamespaceKey, StoredRecord, StoredVersion};
+use catalog_records::{NamespaceKey, State, StoredRecord, StoredVersion};
+use catalog_schemas::CONTEXT;
 use catalog_schemas::governance::{Signature, SignatureView};
 use catalog_schemas::record::{Parameter, RecordView, VersionView};
 use catalog_schemas::volume::Volume;
@@ -43,9 +44,7 @@ pub fn record_view(projection: &Projection, stored: &StoredRecord, shown: &Recor
     let current = version.as_deref().is_none_or(|version| version == stored.version.as_str());
     let mut view_versions: Vec<VersionView> = versions
         .iter()
-        .filter(|version| {
-            reader == Reader::Trusted || version.state.is_public() || version.state == catalog_records::State::Withdrawn
-        })
+        .filter(|version| reader == Reader::Trusted || version.was_public)
         .map(|version| version_view(version, stored, keys))
         .collect();
     view_versions.sort_by(|one, other| {
@@ -64,7 +63,7 @@ pub fn record_view(projection: &Projection, stored: &StoredRecord, shown: &Recor
             .map(|volume| volume.name.clone());
     }
     let document = if reader == Reader::Trusted { shown.json_ld_with_private(&iri) } else { shown.json_ld(&iri) };
-    RecordView {
+    let view = RecordView {
         iri: match (&version, current) {
             (Some(version), false) => format!("{iri}/{version}"),
             _ => iri,
@@ -103,6 +102,30 @@ pub fn record_view(projection: &Projection, stored: &StoredRecord, shown: &Recor
         replaced_by: shown.string("replacedBy").map(str::to_owned),
         may: Vec::new(),
         version,
+    };
+    let is_gone = stored.state == State::Withdrawn && reader == Reader::Public;
+    if is_gone { tombstone(view) } else { view }
+}
+
+/// Leaves of a view what a tombstone says: that it was there, since when it is not, why, and what is used instead. Nothing of
+/// what it said: it may have been withdrawn because of that.
+fn tombstone(view: RecordView) -> RecordView {
+    let document = serde_json::json!({ "@context": CONTEXT, "@id": view.iri, "@type": view.kind });
+    RecordView {
+        name: view.identifier.clone(),
+        alternate_name: None,
+        summary: String::new(),
+        description: None,
+        official: false,
+        terms: Vec::new(),
+        document,
+        needs: None,
+        not_launchable: None,
+        volumes: Vec::new(),
+        zones: Vec::new(),
+        quality: None,
+        cite: None,
+        ..view
     }
 }
 
@@ -176,6 +199,8 @@ fn signature_view(version: &StoredVersion, record: &StoredRecord, keys: &[Namesp
 
 fn version_view(stored: &StoredVersion, record: &StoredRecord, keys: &[NamespaceKey]) -> VersionView {
     let document: Option<serde_json::Value> = serde_json::from_str(&stored.document).ok();
+    // What everybody may no longer read keeps no notes either.
+    let document = document.filter(|_| stored.state != State::Withdrawn);
     let notes = document.and_then(|document| {
         let notes = document.get("releaseNotes")?;
         let text = notes

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use catalog_launch::planner::KnownVolume;
 use catalog_ontology::record::Record;
-use catalog_records::{Ledger, StoredRecord};
+use catalog_records::{AccountName, Ledger, StoredRecord};
+use catalog_schemas::id::Identifier;
 use catalog_schemas::volume::{Replica, Volume};
 
 use super::projection::{Projection, name};
@@ -27,6 +28,23 @@ type Kept = (u64, Arc<Shelved>);
 struct Shelved {
     shown: Arc<Vec<Volume>>,
     known: Arc<Vec<KnownVolume>>,
+    /// Those that only some may know of.
+    hidden: Vec<Hidden>,
+}
+
+struct Hidden {
+    identifier: Identifier,
+    shown: Volume,
+    known: KnownVolume,
+}
+
+/// Somebody who may know of hidden volumes: an account and the teams that it is in.
+#[derive(Debug, Clone, Copy)]
+pub struct Knower<'a> {
+    /// The account.
+    pub account: &'a AccountName,
+    /// Its teams.
+    pub teams: &'a [String],
 }
 
 impl VolumeShelf {
@@ -40,6 +58,35 @@ impl VolumeShelf {
         Arc::clone(&self.projection)
     }
 
+    /// Returns the volumes by name that somebody may see: those that everybody sees, and those that are for them.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the ledger says.
+    pub async fn volumes_for(&self, base: &str, who: Option<Knower<'_>>) -> Result<Vec<Volume>, Failure> {
+        let shelved = self.shelved(base).await?;
+        let mut volumes = shelved.shown.as_ref().clone();
+        for hidden in self.hidden_for(&shelved, who).await? {
+            volumes.push(hidden.shown.clone());
+        }
+        volumes.sort_by_key(|volume| volume.name.to_lowercase());
+        Ok(volumes)
+    }
+
+    /// Returns the hidden volumes that somebody may know of: whom they name, and who develops them.
+    async fn hidden_for<'s>(&self, shelved: &'s Shelved, who: Option<Knower<'_>>) -> Result<Vec<&'s Hidden>, Failure> {
+        let Some(who) = who else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for hidden in &shelved.hidden {
+            let is_named = hidden.known.allowed_accounts.iter().any(|name| name == who.account.as_str())
+                || hidden.known.allowed_groups.iter().any(|group| who.teams.contains(group));
+            if is_named || self.ledger.develops(who.account, &hidden.identifier.namespace()).await? {
+                found.push(hidden);
+            }
+        }
+        Ok(found)
+    }
+
     /// Returns the volumes by name, as anybody may see them.
     ///
     /// # Errors
@@ -49,13 +96,19 @@ impl VolumeShelf {
         Ok(Arc::clone(&self.shelved(base).await?.shown))
     }
 
-    /// Returns the volumes as the planner knows them: also who may mount them, which is private.
+    /// Returns the volumes as the planner knows them, also who may mount them, which is private: those that everybody may
+    /// know of, and those that are for this viewer. Of any other a plan says what it says of one that is not there.
     ///
     /// # Errors
     ///
     /// Whatever the ledger says.
-    pub async fn known(&self) -> Result<Arc<Vec<KnownVolume>>, Failure> {
-        Ok(Arc::clone(&self.shelved(self.projection.base()).await?.known))
+    pub async fn known(&self, who: Option<Knower<'_>>) -> Result<Arc<Vec<KnownVolume>>, Failure> {
+        let shelved = self.shelved(self.projection.base()).await?;
+        let hidden = self.hidden_for(&shelved, who).await?;
+        if hidden.is_empty() {
+            return Ok(Arc::clone(&shelved.known));
+        }
+        Ok(Arc::new(shelved.known.iter().chain(hidden.into_iter().map(|hidden| &hidden.known)).cloned().collect()))
     }
 
     async fn shelved(&self, base: &str) -> Result<Arc<Shelved>, Failure> {
@@ -66,7 +119,7 @@ impl VolumeShelf {
             return Ok(Arc::clone(shelved));
         }
         let stored = self.ledger.by_kind("DataVolume").await?;
-        let mut volumes: Vec<(Volume, KnownVolume, bool)> = stored
+        let mut volumes: Vec<(Hidden, bool)> = stored
             .iter()
             .filter(|stored| !is_sandbox(stored.identifier.as_str()))
             .filter_map(|stored| {
@@ -78,14 +131,16 @@ impl VolumeShelf {
                     allowed_accounts: strings("allowedUser"),
                     ..KnownVolume::from(&shown)
                 };
-                Some((shown, known, super::is_listed(stored)))
+                let identifier = stored.identifier.clone();
+                Some((Hidden { identifier, shown, known }, super::is_listed(stored)))
             })
             .collect();
-        volumes.sort_by_key(|(volume, ..)| volume.name.to_lowercase());
+        volumes.sort_by_key(|(volume, _)| volume.shown.name.to_lowercase());
         // What is not to be discovered can still be mounted by whoever it is for.
-        let known = volumes.iter().map(|(_, known, _)| known.clone()).collect();
-        let shown = volumes.into_iter().filter(|(.., is_listed)| *is_listed).map(|(shown, ..)| shown).collect();
-        let shelved = Arc::new(Shelved { shown: Arc::new(shown), known: Arc::new(known) });
+        let (listed, hidden): (Vec<_>, Vec<_>) = volumes.into_iter().partition(|(_, is_listed)| *is_listed);
+        let (shown, known) = listed.into_iter().map(|(volume, _)| (volume.shown, volume.known)).unzip();
+        let hidden = hidden.into_iter().map(|(volume, _)| volume).collect();
+        let shelved = Arc::new(Shelved { shown: Arc::new(shown), known: Arc::new(known), hidden });
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some((seq, Arc::clone(&shelved)));
         Ok(shelved)
     }

@@ -16,6 +16,8 @@ use crate::terms::{Datatype, Kind, Table, Term};
 pub struct PatchReport {
     /// Every fault; nothing is to be stored when there is one.
     pub findings: Vec<Finding>,
+    /// What of the new words somebody should look at, such as what seems to be a password.
+    pub warnings: Vec<Finding>,
     /// The part that developers amend of their version, in canonical keys; none when empty.
     pub developer: Option<Json>,
     /// The part that a moderator lays over every version, in canonical keys; none when empty.
@@ -65,10 +67,13 @@ pub fn patch(document: &Json, patch: &[u8], writers: &[Writer]) -> PatchReport {
     for (key, value) in members {
         match judge(kind, &key, value, writers) {
             Ok(None) => {}
-            Ok(Some((writer, canonical))) => match parts.iter_mut().find(|(other, _)| *other == writer) {
-                Some((_, part)) => part.extend(canonical),
-                None => parts.push((writer, canonical)),
-            },
+            Ok(Some((writer, words))) => {
+                report.warnings.extend(words.warnings);
+                match parts.iter_mut().find(|(other, _)| *other == writer) {
+                    Some((_, part)) => part.extend(words.part),
+                    None => parts.push((writer, words.part)),
+                }
+            }
             Err(findings) => report.findings.extend(findings),
         }
     }
@@ -93,13 +98,16 @@ pub fn patch(document: &Json, patch: &[u8], writers: &[Writer]) -> PatchReport {
     report
 }
 
-/// Judges one key of a patch; returns whose words it becomes, with canonical keys, or nothing when it says nothing.
-fn judge(
-    kind: Kind,
-    key: &str,
-    value: Json,
-    writers: &[Writer],
-) -> Result<Option<(Writer, Map<String, Json>)>, Vec<Finding>> {
+/// What one key of a patch comes to.
+#[derive(Default)]
+struct Words {
+    /// With canonical keys.
+    part: Map<String, Json>,
+    warnings: Vec<Finding>,
+}
+
+/// Judges one key of a patch; returns whose words it becomes, or nothing when it says nothing.
+fn judge(kind: Kind, key: &str, value: Json, writers: &[Writer]) -> Result<Option<(Writer, Words)>, Vec<Finding>> {
     let mut pointer = String::new();
     push_pointer(&mut pointer, key);
     match (key, &value) {
@@ -162,16 +170,22 @@ fn by_writer(
     value: Option<&Json>,
     removals: &[Vec<String>],
     writer: Writer,
-) -> Result<Map<String, Json>, Vec<Finding>> {
-    let mut part = Map::new();
+) -> Result<Words, Vec<Finding>> {
+    let Words { mut part, mut warnings } = Words::default();
     let mut findings = Vec::new();
     if let Some(value) = value {
         let manifest = json!({ "@context": catalog_schemas::CONTEXT, "@type": kind.as_str(), key: value });
         let options = Options { complete: false, ..Options::new(writer) };
         let validation = validate(manifest.to_string().as_bytes(), &options);
-        findings.extend(validation.report.findings.into_iter().filter(|finding| finding.severity == Severity::Error));
-        // The text that was judged is not the one that was sent, so only the pointer holds.
-        findings.iter_mut().for_each(|finding| (finding.line, finding.column) = (None, None));
+        for mut finding in validation.report.findings {
+            // The text that was judged is not the one that was sent, so only the pointer holds.
+            (finding.line, finding.column) = (None, None);
+            match finding.severity {
+                Severity::Error => findings.push(finding),
+                Severity::Warning => warnings.push(finding),
+                Severity::Hint => {}
+            }
+        }
         if let Some(record) = validation.record {
             findings.extend(of_the_package(kind, writer, &record));
             if let Json::Object(mut canonical) = record.document() {
@@ -186,7 +200,7 @@ fn by_writer(
             Err(finding) => findings.push(*finding),
         }
     }
-    if findings.is_empty() { Ok(part) } else { Err(findings) }
+    if findings.is_empty() { Ok(Words { part, warnings }) } else { Err(findings) }
 }
 
 /// Reports what only a new package can change.

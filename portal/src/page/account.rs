@@ -46,16 +46,17 @@ pub fn account(viewer: &Viewer, tokens: &[Token], sessions: &[SessionView], told
     });
     let refused = refused.map(|message| notice(Tone::Bad, view! { <p>{message.to_owned()}</p> }));
     let done = done.map(|message| notice(Tone::Good, view! { <p>{message.to_owned()}</p> }));
-    let audit = (me.role >= Role::Moderator).then(|| view! { <a class="button" href="/sources">"Harvest sources"</a><a class="button" href="/audit">"Audit trail"</a> });
-    let accounts =
-        (me.role >= Role::Administrator).then(|| view! { <a class="button" href="/accounts">"Accounts"</a> });
+    let audit = (me.role >= Role::Moderator).then(
+        || view! { <li><a href="/sources">"Harvest sources"</a></li><li><a href="/audit">"Audit trail"</a></li> },
+    );
+    let accounts = (me.role >= Role::Administrator).then(|| view! { <li><a href="/accounts">"Accounts"</a></li> });
     let unread = match me.unread {
         0 => String::new(),
         unread => format!(" ({unread} new)"),
     };
     let queue = if me.role >= Role::Moderator { "Waiting for review" } else { "Drafts and submissions" };
     let main = view! {
-        <h1>{viewer.name()}</h1>
+        <div class="title"><h1>{viewer.name()}</h1><form method="post" action="/logout"><button>"Sign out"</button></form></div>
         <dl class="terms">
             <dt>"Account"</dt><dd class="mono">{me.account.clone().unwrap_or_default()}</dd>
             <dt>"Role"</dt><dd>{me.role.as_str()}</dd>
@@ -63,13 +64,13 @@ pub fn account(viewer: &Viewer, tokens: &[Token], sessions: &[SessionView], told
             <dt>"Running datalabs"</dt><dd>{format!("{} of {} allowed", me.running, me.allowed_running)}</dd>
         </dl>
         {done}{refused}
-        <div class="actions">
-            <a class="button" href="/notifications">"Notifications"{unread}</a>
-            <a class="button" href="/queue">{queue}</a>
-            <a class="button" href="/account/keys">"Signing keys"</a>
-            <a class="button" href="/groups">"Namespaces and teams"</a>{audit}{accounts}
-            <form method="post" action="/logout"><button>"Sign out"</button></form>
-        </div>
+        <nav aria-label="Yours"><ul class="places">
+            <li><a href="/notifications">"Notifications"{unread}</a></li>
+            <li><a href="/queue">{queue}</a></li>
+            <li><a href="/groups">"Namespaces and teams"</a></li>
+            <li><a href="/account/keys">"Signing keys"</a></li>
+            {audit}{accounts}
+        </ul></nav>
         <h2 id="tokens">"Tokens"</h2>
         <p class="quiet">"A token acts for you outside the browser. Give each what it needs and no more."</p>
         {made}
@@ -83,8 +84,8 @@ pub fn account(viewer: &Viewer, tokens: &[Token], sessions: &[SessionView], told
             <label hidden=true>"Account"<input name="account" value=me.account.clone().unwrap_or_default() autocomplete="username" readonly=true/></label>
             <label>"Password so far "<span class="quiet small">"if you have one"</span><input type="password" name="current" autocomplete="current-password" maxlength="200"/></label>
             {new_password()}
+            <p class="small quiet">"Your other sessions end when you change it."</p>
             <div class="actions"><button>"Change the password"</button></div>
-            <p class="small quiet">"Your other sessions end."</p>
         </form>
     };
     let mut document = Document::new("Account", Place::Elsewhere, Layout::Narrow, main);
@@ -139,7 +140,7 @@ fn list(tokens: &[Token]) -> AnyView {
             view! {
                 <tr>
                     <th scope="row">{token.name.clone()}</th>
-                    <td>{scopes.join(", ")}</td>
+                    <td>{scopes.join(", ")}{token.namespace.clone().map(|namespace| view! { <br/><span class="small quiet">"in "<span class="mono">{namespace}</span></span> })}</td>
                     <td>{day(&token.expires, "never")}</td>
                     <td>{day(&token.last_used, "never")}</td>
                     <td><form method="post" action=revoke><button class="small" aria-label=name>"Revoke"</button></form></td>
@@ -174,7 +175,7 @@ fn create(role: Role) -> AnyView {
             <div class="two">
                 <label>"What it is for"<input name="name" required maxlength="100" autocomplete="off"/></label>
                 <label>"Days until it expires"<input type="number" name="days" value="90" min="1" max="365"/></label>
-                <label>"Namespace "<span class="quiet small">"optional"</span><input name="namespace" maxlength="120" autocomplete="off"/></label>
+                <label>"Only in namespace "<span class="quiet small">"optional"</span><input name="namespace" maxlength="120" autocomplete="off"/></label>
             </div>
             <fieldset><legend>"It may"</legend>{scopes}</fieldset>
             <div class="actions"><button class="primary">"Make token"</button></div>

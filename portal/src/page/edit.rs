@@ -10,6 +10,9 @@ use crate::part;
 use crate::part::notice::{Tone, notice};
 use crate::words;
 
+/// Choices that are shown as boxes; a longer list scrolls.
+const MOST_BOXES: usize = 16;
+
 /// What came of the last attempt.
 #[derive(Debug, Clone, Default)]
 pub struct Attempt {
@@ -21,6 +24,8 @@ pub struct Attempt {
     pub findings: Vec<Finding>,
     /// What the catalogue said.
     pub said: Option<String>,
+    /// Codes of warnings that keep the words out until somebody takes responsibility for them.
+    pub open: Vec<String>,
 }
 
 /// Returns the page.
@@ -49,6 +54,15 @@ pub fn edit(zone: &str, identifier: &str, form: &EditForm, attempt: &Attempt) ->
         let fields: Vec<_> = empty.iter().map(|field| input(field, attempt)).collect();
         view! { <details class="more"><summary>{format!("{} more fields that say nothing yet", empty.len())}</summary>{fields}</details> }
     });
+    // Asked for only when something waits for it: a box that is always there is ticked without being read.
+    let responsibility = (!attempt.open.is_empty()).then(|| {
+        view! {
+            <fieldset>
+                <legend>"Is it really meant for everybody?"</legend>
+                <label class="check"><input type="checkbox" name="acknowledge" value=attempt.open.join(",")/><span>"I have looked at what is warned of above, and save it on my responsibility."</span></label>
+            </fieldset>
+        }
+    });
     let fields: Vec<_> = filled.iter().map(|field| input(field, attempt)).collect();
     let main = view! {
         <p class="small quiet mono">{format!("{zone}/{identifier}")}</p>
@@ -57,7 +71,7 @@ pub fn edit(zone: &str, identifier: &str, form: &EditForm, attempt: &Attempt) ->
         {said}{unread}{findings}
         <form class="form sheet edit" method="post" action=action>
             <input type="hidden" name="seq" value=form.seq.to_string()/>
-            {fields}{more}
+            {fields}{more}{responsibility}
             <div class="actions"><button class="primary">"Save"</button><a class="button" href=back>"Cancel"</a></div>
         </form>
     };
@@ -84,6 +98,17 @@ fn input(field: &EditField, attempt: &Attempt) -> AnyView {
     let private = field.private.then(|| view! { " "<span class="tag">"private"</span> });
     let required = field.required.then(|| view! { " "<span class="quiet small">"required"</span> });
     let fault = attempt.faults.iter().find(|(written, _)| *written == name).map(|(_, fault)| fault.clone());
+    if field.input == Input::Choices && field.options.len() <= MOST_BOXES {
+        let fault = fault.map(|fault| view! { <span class="fault">{fault}</span> });
+        return view! {
+            <fieldset class="entry" id=id>
+                <legend>{words::capitalised(&field.label)}{private}{required}</legend>
+                <span class="small quiet">{field.definition.clone()}</span>
+                {boxes(field, &name, &value)}{fault}
+            </fieldset>
+        }
+        .into_any();
+    }
     let invalid = fault.is_some().then_some("true");
     let hint_id = format!("{id}-hint");
     let hint = match field.input {
@@ -123,13 +148,28 @@ fn input(field: &EditField, attempt: &Attempt) -> AnyView {
     };
     let fault = fault.map(|fault| view! { <span class="fault">{fault}</span> });
     view! {
-        <div class="field">
+        <div class="entry">
             <label for=id>{words::capitalised(&field.label)}{language}{private}{required}</label>
             {control}{fault}
             <span class="small quiet" id=hint_id>{hint}{field.definition.clone()}</span>
         </div>
     }
     .into_any()
+}
+
+/// Returns a box for each value that may be chosen; one that the list does not have is not lost by saving.
+fn boxes(field: &EditField, name: &str, value: &str) -> AnyView {
+    let chosen: Vec<&str> = value.lines().collect();
+    let known = field.options.iter().map(|option| (option.value.as_str(), option.label.as_str()));
+    let unknown = chosen.iter().filter(|one| field.options.iter().all(|option| option.value != **one));
+    let all = known.chain(unknown.map(|one| (*one, *one)));
+    let boxes: Vec<_> = all
+        .map(|(value, label)| {
+            let checked = chosen.contains(&value);
+            view! { <label class="check"><input type="checkbox" name=name.to_owned() value=value.to_owned() checked=checked/><span>{label.to_owned()}</span></label> }
+        })
+        .collect();
+    view! { <div class="many">{boxes}</div> }.into_any()
 }
 
 fn choice(id: &str, name: String, hint: &str, value: &str, options: &[(&str, &str)]) -> AnyView {

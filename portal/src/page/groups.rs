@@ -37,7 +37,7 @@ pub fn groups(viewer: &Viewer, groups: &[Group], all: bool, refused: Option<&str
         <h2>"Teams"</h2>
         {no_team}{teams}
         <form class="form sheet" method="post" action="/groups">
-            <h3>"New"</h3>
+            <h2>"Take a namespace, or make a team"</h2>
             <div class="two">
                 <label>"Kind"<select name="kind"><option value="namespace">"Namespace"</option><option value="team">"Team"</option></select></label>
                 <label>"Name"<input name="name" required maxlength="120" autocomplete="off" autocapitalize="none" spellcheck="false"/></label>
@@ -101,7 +101,7 @@ fn row(group: &Group, member: &Member, me: &str, owns: bool, base: &str) -> AnyV
     let is_me = member.account == me;
     let other = if member.rank == Rank::Owner { Rank::Member } else { Rank::Owner };
     let rank = owns.then(|| {
-        let (action, name) = (format!("{base}/members"), format!("Make {} {}", member.account, other.as_str()));
+        let (action, name) = (format!("{base}/members"), format!("Make {}: {}", other.as_str(), member.account));
         view! {
             <form method="post" action=action>
                 <input type="hidden" name="account" value=member.account.clone()/>

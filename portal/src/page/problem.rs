@@ -27,8 +27,9 @@ pub fn problem(problem: &Problem) -> Document {
         view! { <p class="small quiet">"If it stays so, tell an operator this request: "<span class="mono">{id}</span></p> }
     });
     let findings = (!problem.findings.is_empty()).then(|| part::findings::findings(&problem.findings));
+    let meaning = format!("/problems/{}", crate::link::segment(problem.code()));
     let main = view! {
-        <p class="quiet small">{format!("{} · {}", problem.status, problem.code())}</p>
+        <p class="quiet small">{format!("{} · ", problem.status)}<a href=meaning>{problem.code().to_owned()}</a></p>
         <h1>{title.to_owned()}</h1>
         <p class="lead">{part::findings::with_code(&words::sentence(detail))}</p>
         {findings}

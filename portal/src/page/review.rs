@@ -110,7 +110,15 @@ pub(crate) fn words_of(act: &Act) -> (&'static str, &'static str) {
 
 /// Returns the forms of the steps that a viewer may take.
 pub(crate) fn steps(record: &RecordView) -> AnyView {
-    let forms: Vec<_> = record.may.iter().filter_map(|act| Some(form(record, act, act.state.as_deref()?))).collect();
+    // What one came for stands first; what cannot be taken back stands last, behind a word.
+    let rank = |act: &&Act| match act.name.as_str() {
+        "approve" | "submit" | "publish" => 0,
+        "withdraw" => 2,
+        _ => 1,
+    };
+    let mut acts: Vec<&Act> = record.may.iter().collect();
+    acts.sort_by_key(rank);
+    let forms: Vec<_> = acts.into_iter().filter_map(|act| Some(form(record, act, act.state.as_deref()?))).collect();
     if forms.is_empty() {
         return view! { <section class="sheet"><h2>"Steps"</h2><p class="quiet">"There is no step for you to take."</p></section> }.into_any();
     }
@@ -130,14 +138,20 @@ fn form(record: &RecordView, act: &Act, state: &str) -> AnyView {
         view! { <label>"Address of its successor "<span class="quiet small">"optional"</span><input name="replacedBy" type="url" maxlength="500" autocomplete="off"/></label> }
     });
     let class = if matches!(act.name.as_str(), "approve" | "submit" | "publish") { "primary block" } else { "block" };
-    view! {
-        <form class="form sheet" method="post" action=action>
-            <h2>{label}</h2>
-            <p class="small quiet">{meaning}</p>
-            <input type="hidden" name="state" value=state.to_owned()/>
-            {reason}{successor}
-            <div class="actions"><button class=class>{label}</button></div>
-        </form>
+    let fields = view! {
+        <p class="small quiet">{meaning}</p>
+        <input type="hidden" name="state" value=state.to_owned()/>
+        {reason}{successor}
+        <div class="actions"><button class=class>{label}</button></div>
+    };
+    if act.name == "withdraw" {
+        return view! {
+            <details class="sheet step">
+                <summary><h2>{label}</h2></summary>
+                <form class="form" method="post" action=action>{fields}</form>
+            </details>
+        }
+        .into_any();
     }
-    .into_any()
+    view! { <form class="form sheet step" method="post" action=action><h2>{label}</h2>{fields}</form> }.into_any()
 }

@@ -41,10 +41,11 @@ fn item(finding: &Finding) -> AnyView {
         value.as_ref().map(|value| view! { <div><dt>{label}</dt><dd>{with_code(&words::sentence(value))}</dd></div> })
     };
     let got = finding.got.clone().map(|got| view! { <div><dt>"Got"</dt><dd><code>{got}</code></dd></div> });
+    let meaning = format!("/problems/{}", crate::link::segment(&finding.code));
     view! {
         <li>
             <p class="message">{with_code(&words::sentence(&finding.message))}</p>
-            <p class="facts">{place}{pointer}{term}<span class="mono">{finding.code.clone()}</span></p>
+            <p class="facts">{place}{pointer}{term}<a class="mono" href=meaning>{finding.code.clone()}</a></p>
             <dl>{got}{row("Expected", &finding.expected)}{row("Fix", &finding.fix)}</dl>
         </li>
     }

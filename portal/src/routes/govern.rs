@@ -105,7 +105,8 @@ pub(super) async fn save(visit: Visit, Path((zone, identifier)): Path<(String, S
     if patch.as_object().is_some_and(serde_json::Map::is_empty) {
         return see(&back);
     }
-    match visit.client.patch(&zone, &identifier, &patch, Some(form.seq)).await {
+    let taken = field::text(&pairs, "acknowledge");
+    match visit.client.patch(&zone, &identifier, &patch, Some(form.seq), taken).await {
         Ok(_) => see(&with_query(&back, [("saved", "1")])),
         Err(error) => {
             let problem = visit.problem_of(error);
@@ -113,6 +114,11 @@ pub(super) async fn save(visit: Visit, Path((zone, identifier)): Path<(String, S
                 return visit.sign_in();
             }
             attempt.said = Some(words::said(&problem));
+            if problem.code() == "acknowledge_required" {
+                attempt.said = Some("Nothing was changed yet: look at what is warned of.".to_owned());
+                attempt.open = problem.findings.iter().map(|finding| finding.code.clone()).collect();
+                attempt.open.dedup();
+            }
             attempt.findings = problem.findings;
             refused(&attempt, StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
         }

@@ -268,3 +268,68 @@ fn sessions(sandbox: &Sandbox) -> u32 {
         .parse()
         .expect("python3 reads the ledger; tests/setup.sh installs it")
 }
+
+/// What is wrong with a token that should sign somebody out.
+const WRONG_FAREWELLS: [&str; 14] = [
+    "a nonce",
+    "no event",
+    "another event",
+    "an event that is a word",
+    "another issuer",
+    "another audience",
+    "expired",
+    "old",
+    "of tomorrow",
+    "no subject",
+    "alg none",
+    "hmac",
+    "no signature",
+    "signed by another",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_signs_out_whom_it_signed_in() {
+    let provider = Provider::start().await;
+    let sandbox = server(&provider, &["good", "named"]).await;
+    let begin = async |session: &str| {
+        let outcome = sign_in(&sandbox, &provider, "good", json!({ "sid": session })).await;
+        outcome.session.unwrap()
+    };
+    let (one, other) = (begin("at-work").await, begin("at-home").await);
+    let leave = async |issuer: &str, token: String| {
+        let request = sandbox.request("POST", &format!("/login/oidc/{issuer}/logout"));
+        request.form(&[("logout_token", token)]).send().await.unwrap().status().as_u16()
+    };
+    for fault in WRONG_FAREWELLS {
+        assert_eq!(leave("good", provider.logout_token("good", fault, None)).await, 400, "{fault}");
+    }
+    assert_eq!(leave("good", "not.a.token".to_owned()).await, 400);
+    assert_eq!(leave("good", provider.logout_token("named", "good", None)).await, 400, "of another provider");
+    assert_eq!(sandbox.request("POST", "/login/oidc/good/logout").send().await.unwrap().status(), 400);
+    for session in [&one, &other] {
+        assert!(me(&sandbox, session).await["account"].is_string(), "nobody was signed out");
+    }
+    // One session there is one here; without a word of which, it is all of them.
+    assert_eq!(leave("good", provider.logout_token("good", "", Some("at-work"))).await, 200);
+    assert!(me(&sandbox, &one).await["account"].is_null());
+    assert!(me(&sandbox, &other).await["account"].is_string());
+    assert_eq!(leave("good", provider.logout_token("good", "", None)).await, 200);
+    assert!(me(&sandbox, &other).await["account"].is_null());
+    // Nobody is left to sign out, which is what the provider wants.
+    assert_eq!(leave("good", provider.logout_token("good", "", None)).await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_at_the_provider_while_we_restart_comes_back_signed_in() {
+    let provider = Provider::start().await;
+    let mut sandbox = server(&provider, &["good"]).await;
+    let way = depart(&sandbox, "good").await;
+    sandbox.restart().await;
+    provider.grant("code", grant(&way, "good", json!({})));
+    let back = [("code", "code"), ("state", way.state.as_str())];
+    let outcome = arrive(&sandbox, "good", &way.cookie, &back).await;
+    assert_eq!((outcome.status, outcome.location.as_deref()), (303, Some("/volumes")));
+    assert!(me(&sandbox, &outcome.session.unwrap()).await["account"].is_string());
+    let again = arrive(&sandbox, "good", &way.cookie, &back).await;
+    assert_eq!((again.status, again.session), (400, None), "and once only");
+}

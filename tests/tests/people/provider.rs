@@ -127,6 +127,46 @@ impl Provider {
         Some(token)
     }
 
+    /// Makes a token that signs somebody out, with what is wrong with it.
+    pub(super) fn logout_token(&self, issuer: &str, fault: &str, session: Option<&str>) -> String {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let mut header = json!({ "alg": "ES256", "kid": "k1", "typ": "logout+jwt" });
+        let mut claims = json!({
+            "iss": format!("{}/{issuer}", self.base), "aud": CLIENT, "sub": "subject-1", "iat": now, "exp": now + 120,
+            "jti": "one", "events": { "http://schemas.openid.net/event/backchannel-logout": {} },
+        });
+        if let Some(session) = session {
+            claims["sid"] = json!(session);
+        }
+        match fault {
+            "a nonce" => claims["nonce"] = json!("n"),
+            "no event" => drop(claims.as_object_mut().unwrap().remove("events")),
+            "another event" => claims["events"] = json!({ "https://evil.example/event": {} }),
+            "an event that is a word" => claims["events"] = json!("http://schemas.openid.net/event/backchannel-logout"),
+            "another issuer" => claims["iss"] = json!("https://accounts.example"),
+            "another audience" => claims["aud"] = json!("another-client"),
+            "expired" => claims["exp"] = json!(now - 600),
+            "old" => claims["iat"] = json!(now - 3600),
+            "of tomorrow" => claims["iat"] = json!(now + 86_400),
+            "no subject" => drop(claims.as_object_mut().unwrap().remove("sub")),
+            "alg none" => header = json!({ "alg": "none" }),
+            "hmac" => header = json!({ "alg": "HS256" }),
+            _ => {}
+        }
+        let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let signed = format!("{}.{}", encode(&header), encode(&claims));
+        let key = if fault == "signed by another" { &self.other_key } else { &self.key };
+        let signature = match fault {
+            "alg none" | "no signature" => Vec::new(),
+            "hmac" => {
+                let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, SECRET.as_bytes());
+                ring::hmac::sign(&key, signed.as_bytes()).as_ref().to_vec()
+            }
+            _ => key.sign(&SystemRandom::new(), signed.as_bytes()).unwrap().as_ref().to_vec(),
+        };
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+
     fn jwk(&self, key: &EcdsaKeyPair) -> Value {
         let point = key.public_key().as_ref();
         json!({

@@ -1,10 +1,13 @@
 //! The sources that an operator configured.
 
 use catalog_schemas::harvest::SourceSettings;
+use catalog_schemas::id::Namespace;
 use sqlx::sqlite::SqliteRow;
 
 use crate::account::Actor;
 use crate::error::Error;
+use crate::group;
+use crate::names::AccountName;
 use crate::open::Ledger;
 use crate::row::{column, optional_time, sha256};
 use crate::writer::{Operation, Writing};
@@ -118,30 +121,32 @@ impl Operation for Define {
 
 /// Takes the source's id as a namespace, so that nobody publishes what looks as if it were harvested.
 async fn own_namespace(writing: &mut Writing, id: &str) -> Result<(), Error> {
-    let owner: Option<String> = sqlx::query_scalar("SELECT owner FROM namespace WHERE name = $1")
-        .bind(id)
-        .fetch_optional(writing.connection().await?)
-        .await?;
-    match owner.as_deref() {
-        None => {
-            let now = writing.now;
-            sqlx::query("INSERT INTO namespace (name, owner, created) VALUES ($1, 'alidade', $2)")
-                .bind(id)
-                .bind(now)
-                .execute(writing.connection().await?)
-                .await?;
-            writing.owners.clear();
-            Ok(())
-        }
-        Some("alidade") => Ok(()),
-        Some(_) => {
-            Err(Error::Refused(format!("`{id}` is a namespace into which people publish: give the source another id")))
-        }
+    let namespace: Namespace = id.parse().map_err(|error| Error::Refused(format!("{error}")))?;
+    // Whoever has a namespace below it would decide about what is harvested under that name.
+    let taken: Vec<(String, String)> =
+        sqlx::query_as("SELECT name, owner FROM namespace WHERE name = $1 OR substr(name, 1, $2) = $1 || '.'")
+            .bind(id)
+            .bind(id.len() as i64 + 1)
+            .fetch_all(writing.connection().await?)
+            .await?;
+    let platform = AccountName::application();
+    if let Some((name, _)) = taken.iter().find(|(_, owner)| owner != platform.as_str()) {
+        let fix = format!("`{name}` is a namespace into which people publish: give the source another id");
+        return Err(Error::Refused(fix));
     }
+    if taken.iter().any(|(name, _)| name == id) { Ok(()) } else { group::claim(writing, &namespace, &platform).await }
+}
+
+/// Which sources are retired.
+enum Which {
+    /// Those of the configuration that are no longer in it.
+    AllBut(Vec<String>),
+    /// One.
+    Only(String),
 }
 
 struct Retire {
-    ids: Option<Vec<String>>,
+    which: Which,
     actor: Actor,
     request: String,
 }
@@ -155,10 +160,9 @@ impl Operation for Retire {
             .await?;
         let mut count = 0;
         for (id, origin) in rows {
-            let goes = match &self.ids {
-                // Those of the configuration that are no longer in it.
-                Some(kept) => origin == "configuration" && !kept.contains(&id),
-                None => self.request == id,
+            let goes = match &self.which {
+                Which::AllBut(kept) => origin == "configuration" && !kept.contains(&id),
+                Which::Only(only) => *only == id,
             };
             if goes {
                 sqlx::query("UPDATE source SET retired = 1, next_run = NULL WHERE id = $1")
@@ -246,12 +250,14 @@ impl Ledger {
 
     /// Retires the configuration's sources that are not among these; their records stay.
     pub async fn sources_keep(&self, ids: Vec<String>) -> Result<u64, Error> {
-        self.write(Retire { ids: Some(ids), actor: Actor::application(), request: "configuration".to_owned() }).await
+        let (actor, request) = (Actor::application(), "configuration".to_owned());
+        self.write(Retire { which: Which::AllBut(ids), actor, request }).await
     }
 
     /// Retires a source; its records stay. Says whether there was one.
-    pub async fn source_retire(&self, id: &str, actor: &Actor) -> Result<bool, Error> {
-        Ok(self.write(Retire { ids: None, actor: actor.clone(), request: id.to_owned() }).await? > 0)
+    pub async fn source_retire(&self, id: &str, actor: &Actor, request: &str) -> Result<bool, Error> {
+        let (which, request) = (Which::Only(id.to_owned()), request.to_owned());
+        Ok(self.write(Retire { which, actor: actor.clone(), request }).await? > 0)
     }
 
     /// Plans the next run of a source.

@@ -54,9 +54,9 @@ async fn a_token_acts_for_its_account_until_it_ends() {
     let listed = ledger.token_list(Some(&ann)).await.unwrap();
     assert_eq!((listed.len(), &listed[0].secret, &listed[0].id), (1, &None, &token.id));
     assert!(listed[0].last_used.is_some());
-    ledger.set_suspended(&ann, true, &ann, "r").await.unwrap();
+    ledger.account_change(&ann, (None, Some(true)), &ann, "r").await.unwrap();
     assert_eq!(ledger.token_check(&secret).await.unwrap(), None);
-    ledger.set_suspended(&ann, false, &ann, "r").await.unwrap();
+    ledger.account_change(&ann, (None, Some(false)), &ann, "r").await.unwrap();
     time.fetch_add(30 * DAY - 1, Ordering::Relaxed);
     assert!(ledger.token_check(&secret).await.unwrap().is_some());
     time.fetch_add(1, Ordering::Relaxed);
@@ -109,8 +109,8 @@ async fn the_environment_has_one_administrator_token() {
 async fn sessions_end_by_idling_by_age_and_by_hand() {
     let (ledger, time) = clocked().await;
     let ann = account(&ledger, "ann", Role::User).await.account;
-    let first = ledger.session_create(&ann, "token", None, "r").await.unwrap();
-    let second = ledger.session_create(&ann, "token", None, "r").await.unwrap();
+    let first = ledger.session_create(&ann, ("token", None), None, "r").await.unwrap();
+    let second = ledger.session_create(&ann, ("token", None), None, "r").await.unwrap();
     assert_ne!(first, second);
     assert_eq!(ledger.session_check(&first).await.unwrap().unwrap().credential, Credential::Session);
     assert!(ledger.session_end(&first, "r").await.unwrap());
@@ -124,11 +124,11 @@ async fn sessions_end_by_idling_by_age_and_by_hand() {
     }
     time.fetch_add(4 * HOUR, Ordering::Relaxed);
     assert_eq!(ledger.session_check(&second).await.unwrap(), None, "7 days old");
-    let third = ledger.session_create(&ann, "token", None, "r").await.unwrap();
+    let third = ledger.session_create(&ann, ("token", None), None, "r").await.unwrap();
     time.fetch_add(12 * HOUR, Ordering::Relaxed);
     assert_eq!(ledger.session_check(&third).await.unwrap(), None, "12 hours idle");
-    let fourth = ledger.session_create(&ann, "token", None, "r").await.unwrap();
-    ledger.session_create(&ann, "token", None, "r").await.unwrap();
+    let fourth = ledger.session_create(&ann, ("token", None), None, "r").await.unwrap();
+    ledger.session_create(&ann, ("token", None), None, "r").await.unwrap();
     assert_eq!(ledger.session_end_all(&ann, "r").await.unwrap(), 2);
     assert_eq!(ledger.session_check(&fourth).await.unwrap(), None);
 }
@@ -139,7 +139,7 @@ async fn no_secret_is_in_the_files() {
     let ledger = Ledger::open(folder.path()).await.unwrap();
     let ann = account(&ledger, "ann", Role::User).await.account;
     let token = ledger.token_create(&asked(None), &ann, &ann, "r").await.unwrap().secret.unwrap();
-    let session = ledger.session_create(&ann, "token", None, "r").await.unwrap();
+    let session = ledger.session_create(&ann, ("token", None), None, "r").await.unwrap();
     let admin = "an administrator's own secret";
     ledger.ensure_admin_token(admin).await.unwrap();
     ledger.token_check(&token).await.unwrap().unwrap();

@@ -96,7 +96,7 @@ fn member(base: &str, change: &Change, (stored, described): &Known) -> Option<Me
 fn what(stored: &StoredRecord) -> Option<What> {
     match stored.state {
         _ if is_sandbox(stored.identifier.as_str()) => None,
-        RecordState::Withdrawn => Some(What::Delete),
+        RecordState::Withdrawn => stored.was_public.then_some(What::Delete),
         state if !state.is_public() => None,
         // It may have been seen before it was hidden; whoever followed must let it go.
         _ if !is_listed(stored) => Some(What::Delete),

@@ -181,7 +181,9 @@ async fn find(app: &App, identifier: &str) -> Result<Option<StoredRecord>, Failu
     let Some((zone, identifier)) = named else { return Ok(None) };
     let (Ok(zone), Ok(identifier)) = (zone.parse(), identifier.parse()) else { return Ok(None) };
     let found = app.ledger.record(&zone, &identifier).await?;
-    let is_tombstone = |one: &StoredRecord| one.state == RecordState::Withdrawn && !is_sandbox(one.identifier.as_str());
+    let is_tombstone = |one: &StoredRecord| {
+        one.state == RecordState::Withdrawn && one.was_public && !is_sandbox(one.identifier.as_str())
+    };
     Ok(found.filter(|one| is_listed(one) || is_tombstone(one)))
 }
 

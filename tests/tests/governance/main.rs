@@ -2,7 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what a test cannot do must fail it")]
 
-use std::collections::{BTreeMap, BTreeSet};
+mod abroad;
+mod attack;
+mod life;
+mod pages;
+mod problems;
+mod trail;
+mod visible;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -117,7 +123,7 @@ async fn a_version_is_submitted_returned_mended_and_approved() {
         json!({ "state": "deprecated", "replacedBy": "https://example.org/better", "reason": "no longer kept up" });
     assert_eq!(send(&sandbox, "POST", &state, &ann, deprecate.to_string()).await.0, 200);
     let (_, page) = read_page(&sandbox, "/record/go-esa/rev.own.lab", "").await;
-    assert!(page.contains("https://example.org/better") && page.contains("no longer kept up"), "{page}");
+    assert!(page.contains("https://example.org/better") && page.contains("No longer kept up."), "{page}");
     let wrong = json!({ "state": "deprecated", "replacedBy": "javascript:alert(1)" });
     assert_eq!(send(&sandbox, "POST", &state, &ann, wrong.to_string()).await.0, 422);
 }
@@ -340,205 +346,4 @@ async fn a_signed_package_shows_by_whom_and_a_broken_signature_is_refused() {
     assert_eq!(send(&sandbox, "POST", "/api/v1/keys", &ben, key.to_string()).await.0, 403);
     let (_, keys) = send(&sandbox, "GET", "/api/v1/keys?namespace=sig.own", "", "").await;
     assert_eq!(keys["keys"].as_array().unwrap().len(), 1);
-}
-
-/// What a mutating operation is asked with, and how many lines of the trail it leaves.
-struct Deed {
-    operation: &'static str,
-    path: String,
-    body: Vec<u8>,
-    lines: u64,
-}
-
-fn deed(operation: &'static str, path: &str, body: impl Into<Vec<u8>>, lines: u64) -> Deed {
-    Deed { operation, path: path.to_owned(), body: body.into(), lines }
-}
-
-async fn trail(sandbox: &Sandbox) -> Vec<Value> {
-    let (_, text) = read(sandbox.request("GET", "/api/v1/audit.jsonl").bearer_auth(ADMIN_TOKEN)).await;
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_change_leaves_one_line_and_every_refusal_none() {
-    let mut sandbox = Sandbox::with_sample().await;
-    sandbox.account("ann", Role::User, &[Scope::Read]).await;
-    let bytes = package(&datalab("aud.own.lab", "1.0.0")).to_vec();
-    let (status, _) = send(
-        &sandbox,
-        "PUT",
-        "/api/v1/packages/aud.own.lab/0.9.0",
-        ADMIN_TOKEN,
-        package(&datalab("aud.own.lab", "0.9.0")),
-    )
-    .await;
-    assert_eq!(status, 201);
-    let token = json!({ "name": "one", "scopes": ["read"], "account": "ann" }).to_string();
-    let (_, revoked) = send(&sandbox, "POST", "/api/v1/tokens", ADMIN_TOKEN, token.clone()).await;
-    let key =
-        json!({ "namespace": "aud.own", "name": "k", "publicKey": "z6MkiTBz1ymuepAQ4HEHYSF1H8quG5GLVVQR3djdX3mDooWp" })
-            .to_string();
-    let (status, registered) = send(
-        &sandbox,
-        "POST",
-        "/api/v1/keys",
-        ADMIN_TOKEN,
-        key.replace(
-            "z6MkiTBz1ymuepAQ4HEHYSF1H8quG5GLVVQR3djdX3mDooWp",
-            "z6Mkf5rGMoatrSj1f4CyvuHBeXJELe9RPdzo2PKGNCKVtZxP",
-        ),
-    )
-    .await;
-    assert_eq!(status, 201, "{registered}");
-    let (revoked, registered) = (revoked["id"].as_str().unwrap(), registered["id"].as_str().unwrap());
-    let launch = json!({ "datalab": "go-esa/esa.esdc.aladin" }).to_string();
-    let deeds = [
-        deed("PUT /api/v1/packages/{identifier}/{version}", "/api/v1/packages/aud.own.lab/1.0.0", bytes.clone(), 1),
-        deed(
-            "POST /api/v1/packages/{identifier}/{version}/state",
-            "/api/v1/packages/aud.own.lab/0.9.0/state",
-            r#"{"state":"deprecated"}"#,
-            1,
-        ),
-        deed(
-            "PATCH /api/v1/records/{zone}/{identifier}",
-            "/api/v1/records/go-esa/aud.own.lab",
-            r#"{"officialConfirmed":true}"#,
-            1,
-        ),
-        deed(
-            "DELETE /api/v1/packages/{identifier}/{version}",
-            "/api/v1/packages/aud.own.lab/0.9.0",
-            r#"{"reason":"over"}"#,
-            1,
-        ),
-        deed("POST /api/v1/notifications/read", "/api/v1/notifications/read", r#"{"number":1}"#, 1),
-        deed("POST /api/v1/keys", "/api/v1/keys", key, 1),
-        deed("DELETE /api/v1/keys/{key}", &format!("/api/v1/keys/{registered}"), "", 1),
-        deed("POST /api/v1/tokens", "/api/v1/tokens", token, 1),
-        deed("DELETE /api/v1/tokens/{id}", &format!("/api/v1/tokens/{revoked}"), "", 1),
-        deed("POST /api/v1/sessions", "/api/v1/sessions", format!("{{\"token\":\"{ADMIN_TOKEN}\"}}"), 1),
-        deed("DELETE /api/v1/sessions", "/api/v1/sessions", "", 0),
-        deed("POST /api/v1/launches", "/api/v1/launches", launch, 1),
-        deed("PUT /api/v1/me/volumes/{key}", "/api/v1/me/volumes/psa", "{}", 1),
-        deed("DELETE /api/v1/me/volumes/{key}", "/api/v1/me/volumes/psa", "", 1),
-        // The account, and the link by which its owner chooses a password.
-        deed("POST /api/v1/accounts", "/api/v1/accounts", r#"{"name":"new"}"#, 2),
-        deed("POST /api/v1/accounts/{name}/password-link", "/api/v1/accounts/new/password-link", "", 1),
-        deed("PATCH /api/v1/accounts/{name}", "/api/v1/accounts/new", r#"{"role":"moderator"}"#, 1),
-        deed("POST /api/v1/groups", "/api/v1/groups", r#"{"kind":"team","name":"crew"}"#, 1),
-        deed(
-            "PUT /api/v1/groups/{kind}/{name}/members/{account}",
-            "/api/v1/groups/team/crew/members/ann",
-            r#"{"rank":"member"}"#,
-            1,
-        ),
-        deed("DELETE /api/v1/groups/{kind}/{name}/members/{account}", "/api/v1/groups/team/crew/members/ann", "", 1),
-        // These ask and change nothing, whatever their method.
-        deed("POST /api/v1/validate", "/api/v1/validate", bytes, 0),
-        deed("POST /api/v1/plans", "/api/v1/plans", r#"{"datalab":"go-esa/aud.own.lab"}"#, 0),
-        deed("POST /sparql", "/sparql", "ASK {}", 0),
-        deed("POST /sparql/staff", "/sparql/staff", "ASK {}", 0),
-    ];
-    let (_, document) = send(&sandbox, "GET", "/openapi.json", "", "").await;
-    let mutating: BTreeSet<String> = document["paths"]
-        .as_object()
-        .unwrap()
-        .iter()
-        .flat_map(|(path, operations)| {
-            operations.as_object().unwrap().keys().map(move |method| format!("{} {path}", method.to_uppercase()))
-        })
-        .filter(|operation| !operation.starts_with("GET "))
-        .collect();
-    // Operations that need more of a world than is here have tests of their own beside what they do.
-    let elsewhere = EVERYTHING_ELSE.iter().map(|operation| (*operation).to_owned()).collect::<BTreeSet<_>>();
-    let known: BTreeSet<String> = deeds.iter().map(|deed| deed.operation.to_owned()).chain(elsewhere).collect();
-    let missing: Vec<_> = mutating.difference(&known).collect();
-    assert!(missing.is_empty(), "say in this test how many lines of the audit trail each of these leaves: {missing:?}");
-
-    for deed in &deeds {
-        let method = deed.operation.split(' ').next().unwrap();
-        let before = trail(&sandbox).await.len();
-        // Refused for want of who asks, first: nothing may be left of it.
-        let changes = deed.lines > 0 && !deed.path.ends_with("/sessions");
-        if changes {
-            let (status, _) = send(&sandbox, method, &deed.path, "", deed.body.clone()).await;
-            assert_eq!(status, 401, "{}", deed.operation);
-            assert_eq!(trail(&sandbox).await.len(), before, "{} was refused", deed.operation);
-        }
-        let request = sandbox.request(method, &deed.path).header("x-request-id", "the-request-of-this-deed");
-        let request = if deed.path.starts_with("/sparql") {
-            request.header("content-type", "application/sparql-query")
-        } else {
-            request
-        };
-        let (status, text) = read(request.bearer_auth(ADMIN_TOKEN).body(deed.body.clone())).await;
-        assert!((200..300).contains(&status), "{}: {status} {text}", deed.operation);
-        let all = trail(&sandbox).await;
-        let own: Vec<_> = all[before..].iter().filter(|line| line["request"] == "the-request-of-this-deed").collect();
-        assert_eq!(own.len() as u64, deed.lines, "{}: {:?}", deed.operation, &all[before..]);
-        for line in own {
-            assert_eq!(line["address"], "127.0.0.0/24", "{}", deed.operation);
-        }
-    }
-    // Refused by what is there: no line either.
-    let before = trail(&sandbox).await.len();
-    for (method, path, body) in [
-        (
-            "PUT",
-            "/api/v1/packages/aud.own.lab/1.0.0",
-            package_with(&datalab("aud.own.lab", "1.0.0"), &[("README.md", "x")]).to_vec(),
-        ),
-        ("DELETE", "/api/v1/packages/aud.own.lab/7.7.7", br#"{"reason":"x"}"#.to_vec()),
-        ("PATCH", "/api/v1/records/go-esa/aud.own.lab", br#"{"name":null}"#.to_vec()),
-        ("POST", "/api/v1/packages/aud.own.lab/1.0.0/state", br#"{"state":"draft"}"#.to_vec()),
-    ] {
-        let (status, text) = send(&sandbox, method, path, ADMIN_TOKEN, body).await;
-        assert!((400..500).contains(&status), "{method} {path}: {status} {text}");
-    }
-    let quiet: Vec<Value> =
-        trail(&sandbox).await[before..].iter().filter(|line| line["account"] != "alidade").cloned().collect();
-    assert!(quiet.is_empty(), "{quiet:?}");
-    filters_and_seals(&mut sandbox).await;
-}
-
-/// Operations that need more of a world than this test has: a session, a device, a source, a running lab, an invitation.
-/// What they leave in the trail is not counted here.
-const EVERYTHING_ELSE: [&str; 17] = [
-    "DELETE /api/v1/launches/{id}",
-    "DELETE /api/v1/me/sessions",
-    "DELETE /api/v1/me/sessions/{id}",
-    "DELETE /api/v1/sources/{id}",
-    "POST /api/v1/device",
-    "POST /api/v1/device/token",
-    "POST /api/v1/device/{code}",
-    "POST /api/v1/groups/{kind}/{name}/acceptance",
-    "POST /api/v1/launches/{id}/renew",
-    "POST /api/v1/passwords",
-    "POST /api/v1/registrations",
-    "POST /api/v1/reviews/{number}/decide",
-    "POST /api/v1/sources",
-    "POST /api/v1/sources/{id}/runs",
-    "POST /api/v1/sources/{id}/runs/{number}/approve",
-    "POST /oai",
-    "PUT /api/v1/me/password",
-];
-
-async fn filters_and_seals(sandbox: &mut Sandbox) {
-    let (_, packages) =
-        send(sandbox, "GET", "/api/v1/audit?action=package.&subject=aud.own.lab", ADMIN_TOKEN, "").await;
-    let actions: BTreeMap<_, usize> =
-        packages["entries"].as_array().unwrap().iter().fold(BTreeMap::new(), |mut counts, entry| {
-            *counts.entry(entry["action"].as_str().unwrap().to_owned()).or_default() += 1;
-            counts
-        });
-    assert_eq!(actions, BTreeMap::from([("package.publish".to_owned(), 2)]));
-    let (_, none) = send(sandbox, "GET", "/api/v1/audit?until=2000-01-01", ADMIN_TOKEN, "").await;
-    assert_eq!(none["entries"], json!([]));
-    assert_eq!(send(sandbox, "GET", "/api/v1/audit?since=yesterday", ADMIN_TOKEN, "").await.0, 400);
-    let (status, page) = read_page(sandbox, "/audit?action=package.&account=admin", ADMIN_TOKEN).await;
-    assert!(status == 200 && page.contains("aud.own.lab"), "{page}");
-    sandbox.stop();
-    let sound = sandbox.cli(&["verify"]);
-    assert!(sound.status.success(), "{sound:?}");
 }

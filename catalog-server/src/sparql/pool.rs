@@ -119,13 +119,14 @@ impl Pool {
     ///
     /// Dropping the future, or the answer's body, ends the evaluation.
     pub async fn ask(self: &Arc<Self>, client: Client, request: Request) -> Result<Result<Answer, Refusal>, NotNow> {
+        // The wait counts: whoever asks knows nothing of others, only when an answer is due.
+        let deadline = Instant::now() + request.allowance.time;
         self.budget(&client)?;
         let slot = self.wait_for_slot().await?;
         // Others of the same client may have used it up meanwhile.
         self.budget(&client)?;
         let delivery = Arc::clone(&self.deliveries).try_acquire_owned().map_err(|_| NotNow::Busy)?;
         let worker = self.worker().map_err(|error| NotNow::NoWorker(error.to_string()))?;
-        let deadline = Instant::now() + request.allowance.time;
         let charge = self.budgets.start(client);
         let turn = Turn { pool: Arc::clone(self), worker, deadline, _slot: slot, _charge: charge };
         let (answer, answered) = oneshot::channel();

@@ -3,6 +3,7 @@
 //! Processor time is what counts: wall clock on a machine with other work says little. Everything is on loopback,
 //! bounded in count and time, and what was made is removed at the end, except a Python environment for the baselines.
 
+mod attack;
 mod bulk;
 mod harvest;
 mod http;
@@ -64,6 +65,8 @@ enum What {
     /// A launch from its request to ready, beside the engine's own client, and the planner; not part of `all`, for it needs
     /// an engine.
     Launch,
+    /// What search feels while strangers attack SPARQL.
+    Attack,
     /// Everything.
     All,
 }
@@ -151,6 +154,9 @@ fn measure(
     }
     if wanted(What::Visibility) {
         visibility::run(&mut server, folder, records)?;
+    }
+    if wanted(What::Attack) {
+        attack::run(&mut server, records)?;
     }
     server.stop()?;
     // What was published in between is a few records more, which is as a server finds its catalogue.

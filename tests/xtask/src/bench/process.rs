@@ -103,11 +103,13 @@ impl Server {
 
     /// Returns the processor time of the workers that the server runs now, in seconds.
     pub(super) fn cpu_of_workers(&self) -> anyhow::Result<f64> {
-        let id = self.child.id();
-        let workers = read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
-        // One may end in between.
-        let times = workers.split_whitespace().filter_map(|id| cpu_of(id.parse().ok()?).ok());
-        Ok(times.sum())
+        // A child belongs to the thread that made it; one may end in between.
+        let mut sum = 0.0;
+        for thread in std::fs::read_dir(format!("/proc/{}/task", self.child.id()))?.flatten() {
+            let workers = read_to_string(thread.path().join("children")).unwrap_or_default();
+            sum += workers.split_whitespace().filter_map(|id| cpu_of(id.parse().ok()?).ok()).sum::<f64>();
+        }
+        Ok(sum)
     }
 
     /// Returns the memory that the server holds now, in bytes.

@@ -202,7 +202,9 @@ fn input_field(shown: Shown<'_>, input: &Parameter) -> AnyView {
     let (required, described) = (input.required, Some("fault-inputs"));
     let field = if kind.ends_with("[]") {
         let example = format!("{example}; one a line");
-        view! { <textarea class="mono" name=name rows="3" placeholder=example aria-describedby=described spellcheck="false">{value}</textarea> }.into_any()
+        // The view macro writes the children of a text area as they are, so they are escaped here.
+        let text = crate::document::escape(&format!("\n{value}"));
+        view! { <textarea class="mono" name=name rows="3" placeholder=example aria-describedby=described spellcheck="false" inner_html=text></textarea> }.into_any()
     } else if kind == "boolean" {
         let option = |word: &'static str| view! { <option value=word selected=value == word>{word}</option> };
         view! { <select name=name aria-describedby=described><option value="">"not given"</option>{option("true")}{option("false")}</select> }.into_any()

@@ -481,6 +481,11 @@ impl ZoneConfig {
         if let Some(pair) = keys.windows(2).find(|pair| pair[0] == pair[1]) {
             return fail(format!("`volume` names `{}` twice", pair[0]));
         }
+        if self.backend != BackendKind::Demo && self.space.personal.is_some() && self.space.personal == self.space.team
+        {
+            // A team may have the name of an account.
+            return fail("`space.personal` and `space.team` are the same folder".to_owned());
+        }
         if self.backend == BackendKind::Kubernetes {
             for volume in &self.volume {
                 if volume.claim.is_none() {
@@ -619,6 +624,12 @@ mod tests {
         assert_eq!(
             refused("id='d'\nname='D'\nbackend='docker'\n[[volume]]\nvolume='v'\npath='/srv/../etc'"),
             "datazone `d`: `path` of the volume `v` must hold no `..`"
+        );
+        let both = "id='d'\nname='D'\nbackend='docker'\nspace.personal.path='/srv/x'\nspace.team.path='/srv/x'";
+        assert!(refused(both).contains("are the same folder"));
+        assert!(refused("id='d'\nname='D'\nbackend='docker'\nspace.team.path='/etc'").contains("`path` of a `space`"));
+        assert!(
+            refused("id='k'\nname='K'\nbackend='kubernetes'\nspace.team.path='/srv'").contains("names its `claim`")
         );
         let elsewhere = "id='d'\nname='D'\nbackend='docker'\nendpoint='tcp://engine.example:2375'";
         assert!(refused(elsewhere).contains("the engine is on another machine"));

@@ -36,6 +36,7 @@ pub fn running(
             {failure(launch)}
             {ready(launch)}
             <div class="actions">{actions(launch)}{again(launch)}</div>
+            {launch.results.as_ref().and_then(|_| part::workflow::steps(log))}
             <h2 id="logs">"Log"</h2>
             {lines(launch, log)}
             {happened(events)}

@@ -70,10 +70,10 @@ fn seen(log: &[String]) -> Vec<(String, Step)> {
             other if other.starts_with("completed") => Step::Failed,
             _ => continue,
         };
-        match steps.iter_mut().find(|(known, _)| known == name) {
-            Some((_, known)) => *known = state,
-            None if steps.len() < STEPS => steps.push((name.to_owned(), state)),
-            None => {}
+        if let Some((_, known)) = steps.iter_mut().find(|(known, _)| known == name) {
+            *known = state;
+        } else if steps.len() < STEPS {
+            steps.push((name.to_owned(), state));
         }
     }
     steps

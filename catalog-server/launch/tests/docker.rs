@@ -224,6 +224,20 @@ async fn a_lab_runs_with_exactly_what_it_was_granted() {
     assert_eq!(zone.remove(&spec.launch).await.unwrap(), []);
     assert_eq!(zone.capacity().await.unwrap().free_cpu, before.free_cpu);
 
+    // Two networks of the labs' name, as two servers may have made at once, are one again before the next start.
+    assert!(engine.run_docker(&["network", "rm", "alidade"]).0);
+    for number in 1..=2 {
+        // The engine's own client asks first whether there is one, so the engine is asked directly.
+        let body = format!(
+            "{{\"Name\": \"alidade\", \"Driver\": \"bridge\", \"Options\": {{\"com.docker.network.bridge.name\": \"ald{number}\"}}}}"
+        );
+        let socket = engine.endpoint().replace("unix://", "");
+        let made = std::process::Command::new("curl")
+            .args(["-sS", "--unix-socket", &socket, "-H", "content-type: application/json", "-d", &body])
+            .arg("http://engine/networks/create")
+            .output();
+        assert!(made.is_ok_and(|made| made.status.success()));
+    }
     // A volume that was not asked for is not there.
     let mut without = self::spec(2, "ls /data; exec /bin/httpd -f -p 8888 -h /tmp");
     without.readiness.path = Some("/".to_owned());
@@ -232,6 +246,8 @@ async fn a_lab_runs_with_exactly_what_it_was_granted() {
     let launch = drive_to(zone.as_ref(), &without, row(&without), &ENDS).await;
     assert_eq!(launch.state, LaunchState::Completed, "{launch:?}");
     assert_eq!(log(zone.as_ref(), &without).await, Vec::<String>::new());
+    let networks = engine.run_docker(&["network", "ls", "-q", "--filter", "name=^alidade$"]).1;
+    assert_eq!(networks.lines().count(), 1, "{networks}");
     let removed = zone.remove(&without.launch).await.unwrap();
     assert_eq!(removed, []);
 }

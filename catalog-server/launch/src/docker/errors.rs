@@ -15,6 +15,11 @@ pub(super) fn is_conflict(error: &Error) -> bool {
     matches!(error, Error::DockerResponseServerError { status_code: 409, .. })
 }
 
+/// Says that several things have the name.
+pub(super) fn is_ambiguous(error: &Error) -> bool {
+    matches!(error, Error::DockerResponseServerError { message, .. } if message.contains("is ambiguous"))
+}
+
 /// Says whether a start is refused because an earlier one, which the engine did not survive, left something behind.
 pub(super) fn is_left_over(cause: &str) -> bool {
     cause.contains("id already in use") || (cause.contains("failed to start shim") && cause.contains("file exists"))

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use bollard::container::LogOutput;
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, NetworkCreateRequest};
 use bollard::query_parameters::{
-    CreateContainerOptions, EventsOptions, ListContainersOptions, LogsOptions, RemoveContainerOptions,
-    StopContainerOptions,
+    CreateContainerOptions, EventsOptions, ListContainersOptions, ListNetworksOptions, LogsOptions,
+    RemoveContainerOptions, StopContainerOptions,
 };
 use bollard::{API_DEFAULT_VERSION, Docker};
 use catalog_schemas::datazone::{Capability, Capacity, FreeGpu};
@@ -60,6 +60,8 @@ pub struct DockerBackend {
     client: Mutex<Option<Docker>>,
     /// Held from choosing devices to creating the container that has them, so that no device is given twice.
     devices: Mutex<()>,
+    /// Held while the labs' network is looked for and made.
+    network: Mutex<()>,
     /// What the machine is, which an engine takes its time to say and which does not change while it runs.
     known: Mutex<Option<(Instant, Capability)>>,
 }
@@ -85,7 +87,14 @@ impl DockerBackend {
     }
 
     fn unconnected(config: ZoneConfig, endpoint: String) -> Self {
-        Self { config, endpoint, client: Mutex::default(), devices: Mutex::default(), known: Mutex::default() }
+        Self {
+            config,
+            endpoint,
+            client: Mutex::default(),
+            devices: Mutex::default(),
+            network: Mutex::default(),
+            known: Mutex::default(),
+        }
     }
 
     /// Returns a client that speaks the engine's version of the protocol.
@@ -343,9 +352,12 @@ impl DockerBackend {
     /// Makes the labs' network when it does not exist: a bridge on which labs do not see one another.
     async fn ensure_network(&self, client: &Docker) -> Result<(), BackendError> {
         let Network::Bridge(name) = &self.config.container.network else { return Ok(()) };
+        // An engine makes two networks of one name when asked twice at once, and then knows neither by it.
+        let _one_at_a_time = self.network.lock().await;
         match client.inspect_network(name, None).await {
             Ok(_) => return Ok(()),
             Err(error) if is_absent(&error) => {}
+            Err(error) if errors::is_ambiguous(&error) => return self.keep_one_network(client, name).await,
             Err(error) => return Err(self.failed(Stage::Start, &error).await),
         }
         let request = NetworkCreateRequest {
@@ -356,11 +368,34 @@ impl DockerBackend {
             ..Default::default()
         };
         match client.create_network(request).await {
-            Ok(_) => Ok(()),
-            // Another start made it in between.
+            // Another server on this engine may have made it in between.
+            Ok(_) => self.keep_one_network(client, name).await,
             Err(error) if is_conflict(&error) => Ok(()),
             Err(error) => Err(self.failed(Stage::Start, &error).await),
         }
+    }
+
+    /// Removes all networks of a name but one: the first by id, so that whoever does this at the same time keeps the same,
+    /// unless labs are on another.
+    async fn keep_one_network(&self, client: &Docker, name: &str) -> Result<(), BackendError> {
+        let filters = HashMap::from([("name".to_owned(), vec![format!("^{name}$")])]);
+        let listed = match client.list_networks(Some(ListNetworksOptions { filters: Some(filters) })).await {
+            Ok(listed) => listed,
+            Err(error) => return Err(self.failed(Stage::Start, &error).await),
+        };
+        let named = listed.into_iter().filter(|network| network.name.as_deref() == Some(name));
+        let mut ids: Vec<String> = named.filter_map(|network| network.id).collect();
+        ids.sort();
+        let mut ids = ids.into_iter();
+        let Some(mut kept) = ids.next() else { return Ok(()) };
+        for other in ids {
+            // One with labs on it cannot be removed, and is then the one to keep.
+            if client.remove_network(&other).await.is_err_and(|error| !is_absent(&error)) {
+                _ = client.remove_network(&kept).await;
+                kept = other;
+            }
+        }
+        Ok(())
     }
 
     async fn do_status(&self, launch: &LaunchId) -> Result<Observed, BackendError> {

@@ -81,6 +81,10 @@ pub const EXPLAINED: &[(&str, &str)] = &[
     ("ALIDADE_CONFIG", "the configuration file (./alidade.toml when it exists, else the embedded one)"),
     ("ALIDADE_ADMIN_TOKEN", "token of the first administrator; made and printed once when absent"),
     ("ALIDADE_DATABASE_URL", "only SQLite in the data folder in this release: leave it unset"),
+    (
+        "ALIDADE_MAPPINGS",
+        "a folder of mappings of your own, one a folder in it (docs/harvesting.md); only those shipped when absent",
+    ),
     ("ALIDADE_LOG", "what is logged, such as info or catalog_server=debug"),
 ];
 

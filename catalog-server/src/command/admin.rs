@@ -171,6 +171,21 @@ impl Restore {
     }
 }
 
+/// Reads the mappings that harvest sources can name and says which there are.
+fn mappings_are_well() -> bool {
+    match catalog_harvester::Mappings::installed() {
+        Ok(mappings) => {
+            let names: Vec<&str> = mappings.all().map(|mapping| mapping.name.as_str()).collect();
+            say(format_args!("mappings of harvest sources: {}", names.join(", ")));
+            true
+        }
+        Err(error) => {
+            say(format_args!("fault: {error}"));
+            false
+        }
+    }
+}
+
 /// `alidade doctor`
 pub(super) fn doctor(local: &Local) -> anyhow::Result<ExitCode> {
     for (key, meaning) in config::EXPLAINED {
@@ -193,6 +208,7 @@ pub(super) fn doctor(local: &Local) -> anyhow::Result<ExitCode> {
         let _ = std::fs::remove_file(folder.join(".writable"));
         say(format_args!("the data folder `{}` can be written", folder.display()));
     }
+    is_well &= mappings_are_well();
     let identity = super::identity(&config)?;
     say(format_args!("this server signs with the key {} (for `peer` of other servers)", identity.public_key()));
     for zone in &config.datazone {

@@ -100,10 +100,11 @@ impl Operation for Define {
         if before.is_none() {
             own_namespace(writing, id).await?;
         }
+        // What was read by other settings says nothing of what is unchanged: the next run reads everything.
         sqlx::query(
             "INSERT INTO source (id, origin, settings, precedence, created) VALUES ($1, $2, $3, $4, $5) \
              ON CONFLICT (id) DO UPDATE SET origin = excluded.origin, settings = excluded.settings, \
-             precedence = excluded.precedence, retired = 0",
+             precedence = excluded.precedence, retired = 0, cursor = NULL",
         )
         .bind(id)
         .bind(self.origin.as_str())

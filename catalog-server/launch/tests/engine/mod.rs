@@ -167,6 +167,19 @@ impl Drop for Engine {
             _ = child.kill();
             _ = child.wait();
         }
+        // What an engine was just starting when it was killed may be left with its helper, which nobody else would end.
+        let needle = self.folder().display().to_string();
+        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let Ok(id) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
+            let called = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            let called = String::from_utf8_lossy(&called).into_owned();
+            if called.contains("containerd-shim") && called.contains(&needle) {
+                let of_helper = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+                for id in of_helper.split_whitespace().chain([id.to_string().as_str()]) {
+                    _ = Command::new("kill").args(["-9", id]).status();
+                }
+            }
+        }
         // What an engine mounted before it was killed stays mounted, and a folder with a mount in it cannot be removed.
         let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
         let folder = self.folder();

@@ -65,8 +65,7 @@ fn term(term: &TermProvenance, record: &RecordView, zones: &[Datazone]) -> AnyVi
     };
     let (agreeing, others): (Vec<_>, Vec<_>) = term.losers.iter().partition(|loser| loser.value == term.winner.value);
     let agreeing: Vec<String> = agreeing.iter().map(|loser| words::zone_name(zones, &loser.source)).collect();
-    let agreeing =
-        (!agreeing.is_empty()).then(|| format!(" {} says the same.", agreeing.join(", "))).unwrap_or_default();
+    let agreeing = if agreeing.is_empty() { String::new() } else { format!(" {} says the same.", agreeing.join(", ")) };
     let winner = format!(
         "{}{}: {}.{agreeing}",
         words::zone_name(zones, &term.winner.source),
@@ -138,7 +137,7 @@ mod tests {
     fn values_are_written_as_people_would() {
         for (value, expected) in [
             (json!({"en": "Sky"}), "Sky"),
-            (json!({"en": "Sky", "de": "Himmel"}), "de: Himmel; en: Sky"),
+            (json!({"de": "Himmel", "en": "Sky"}), "de: Himmel; en: Sky"),
             (json!(["FITS", "VOTable"]), "FITS, VOTable"),
             (json!({"cpu": {"min": 2}, "network": "none"}), "cpu (min: 2); network: none"),
             (json!([{"name": "Me"}]), "name: Me"),

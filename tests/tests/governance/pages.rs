@@ -133,7 +133,6 @@ fn places(who: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[expect(clippy::print_stderr, reason = "who runs the tests should know what was left out")]
 async fn every_page_is_accessible_to_everybody_who_comes_to_it() {
     let Some(tools) = tools() else {
         eprintln!(

@@ -64,6 +64,12 @@ async fn an_identifier_leads_to_what_its_reader_understands() {
     assert!(exposed.contains("Link") && exposed.contains("ETag"), "{exposed}");
     assert_eq!(ask(&sandbox, "/id/go-esa/esa.esdc.nothing", None).await.0, 404);
     assert_eq!(ask(&sandbox, "/id/go-esa/esa.esdc.nothing.ttl", None).await.0, 404);
+    for (suffix, place) in
+        [("html", "/record/go-esa/esa.esdc.aladin"), ("json", "/api/v1/records/go-esa/esa.esdc.aladin")]
+    {
+        assert_eq!(ask(&sandbox, &format!("{RECORD}.{suffix}"), None).await, (303, Some(place.to_owned())));
+    }
+    assert_eq!(ask(&sandbox, &format!("{RECORD}.docx"), None).await.0, 404);
     let of_version = format!("{RECORD}/0.3.1");
     assert_eq!(ask(&sandbox, &of_version, Some("text/turtle")).await, (303, Some(format!("{of_version}.ttl"))));
     assert_eq!(ask(&sandbox, &format!("{of_version}.ttl"), None).await.0, 200);

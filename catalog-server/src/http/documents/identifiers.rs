@@ -34,7 +34,7 @@ pub struct Asked {
 
 /// Leads from an identifier to its page or to its data, or gives the data when the path has a suffix.
 #[utoipa::path(get, path = "/id/{zone}/{identifier}", tag = "data", params(Asked,
-        ("zone" = String, Path, description = "The home zone"), ("identifier" = String, Path, description = "namespace.name, also with a suffix such as .ttl, .jsonld, .rdf, .nt, .nq, .trig, .dcat-ap.ttl, .schema.jsonld, .datacite.xml, .datacite.json, .ro-crate.jsonld, .codemeta.json, .cff, .bib, .ris, .csl.json or .linkset.json")),
+        ("zone" = String, Path, description = "The home zone"), ("identifier" = String, Path, description = "namespace.name, also with a suffix such as .ttl, .jsonld, .rdf, .nt, .nq, .trig, .html, .json, .dcat-ap.ttl, .schema.jsonld, .datacite.xml, .datacite.json, .ro-crate.jsonld, .codemeta.json, .cff, .bib, .ris, .csl.json or .linkset.json")),
     responses((status = 200, description = "The data"), (status = 303, description = "See the page, or the data"), (status = 304, description = "Unchanged"),
         (status = 404, description = "No such record", body = Problem), (status = 406, description = "No such format or profile", body = Problem), (status = 410, description = "Withdrawn: a tombstone in the format that is asked for", body = Problem)))]
 pub async fn identifier(
@@ -82,6 +82,10 @@ pub async fn version(
 enum Part {
     Form(&'static Form),
     Linkset,
+    /// `.html`: the page.
+    Page,
+    /// `.json`: the record as the API gives it.
+    Json,
 }
 
 impl Part {
@@ -89,7 +93,11 @@ impl Part {
         if let Some(name) = last.strip_suffix(LINKSET) {
             return Some((name, Self::Linkset));
         }
-        Form::split(last).map(|(name, form)| (name, Self::Form(form)))
+        // A form's longer suffix comes first: `.codemeta.json` is no `.json`.
+        let form = Form::split(last).map(|(name, form)| (name, Self::Form(form)));
+        let page = || Some((last.strip_suffix(".html")?, Self::Page));
+        let json = || Some((last.strip_suffix(".json")?, Self::Json));
+        form.or_else(page).or_else(json)
     }
 }
 
@@ -117,6 +125,10 @@ impl Named {
         if found.is_withdrawn {
             return self.gone(app, &found, headers, None);
         }
+        self.lead_to(app, &target)
+    }
+
+    fn lead_to(&self, app: &App, target: &Target) -> Result<Response, Failure> {
         let path = self.path();
         let place = match target {
             Target::Page => format!("/record/{path}"),
@@ -140,9 +152,14 @@ impl Named {
         if found.is_withdrawn {
             let syntax = match part {
                 Part::Form(form) => form.syntax(),
-                Part::Linkset => None,
+                Part::Linkset | Part::Page | Part::Json => None,
             };
             return self.gone(app, &found, headers, syntax);
+        }
+        match part {
+            Part::Page => return self.lead_to(app, &Target::Page),
+            Part::Json => return self.lead_to(app, &Target::Json),
+            Part::Form(_) | Part::Linkset => {}
         }
         let part = match (part, &asked.profile) {
             (Part::Form(form), Some(name)) => {
@@ -153,7 +170,7 @@ impl Named {
         };
         let suffix = match part {
             Part::Form(form) => form.suffix,
-            Part::Linkset => "linkset",
+            _ => "linkset",
         };
         let tag = tag(&format!("{}-{suffix}", found.stored.seq))?;
         if is_unchanged(headers, &tag, Some(found.stored.modified)) {
@@ -163,7 +180,7 @@ impl Named {
         let modified = found.stored.modified;
         let mut response = tokio::task::spawn_blocking(move || match part {
             Part::Form(form) => written(&described, form, tag),
-            Part::Linkset => {
+            _ => {
                 let body = format!("{:#}\n", signposting::linkset(&described));
                 document("application/linkset+json", body, Some(tag))
             }

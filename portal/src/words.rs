@@ -170,6 +170,31 @@ pub(crate) fn zone_name(zones: &[Datazone], id: &str) -> String {
     zones.iter().find(|zone| zone.id == id).map_or_else(|| id.to_owned(), |zone| zone.name.clone())
 }
 
+/// Names the program and the system of a `User-Agent`: `Firefox on Linux`; an unknown program's first word stays.
+pub(crate) fn browser(agent: &str) -> String {
+    // Chromium's relatives also call themselves Chrome, and Chrome calls itself Safari: the order matters.
+    const PROGRAMS: [(&str, &str); 6] = [
+        ("Edg/", "Edge"),
+        ("OPR/", "Opera"),
+        ("Firefox/", "Firefox"),
+        ("HeadlessChrome/", "Chrome"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    ];
+    const SYSTEMS: [(&str, &str); 6] = [
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Windows", "Windows"),
+        ("Mac OS X", "macOS"),
+        ("Linux", "Linux"),
+    ];
+    let known =
+        |names: &[(&str, &'static str)]| names.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name);
+    let Some(program) = known(&PROGRAMS) else { return clip(agent, 60) };
+    known(&SYSTEMS).map_or_else(|| program.to_owned(), |system| format!("{program} on {system}"))
+}
+
 /// Returns a text cut at a word to at most `most` characters.
 pub(crate) fn clip(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
@@ -216,6 +241,24 @@ mod tests {
         assert_eq!(sentence("64 of 64 CPUs free"), "64 of 64 CPUs free.");
         assert_eq!(sentence(" "), "");
         assert_eq!([version("2"), version("0.3.1")], ["version 2", "0.3.1"]);
+    }
+
+    #[test]
+    fn a_browser_is_named_as_people_name_it() {
+        for (agent, expected) in [
+            ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"),
+            (
+                "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 Version/18 Safari/605.1.15",
+                "Safari on macOS",
+            ),
+            (
+                "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0",
+                "Edge on Windows",
+            ),
+            ("curl/8.5.0", "curl/8.5.0"),
+        ] {
+            assert_eq!(super::browser(agent), expected);
+        }
     }
 
     #[test]

@@ -98,7 +98,7 @@ fn session_list(sessions: &[SessionView]) -> AnyView {
         .iter()
         .map(|session| {
             let end = format!("/account/sessions/{}/end", segment(&session.id));
-            let agent = session.agent.as_deref().map_or_else(|| "unknown".to_owned(), |agent| words::clip(agent, 60));
+            let agent = session.agent.as_deref().map_or_else(|| "unknown".to_owned(), words::browser);
             let name = format!("End the session of {agent}");
             let action = if session.current {
                 view! { <span class="small quiet">"this one"</span> }.into_any()

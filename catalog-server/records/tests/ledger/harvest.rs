@@ -1,7 +1,7 @@
 //! Harvest from the ledger's side: runs that are applied whole or not at all, and what is never lost or deleted.
 
 use catalog_records::{Finished, Hidden, Lease, Ledger, Origin, RunOutcome, Staged, State, What, merge::Saying};
-use catalog_schemas::harvest::{RunView, SourceSettings};
+use catalog_schemas::harvest::{Review, RunView, SourceSettings};
 use catalog_schemas::id::ZoneId;
 use proptest::prelude::*;
 
@@ -159,12 +159,57 @@ async fn a_run_that_would_remove_much_waits_and_a_newer_one_takes_its_place() {
     let old = ledger.run("aws", held.number).await.unwrap().unwrap();
     assert_eq!((old.state.as_str(), old.reason.unwrap().code.as_str()), ("failed", "run.superseded"));
     let lease = Lease { source: "aws".to_owned(), run: again.number, token: "m".to_owned() };
-    ledger.run_approve(&lease, &Actor::application(), "test").await.unwrap();
+    ledger.run_approve(&lease, &Actor::application(), "the-approval").await.unwrap();
+    let subject = format!("aws/{}", again.number);
+    assert_eq!(audited(&ledger, "the-approval").await, [("source.approve".to_owned(), subject)]);
+    // Once only, and a refusal leaves no line.
+    assert!(ledger.run_approve(&lease, &Actor::application(), "another-approval").await.is_err());
+    assert!(audited(&ledger, "another-approval").await.is_empty());
     ledger.run_apply(&lease, false, None).await.unwrap();
     assert_eq!(ledger.count().await.unwrap(), 0);
     // Few may always go.
     harvest(&ledger, "aws", &all[..11]).await;
     assert_eq!(harvest(&ledger, "aws", &all[..1]).await.state, "completed");
+}
+
+/// What the audit trail says that a request did: action and subject.
+async fn audited(ledger: &Ledger, request: &str) -> Vec<(String, String)> {
+    let lines = ledger.audit(None, 1000).await.unwrap().into_iter().filter(|line| line.request == request);
+    lines.map(|line| (line.action, line.subject)).collect()
+}
+
+#[tokio::test]
+async fn an_identity_that_was_decided_does_not_come_up_again_and_leaves_one_line() {
+    let ledger = Ledger::temporary().await.unwrap();
+    source(&ledger, "aws", 0).await;
+    let run = async || {
+        let review = Review {
+            number: 0,
+            source: "aws".to_owned(),
+            run: 1,
+            code: "identity.twice".to_owned(),
+            key: "b".to_owned(),
+            identifier: "https://doi.org/10.1/x".to_owned(),
+            records: vec!["go-esa/aws.a".to_owned()],
+            message: "two records bear it".to_owned(),
+            at: String::new(),
+        };
+        let (lease, view) = stage(&ledger, "aws", &[("a", "A", &[]), ("b", "B", &[])]).await;
+        ledger.run_stage(&lease, 3, Vec::new(), vec![review], (2, None, 0)).await.unwrap();
+        let RunOutcome::Ready(_) = finish(&ledger, &lease, view).await else { panic!("it was held") };
+        ledger.run_apply(&lease, false, None).await.unwrap();
+        ledger.reviews(10).await.unwrap()
+    };
+    let waiting = run().await;
+    assert_eq!(waiting.len(), 1, "{waiting:?}");
+    assert_eq!(run().await.len(), 1);
+    let number = waiting[0].number;
+    ledger.review_decide(number, &Actor::application(), "the-decision").await.unwrap();
+    let line = ("review.decide".to_owned(), format!("review/{number}"));
+    assert_eq!(audited(&ledger, "the-decision").await, [line]);
+    assert!(ledger.review_decide(number, &Actor::application(), "another-decision").await.is_err());
+    assert!(audited(&ledger, "another-decision").await.is_empty());
+    assert!(run().await.is_empty());
 }
 
 #[tokio::test]

@@ -63,6 +63,29 @@ impl Bench {
         copied
     }
 
+    /// Serves the documents of DataCite's own test data, one of each identifier, and one that is no JSON; returns how
+    /// many records they hold.
+    fn serve_datacite(&self) -> u64 {
+        let (from, to) = (self.data.join("datacite-bolognese"), self.folder.path().join("datacite"));
+        std::fs::create_dir_all(&to).unwrap();
+        let mut names: Vec<_> = std::fs::read_dir(&from).unwrap().flatten().map(|entry| entry.file_name()).collect();
+        names.sort();
+        let mut identifiers = std::collections::BTreeSet::new();
+        for name in names {
+            let text = std::fs::read_to_string(from.join(&name)).unwrap_or_default();
+            let is_kernel = text.contains("http://datacite.org/schema/");
+            let identifier = text.split_once("identifierType=\"DOI\">").and_then(|(_, rest)| rest.split_once('<'));
+            let Some((identifier, _)) = identifier.filter(|_| is_kernel) else { continue };
+            if identifiers.insert(identifier.trim().to_lowercase()) {
+                std::fs::write(to.join(name), text).unwrap();
+            }
+        }
+        let broken = "datacite_software_missing_comma.json";
+        std::fs::copy(from.join(broken), to.join(broken)).unwrap();
+        self.sites.mount("datacite", &to);
+        identifiers.len() as u64
+    }
+
     async fn define(&self, id: &str, mut settings: Value) {
         let more = json!({ "id": id, "allowPrivateAddresses": true, "retries": 0 });
         settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -195,7 +218,7 @@ async fn a_table_and_its_later_states() {
     let lines: Vec<&str> = text.split('\n').collect();
     let is_row = |line: &str| {
         line.starts_with('C')
-            && line.matches('"').count() % 2 == 0
+            && line.matches('"').count().is_multiple_of(2)
             && line.matches('\t').count() == lines[0].matches('\t').count()
     };
     let whole: Vec<usize> = (1..lines.len() - 2).filter(|at| is_row(lines[*at]) && is_row(lines[at + 1])).collect();
@@ -264,6 +287,25 @@ async fn documents_lines_and_profiles() {
         bench.assert_counts(id, run.added).await;
         bench.assert_still(id, run.added, if run.added < 300 { 3 } else { 2 }).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_of_datacite() {
+    let Some(bench) = Bench::start().await else { return };
+    let records = bench.serve_datacite();
+    assert!(records >= 15, "{records} documents of DataCite");
+    let url = format!("{}/", bench.sites.base("datacite"));
+    bench.define("datacite", json!({ "kind": "files", "url": url, "mapping": "datacite" })).await;
+    let run = bench.harvest("datacite").await;
+    let set_aside: Vec<_> = run.findings.iter().filter(|finding| finding.quarantined).collect();
+    assert_eq!(counts(&run), ("completed", true, records, 0, 0, 1), "{set_aside:#?}");
+    assert_eq!(set_aside[0].finding.line, Some(4), "{set_aside:?}");
+    bench.assert_counts("datacite", records).await;
+    bench.assert_still("datacite", records, 3).await;
+    // What came as DataCite is given as DataCite again, under the same identifier.
+    let hit = bench.sandbox.search(&[("source", "datacite")]).await.hits.remove(0);
+    let (status, given) = bench.sandbox.get(&format!("/id/{}/{}.datacite.json", hit.zone, hit.identifier)).await;
+    assert!(status == 200 && given.contains("\"10."), "{given}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

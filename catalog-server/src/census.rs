@@ -18,7 +18,7 @@ pub struct Counts {
     pub records: u64,
     /// When the first and the last change happened that everybody knows.
     pub span: Option<(Timestamp, Timestamp)>,
-    /// Records by their source.
+    /// Records by their source; one that several describe counts for each.
     pub sources: Vec<(String, u64)>,
 }
 
@@ -61,9 +61,16 @@ impl Census {
             return Ok(kept.counts);
         }
         let started = Instant::now();
-        let (span, sources) = (ledger.known_span().await?, ledger.sources().await?);
-        // Every record has one source, and both numbers must be of the same records.
+        let (span, mut sources) = (ledger.known_span().await?, ledger.sources().await?);
+        // Every record was brought by one source, and both numbers must be of the same records.
         let records = sources.iter().map(|(_, count)| count).sum();
+        for (source, count) in ledger.second_sources().await? {
+            match sources.iter_mut().find(|(known, _)| *known == source) {
+                Some((_, known)) => *known += count,
+                None => sources.push((source, count)),
+            }
+        }
+        sources.sort();
         let counts = Arc::new(Counts { records, span, sources });
         let kept = Kept { seq, took: started.elapsed(), at: Instant::now(), counts: Arc::clone(&counts) };
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);

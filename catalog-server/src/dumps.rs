@@ -109,8 +109,9 @@ async fn write(app: &Arc<App>, folder: &Path, source: Option<&str>) -> Result<Du
     let seq = app.ledger.last_seq();
     let path = folder.join(source.map_or_else(|| "all.nq.gz".to_owned(), |source| format!("source-{source}.nq.gz")));
     let mut writing = blocking({
-        let (folder, path, base, whole) = (folder.to_owned(), path.clone(), app.base.clone(), source.is_none());
-        move || Writing::begin(&folder, &path, base, whole)
+        let (folder, path, base) = (folder.to_owned(), path.clone(), app.base.clone());
+        let only = source.map(|source| format!("{base}/graph/{source}"));
+        move || Writing::begin(&folder, &path, base, only)
     })
     .await?;
     let mut after = 0;
@@ -143,8 +144,8 @@ async fn blocking<T: Send + 'static>(run: impl FnOnce() -> std::io::Result<T> + 
 struct Writing {
     out: GzEncoder<BufWriter<File>>,
     unfinished: PathBuf,
-    /// Whether the merged view is written too.
-    whole: bool,
+    /// The one graph that is written; every graph and the merged view when none is named.
+    only: Option<String>,
     base: String,
     /// Statements about what is named elsewhere, such as people, which several records may say.
     shared: HashSet<u64>,
@@ -156,14 +157,14 @@ struct Writing {
 }
 
 impl Writing {
-    fn begin(folder: &Path, path: &Path, base: String, whole: bool) -> std::io::Result<Self> {
+    fn begin(folder: &Path, path: &Path, base: String, only: Option<String>) -> std::io::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let unfinished = path.with_extension("unfinished");
         let out = GzEncoder::new(BufWriter::with_capacity(1 << 18, File::create(&unfinished)?), Compression::fast());
         let mut writing = Self {
             out,
             unfinished,
-            whole,
+            only,
             base,
             shared: HashSet::new(),
             subjects_elsewhere: HashSet::new(),
@@ -172,7 +173,7 @@ impl Writing {
             classes: HashMap::new(),
             properties: HashMap::new(),
         };
-        if whole {
+        if writing.only.is_none() {
             let graph = format!("{}/graph/vocabulary", writing.base);
             let schemes = catalog_ontology::scheme::SCHEMES_TTL.iter().filter_map(|(name, _)| vocabulary::scheme(name));
             for triples in schemes.chain([vocabulary::ontology()]) {
@@ -186,6 +187,9 @@ impl Writing {
         self.count(change.iri.as_str(), &change.triples);
         self.merged(&change.triples)?;
         for (graph, triples) in &change.said {
+            if self.only.as_ref().is_some_and(|only| only != graph.as_str()) {
+                continue;
+            }
             self.said(graph.as_str(), triples.as_ref().unwrap_or(&change.triples))?;
         }
         Ok(())
@@ -197,7 +201,7 @@ impl Writing {
     }
 
     fn merged(&mut self, triples: &[Triple]) -> std::io::Result<()> {
-        let merged = if self.whole { triples } else { &[] };
+        let merged = if self.only.is_none() { triples } else { &[] };
         merged.iter().try_for_each(|triple| writeln!(self.out, "{triple} ."))
     }
 

@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what a test cannot do must fail it")]
 
+use std::io::Read;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use catalog_schemas::harvest::{RunView, SourceSettings};
 use catalog_tests::package::{datalab, package};
+use catalog_tests::site::Sites;
 use catalog_tests::{Sandbox, Settings, sparql};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -128,6 +130,154 @@ async fn three_zones_that_harvest_each_other_come_to_the_same_and_do_not_echo() 
     assert_eq!(provenance["sources"][0]["home"], true);
     let name = provenance["terms"].as_array().unwrap().iter().find(|term| term["key"] == "name").unwrap();
     assert_eq!((&name["rule"], &name["winner"]["run"]), (&json!("only"), &json!(1)));
+}
+
+/// Reads what is at an address, as the type that is asked for.
+async fn text_at(sandbox: &Sandbox, path: &str, accept: &str) -> String {
+    let response = sandbox.request("GET", path).header("accept", accept).send().await.unwrap();
+    let status = response.status().as_u16();
+    let text = response.text().await.unwrap();
+    assert!(matches!(status, 200 | 410), "{path}: {status} {text}");
+    text
+}
+
+/// Reads a compressed dump.
+async fn dump(sandbox: &Sandbox, path: &str) -> String {
+    let response = sandbox.request("GET", path).send().await.unwrap();
+    assert_eq!(response.status(), 200, "{path}");
+    let packed = response.bytes().await.unwrap();
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(packed.as_ref()).read_to_string(&mut text).unwrap();
+    text
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_of_another_zone_keeps_its_identifier_wherever_it_is_handed_out() {
+    let (a, b) = tokio::join!(zone("zone-a"), zone("zone-b"));
+    publish(&b, "zoneb.lab").await;
+    publish(&b, "zoneb.gone").await;
+    let volume = json!({
+        "@context": "https://w3id.org/esado/context/v1", "@type": "DataVolume", "identifier": "zoneb.volume",
+        "name": { "en": "A volume" }, "alternateName": "volume-b", "abstract": { "en": "A volume of the other zone." },
+        "domain": ["space-science"], "property": ["DataVolume"], "defaultMountPath": "/data/user/volume", "mode": "ro"
+    });
+    b.admin().publish("zoneb.volume", "1", package(&volume)).await.unwrap();
+    a.admin().source_define(&settings("from-b", b.base())).await.unwrap();
+    assert_eq!(harvest(&a, "from-b", false).await.added, 3);
+    b.admin().withdraw("zoneb.gone", "1.0.0", "it was a mistake").await.unwrap();
+    assert_eq!(harvest(&a, "from-b", false).await.removed, 1);
+    a.wait_until_in_step().await;
+
+    let home = |name: &str| format!("{}/id/zone-b/zoneb.{name}", b.base());
+    let forged = format!("{}/id/zone-b/", a.base());
+    let turtle = "text/turtle";
+    // What names records; addresses of documents about them may be ours.
+    for (path, accept, names) in [
+        ("/feed", "application/n-quads", &["lab", "volume", "gone"] as &[&str]),
+        ("/feed.atom", "*/*", &["lab", "volume", "gone"]),
+        ("/oai?verb=ListIdentifiers&metadataPrefix=oai_dc", "*/*", &["lab", "volume", "gone"]),
+        ("/oai?verb=ListRecords&metadataPrefix=oai_dc", "*/*", &["lab", "volume", "gone"]),
+        ("/catalog?profile=esado", turtle, &["lab", "volume"]),
+        ("/fdp/catalog/from-b", turtle, &["lab", "volume"]),
+        ("/api/v1/volumes", "*/*", &["volume"]),
+        ("/api/v1/search", "*/*", &["lab", "volume"]),
+        ("/id/zone-b/zoneb.lab.jsonld", "*/*", &["lab"]),
+        ("/id/zone-b/zoneb.gone.ttl", "*/*", &["gone"]),
+    ] {
+        let text = text_at(&a, path, accept).await;
+        for name in names {
+            assert!(text.contains(&home(name)), "{path} does not name {}: {text}", home(name));
+        }
+        // An entry of this catalogue is its own, whatever it is about.
+        let is_entry = |rest: &str| rest.split(['>', '<', '"']).next().unwrap().ends_with("#entry");
+        assert!(
+            text.split(&forged).skip(1).all(is_entry),
+            "{path} mints identifiers for records of another zone: {text}"
+        );
+    }
+    let records = dump(&a, "/dump/from-b.nq.gz").await;
+    assert!(records.contains(&home("lab")) && !records.contains(&forged), "{records}");
+    let graph = format!("<{}/graph/from-b> .", a.base());
+    assert!(records.lines().all(|line| line.ends_with(&graph)), "{records}");
+
+    // In the standard profiles the identifier is the home's; the entry, the page and the documents are this catalogue's.
+    let catalogue = text_at(&a, "/catalog", "application/n-triples").await;
+    let (own, other) = (format!("<{}/catalog>", a.base()), format!("<{}/catalog>", b.base()));
+    assert!(catalogue.contains(&format!("{own} <http://www.w3.org/ns/dcat#dataset> <{}>", home("volume"))));
+    assert!(catalogue.contains(&format!("<http://purl.org/dc/terms/identifier> \"{}\"", home("volume"))));
+    assert!(catalogue.contains(&format!("<{}/graph/from-b>", a.base())) && !catalogue.contains(&other), "{catalogue}");
+    let datacite = json_at(&a, "/id/zone-b/zoneb.lab.datacite.json").await;
+    assert!(datacite.to_string().contains(&home("lab")), "{datacite}");
+    let page = a.request("GET", "/record/zone-b/zoneb.lab").send().await.unwrap();
+    let links: String =
+        page.headers().get_all("link").iter().map(|link| format!("{}\n", link.to_str().unwrap())).collect();
+    assert!(links.contains(&format!("<{}>; rel=\"cite-as\"", home("lab"))), "{links}");
+    assert!(links.contains(&format!("<{forged}zoneb.lab.ttl>; rel=\"describedby\"")), "{links}");
+    assert!(links.contains(&format!("<{forged}zoneb.lab.linkset.json>; rel=\"linkset\"")), "{links}");
+    let map = text_at(&a, "/sitemap/1.xml", "*/*").await;
+    assert!(map.contains(&format!("{}/record/zone-b/zoneb.lab<", a.base())), "{map}");
+    // It is asked for by the identifier that it has, and nothing is called as if it were ours.
+    let asked = |iri: &str| format!("/oai?verb=GetRecord&metadataPrefix=oai_dc&identifier={iri}");
+    assert!(text_at(&a, &asked(&home("lab")), "*/*").await.contains(&format!("<dc:identifier>{}<", home("lab"))));
+    assert!(text_at(&a, &asked(&format!("{forged}zoneb.lab")), "*/*").await.contains("idDoesNotExist"));
+    // This zone's own feed hands on nothing of another's.
+    assert_eq!(json_at(&a, "/api/v1/changes?after=0").await["entries"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_second_source_says_is_in_its_own_graph_and_dump() {
+    let (a, sites) = (zone("zone-a").await, Sites::start().await);
+    for (id, precedence, title) in [("low", 0, "Title of low"), ("high", 5, "Title of high")] {
+        let turtle = format!(
+            "@prefix dcat: <http://www.w3.org/ns/dcat#> . @prefix dct: <http://purl.org/dc/terms/> .\n\
+             <https://doi.org/10.5072/both> a dcat:Dataset ; dct:title \"{title}\"@en ; dct:description \"Of both.\"@en ."
+        );
+        let answers = [("/data.ttl".to_owned(), json!({ "type": "text/turtle", "body": turtle }))];
+        sites.set(id, answers.into_iter().collect());
+        let url = format!("{}/data.ttl", sites.base(id));
+        let source =
+            json!({ "id": id, "kind": "dcat", "url": url, "precedence": precedence, "allowPrivateAddresses": true });
+        a.admin().source_define(&serde_json::from_value(source).unwrap()).await.unwrap();
+        let run = harvest(&a, id, false).await;
+        assert_eq!((run.state.as_str(), run.added), ("completed", 1), "{run:?}");
+    }
+    assert_eq!(total(&a, &[]).await, 1);
+    for (id, own, other) in [("low", "Title of low", "Title of high"), ("high", "Title of high", "Title of low")] {
+        assert_eq!(total(&a, &[("source", id)]).await, 1);
+        let said = dump(&a, &format!("/dump/{id}.nq.gz")).await;
+        let graph = format!("<{}/graph/{id}> .", a.base());
+        assert!(said.contains(own) && !said.contains(other), "{id}: {said}");
+        assert!(said.lines().all(|line| line.ends_with(&graph)), "{id}: {said}");
+        let titled = |title: &str| {
+            let graph = format!("{}/graph/{id}", a.base());
+            format!("SELECT (COUNT(*) AS ?n) WHERE {{ GRAPH <{graph}> {{ ?s ?p ?o FILTER(STR(?o) = \"{title}\") }} }}")
+        };
+        assert!(sparql::number(&a, &titled(own)).await > 0, "{id}");
+        assert_eq!(sparql::number(&a, &titled(other)).await, 0, "{id}");
+        let listed =
+            text_at(&a, &format!("/oai?verb=ListIdentifiers&metadataPrefix=oai_dc&set=source:{id}"), "*/*").await;
+        for set in ["source:low", "source:high"] {
+            assert!(listed.contains(&format!("<setSpec>{set}</setSpec>")), "{id}: {listed}");
+        }
+        let member = text_at(&a, &format!("/fdp/catalog/{id}"), "text/turtle").await;
+        assert!(member.contains("/id/zone-a/low."), "{id}: {member}");
+    }
+    // The whole dump has the merged view without a graph, once, and what each says.
+    let whole = dump(&a, "/dump.nq.gz").await;
+    let merged = |title: &str| whole.lines().filter(|line| line.contains(title) && !line.contains("/graph/")).count();
+    assert!(merged("Title of high") > 0 && merged("Title of low") == 0, "{whole}");
+    let void = text_at(&a, "/.well-known/void", "text/turtle").await;
+    assert!(void.contains("/graph/high") || void.contains("/dump/high.nq.gz"), "{void}");
+    // It parts again: the dump and the graph of the one that is gone are empty.
+    sites.set("high", [("/data.ttl".to_owned(), json!({ "type": "text/turtle", "body":
+        "<https://doi.org/10.5072/other> a <http://www.w3.org/ns/dcat#Dataset> ; <http://purl.org/dc/terms/title> \"Another\"@en ." }))]
+        .into_iter().collect());
+    let run = harvest(&a, "high", false).await;
+    assert_eq!((run.added, run.removed), (1, 1), "{run:?}");
+    a.wait_until_in_step().await;
+    let said = dump(&a, "/dump/high.nq.gz").await;
+    assert!(said.contains("Another") && !said.contains("Title of"), "{said}");
+    assert!(dump(&a, "/dump/low.nq.gz").await.contains("Title of low"));
 }
 
 /// A server that says whatever a test puts into it to whoever asks for anything.

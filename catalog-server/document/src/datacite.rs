@@ -53,7 +53,7 @@ fn related(described: &Described) -> Vec<(String, &'static str, &'static str)> {
     if described.ledger().pinned.is_some() {
         add(&described.record_iri(), "IsVersionOf");
     }
-    add(&format!("{}.ttl", described.iri()), "HasMetadata");
+    add(&format!("{}.ttl", described.address()), "HasMetadata");
     related
 }
 

@@ -53,7 +53,7 @@ pub fn is_dataset(described: &Described) -> bool {
 pub fn entry(described: &Described) -> Vec<Triple> {
     let mut out = Statements::new();
     let (base, iri) = (described.base(), described.iri());
-    let (catalogue, entry) = (format!("{base}/catalog"), format!("{iri}#entry"));
+    let (catalogue, entry) = (format!("{base}/catalog"), format!("{}#entry", described.address()));
     let member = if is_dataset(described) { "dataset" } else { "resource" };
     out.iri(&catalogue, &term(DCAT, member), &iri);
     out.typed(&catalogue, &term(DCAT, "record"), &entry, &term(DCAT, "CatalogRecord"));

@@ -12,6 +12,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 pub struct Ledger {
     /// The base of this catalogue, without a trailing slash.
     pub base: String,
+    /// The base of the record's home zone, below which its IRI is; this catalogue's own unless the record is of another zone.
+    pub home: String,
     /// The record's home zone.
     pub zone: String,
     /// The version that is described when it was asked for by number, or is not the current one.
@@ -110,7 +112,14 @@ impl Described {
 
     /// Returns the record's IRI, whatever version is described.
     pub fn record_iri(&self) -> String {
-        format!("{}/id/{}/{}", self.base(), self.ledger.zone, self.identifier())
+        format!("{}/id/{}/{}", self.ledger.home, self.ledger.zone, self.identifier())
+    }
+
+    /// Returns the address below which this catalogue gives its documents about it: the IRI, unless that is another zone's.
+    pub fn address(&self) -> String {
+        let of_version = self.ledger.pinned.as_deref().map(|version| format!("/{}", segment(version)));
+        let (zone, identifier) = (&self.ledger.zone, self.identifier());
+        format!("{}/id/{zone}/{identifier}{}", self.base(), of_version.unwrap_or_default())
     }
 
     /// Returns the address of the page about it.
@@ -124,7 +133,7 @@ impl Described {
     pub fn package_url(&self) -> Option<String> {
         // A dataset's package holds its description, not the data.
         let version = self.version().filter(|_| self.is_software() && self.ledger.package.is_some())?;
-        Some(format!("{}/api/v1/packages/{}/{}", self.base(), self.identifier(), segment(version)))
+        Some(format!("{}/api/v1/packages/{}/{}", self.ledger.home, self.identifier(), segment(version)))
     }
 
     /// Returns the version.
@@ -251,7 +260,7 @@ impl Described {
 
     /// Returns the statements of our own profile.
     pub fn triples(&self) -> Vec<Triple> {
-        let iris = RecordIris::new(self.base(), &self.ledger.zone, &self.record);
+        let iris = RecordIris::new(&self.ledger.home, &self.ledger.zone, &self.record);
         self.record.triples(&iris, Visibility::Public)
     }
 

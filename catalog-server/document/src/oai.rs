@@ -338,8 +338,8 @@ pub struct Header {
     pub stamp: Timestamp,
     /// Its type.
     pub kind: String,
-    /// Its source.
-    pub source: String,
+    /// Its sources.
+    pub sources: Vec<String>,
     /// Whether it was withdrawn.
     pub deleted: bool,
 }
@@ -350,7 +350,10 @@ impl Header {
         xml.open("header", if self.deleted { &[("status", "deleted")] } else { &[] });
         xml.leaf("identifier", &[], &self.identifier).leaf("datestamp", &[], &seconds(self.stamp));
         xml.leaf("setSpec", &[], &Set::Type(self.kind.clone()).spec());
-        xml.leaf("setSpec", &[], &Set::Source(self.source.clone()).spec()).close();
+        for source in &self.sources {
+            xml.leaf("setSpec", &[], &Set::Source(source.clone()).spec());
+        }
+        xml.close();
     }
 }
 

@@ -45,7 +45,7 @@ impl Link {
 
 /// Returns where the linkset of a record is.
 pub fn linkset_url(described: &Described) -> String {
-    format!("{}.linkset.json", described.iri())
+    format!("{}.linkset.json", described.address())
 }
 
 /// Returns the links of the page about a record: level 1, with the way to level 2.
@@ -71,9 +71,9 @@ pub fn of_page(described: &Described) -> Vec<Link> {
 
 /// Returns the links to every form of the metadata.
 fn metadata(described: &Described) -> impl Iterator<Item = Link> {
-    let iri = described.iri();
+    let address = described.address();
     Form::all().iter().map(move |form| Link {
-        href: format!("{iri}.{}", form.suffix),
+        href: format!("{address}.{}", form.suffix),
         rel: "describedby",
         media_type: Some(form.media_type),
         profile: Some(form.profile.iri()),
@@ -82,13 +82,13 @@ fn metadata(described: &Described) -> impl Iterator<Item = Link> {
 
 /// Returns the links of a document: what it describes, its profile, and its other forms.
 pub fn of_document(described: &Described, form: &Form) -> Vec<Link> {
-    let iri = described.iri();
+    let own = format!("{}.{}", described.address(), form.suffix);
     let mut links = vec![
-        Link::new("canonical", format!("{iri}.{}", form.suffix)).of_type(form.media_type),
+        Link::new("canonical", own.as_str()).of_type(form.media_type),
         Link::new("describes", described.page()).of_type("text/html"),
         Link::new("profile", form.profile.iri()),
     ];
-    let others = metadata(described).filter(|link| !link.href.ends_with(&format!("{iri}.{}", form.suffix)));
+    let others = metadata(described).filter(|link| link.href != own);
     links.extend(others.map(|link| Link { rel: "alternate", ..link }));
     links.push(Link::new("linkset", linkset_url(described)).of_type("application/linkset+json"));
     links

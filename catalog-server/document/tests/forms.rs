@@ -30,6 +30,7 @@ fn described(kind: &str) -> (Record, Described) {
     }
     let ledger = Ledger {
         base: "https://catalog.example".to_owned(),
+        home: "https://catalog.example".to_owned(),
         zone: "go-esa".to_owned(),
         pinned: None,
         source: "go-esa".to_owned(),

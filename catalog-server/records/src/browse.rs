@@ -34,7 +34,7 @@ pub struct Changed {
     pub before: Option<i64>,
     /// The type.
     pub kind: Option<String>,
-    /// Who says what their current version says.
+    /// Who says something of them.
     pub source: Option<String>,
 }
 
@@ -72,7 +72,7 @@ impl Ledger {
         let mut query = QueryBuilder::<Database>::new(RECORD);
         query.push("WHERE r.id > ").push_bind(id).push(" AND ").push(PUBLIC);
         if let Some(source) = source {
-            query.push(" AND v.source = ").push_bind(source.to_owned());
+            of_source(&mut query, source);
         }
         if !kinds.is_empty() {
             query.push(" AND r.kind IN (");
@@ -145,6 +145,17 @@ impl Ledger {
     pub async fn sources(&self) -> Result<Vec<(String, u64)>, Error> {
         let text = format!(
             "SELECT v.source, COUNT(*) FROM record r JOIN revision v ON v.id = r.revision WHERE {PUBLIC} GROUP BY v.source ORDER BY v.source"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(text)).fetch_all(self.readers()).await?;
+        rows.iter().map(|row| Ok((row.try_get(0)?, counted(row.try_get(1)?)))).collect()
+    }
+
+    /// Counts, by source, the records that everybody may see and that the source describes although another brought them.
+    pub async fn second_sources(&self) -> Result<Vec<(String, u64)>, Error> {
+        let text = format!(
+            "SELECT s.source, COUNT(DISTINCT r.id) FROM record r JOIN revision v ON v.id = r.revision \
+             JOIN said s ON s.record = r.id AND s.gone IS NULL AND s.source <> v.source \
+             WHERE r.also IS NOT NULL AND {PUBLIC} GROUP BY s.source"
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(text)).fetch_all(self.readers()).await?;
         rows.iter().map(|row| Ok((row.try_get(0)?, counted(row.try_get(1)?)))).collect()
@@ -231,7 +242,14 @@ impl Changed {
             query.push(" AND r.kind = ").push_bind(kind.clone());
         }
         if let Some(source) = &self.source {
-            query.push(" AND v.source = ").push_bind(source.clone());
+            of_source(query, source);
         }
     }
+}
+
+/// Asks for the records that a source says something of: those that it brought, and those of others that it describes too.
+fn of_source(query: &mut QueryBuilder<Database>, source: &str) {
+    query.push(" AND (v.source = ").push_bind(source.to_owned());
+    query.push(" OR r.also IS NOT NULL AND EXISTS (SELECT 1 FROM said s WHERE s.record = r.id AND s.gone IS NULL AND s.source = ");
+    query.push_bind(source.to_owned()).push("))");
 }

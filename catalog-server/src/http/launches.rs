@@ -397,9 +397,9 @@ pub async fn volumes(State(app): State<Arc<App>>, viewer: Viewer) -> Result<Json
 
 /// Returns the volumes that an account may see.
 async fn volumes_for(app: &App, account: Option<&AccountName>) -> Result<Vec<Volume>, Failure> {
-    let Some(account) = account else { return app.volumes.volumes_for(&app.base, None).await };
+    let Some(account) = account else { return app.volumes.volumes_for(None).await };
     let teams = app.ledger.teams(account).await?;
-    app.volumes.volumes_for(&app.base, Some(Knower { account, teams: &teams })).await
+    app.volumes.volumes_for(Some(Knower { account, teams: &teams })).await
 }
 
 fn add_technical_details(app: &App, volumes: &mut [Volume]) {

@@ -161,7 +161,7 @@ impl Found {
     ///
     /// Whatever the ledger says.
     pub async fn view(&self, app: &App, viewer: &Viewer) -> Result<RecordView, Failure> {
-        let volumes = app.volumes.volumes(&app.base).await?;
+        let volumes = app.volumes.volumes().await?;
         let keys = match self.versions.iter().any(|version| version.signature.is_some()) {
             true => app.ledger.keys_of(&self.stored.identifier.namespace()).await?,
             false => Vec::new(),

@@ -151,6 +151,7 @@ fn cite(projection: &Projection, stored: &StoredRecord, shown: &Record, pinned: 
     }
     let ledger = catalog_document::Ledger {
         base: projection.base().to_owned(),
+        home: projection.homes().base_of(stored.zone.as_str()),
         zone: stored.zone.to_string(),
         pinned: pinned.map(str::to_owned),
         source: stored.source.clone(),

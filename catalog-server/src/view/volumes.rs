@@ -63,8 +63,8 @@ impl VolumeShelf {
     /// # Errors
     ///
     /// Whatever the ledger says.
-    pub async fn volumes_for(&self, base: &str, who: Option<Knower<'_>>) -> Result<Vec<Volume>, Failure> {
-        let shelved = self.shelved(base).await?;
+    pub async fn volumes_for(&self, who: Option<Knower<'_>>) -> Result<Vec<Volume>, Failure> {
+        let shelved = self.shelved().await?;
         let mut volumes = shelved.shown.as_ref().clone();
         for hidden in self.hidden_for(&shelved, who).await? {
             volumes.push(hidden.shown.clone());
@@ -92,8 +92,8 @@ impl VolumeShelf {
     /// # Errors
     ///
     /// Whatever the ledger says.
-    pub async fn volumes(&self, base: &str) -> Result<Arc<Vec<Volume>>, Failure> {
-        Ok(Arc::clone(&self.shelved(base).await?.shown))
+    pub async fn volumes(&self) -> Result<Arc<Vec<Volume>>, Failure> {
+        Ok(Arc::clone(&self.shelved().await?.shown))
     }
 
     /// Returns the volumes as the planner knows them, also who may mount them, which is private: those that everybody may
@@ -103,7 +103,7 @@ impl VolumeShelf {
     ///
     /// Whatever the ledger says.
     pub async fn known(&self, who: Option<Knower<'_>>) -> Result<Arc<Vec<KnownVolume>>, Failure> {
-        let shelved = self.shelved(self.projection.base()).await?;
+        let shelved = self.shelved().await?;
         let hidden = self.hidden_for(&shelved, who).await?;
         if hidden.is_empty() {
             return Ok(Arc::clone(&shelved.known));
@@ -111,7 +111,7 @@ impl VolumeShelf {
         Ok(Arc::new(shelved.known.iter().chain(hidden.into_iter().map(|hidden| &hidden.known)).cloned().collect()))
     }
 
-    async fn shelved(&self, base: &str) -> Result<Arc<Shelved>, Failure> {
+    async fn shelved(&self) -> Result<Arc<Shelved>, Failure> {
         let seq = self.ledger.last_seq();
         if let Some((kept_seq, shelved)) = &*self.kept.lock().unwrap_or_else(PoisonError::into_inner)
             && *kept_seq == seq
@@ -124,7 +124,8 @@ impl VolumeShelf {
             .filter(|stored| !is_sandbox(stored.identifier.as_str()))
             .filter_map(|stored| {
                 let record = self.projection.record(stored)?;
-                let shown = volume(&record, stored, base);
+                let iri = self.projection.homes().iri(stored.zone.as_str(), stored.identifier.as_str());
+                let shown = volume(&record, stored, iri);
                 let strings = |key: &str| record.strings(key).into_iter().map(str::to_owned).collect();
                 let known = KnownVolume {
                     allowed_groups: strings("allowedGroup"),
@@ -146,7 +147,7 @@ impl VolumeShelf {
     }
 }
 
-fn volume(record: &Record, stored: &StoredRecord, base: &str) -> Volume {
+fn volume(record: &Record, stored: &StoredRecord, iri: String) -> Volume {
     let zone_of = |iri: &str| iri.rsplit('/').next().unwrap_or_default().to_owned();
     let replicas = record.nodes("replica").into_iter().filter_map(|replica| {
         Some(Replica {
@@ -160,7 +161,7 @@ fn volume(record: &Record, stored: &StoredRecord, base: &str) -> Volume {
     });
     Volume {
         key: record.string("alternateName").unwrap_or(stored.identifier.name()).to_owned(),
-        iri: format!("{base}/id/{}/{}", stored.zone, stored.identifier),
+        iri,
         name: name(record).to_owned(),
         summary: record
             .text("abstract", "en")

@@ -189,9 +189,10 @@ fn signposts(linkset: &serde_json::Value) -> Vec<HeaderValue> {
             links.push(link);
         }
     }
-    if let Some(iri) = page.get("cite-as").and_then(|cite| cite[0]["href"].as_str()).filter(|iri| iri.contains("/id/"))
-    {
-        links.push(format!("<{iri}.linkset.json>; rel=\"linkset\"; type=\"application/linkset+json\""));
+    // Where documents about it are here; its identifier may be a DOI, or below the base of another zone.
+    let place = page.get("anchor").and_then(|anchor| anchor.as_str()?.rsplit_once("/record/"));
+    if let Some((base, path)) = place {
+        links.push(format!("<{base}/id/{path}.linkset.json>; rel=\"linkset\"; type=\"application/linkset+json\""));
     }
     links.into_iter().filter_map(|link| HeaderValue::from_str(&link).ok()).collect()
 }

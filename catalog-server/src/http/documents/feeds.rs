@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use super::{described_all, document, is_unchanged, link, syntax_of, tag, unchanged};
 use crate::app::App;
+use crate::homes::Homes;
 use crate::http::extract::Query;
 use crate::http::problem::Failure;
 use crate::policy::is_sandbox;
@@ -55,10 +56,10 @@ pub async fn stream(
     let to = changes.last().map_or(asked.after, |change| change.seq);
     let next = (changes.len() as u64 == ldes::FRAGMENT).then_some(to);
     let records = records_of(&app, &changes).await?;
-    let base = app.base.clone();
+    let (base, homes) = (app.base.clone(), app.projection.homes());
     let body = tokio::task::spawn_blocking(move || {
         let members: Vec<Member> =
-            changes.iter().filter_map(|change| member(&base, change, records.get(&key(change))?)).collect();
+            changes.iter().filter_map(|change| member(&homes, change, records.get(&key(change))?)).collect();
         let fragment = Fragment { base: &base, after: asked.after, to, next, members: &members };
         syntax.write_quads(&ldes::fragment(&fragment))
     });
@@ -82,11 +83,11 @@ async fn records_of(app: &Arc<App>, changes: &[Change]) -> Result<HashMap<String
 }
 
 /// Makes the member of a change; drafts have none.
-fn member(base: &str, change: &Change, (stored, described): &Known) -> Option<Member> {
+fn member(homes: &Homes, change: &Change, (stored, described): &Known) -> Option<Member> {
     let what = what(stored)?;
     Some(Member {
         seq: change.seq,
-        record: format!("{base}/id/{}/{}", change.zone, change.identifier),
+        record: homes.iri(change.zone.as_str(), change.identifier.as_str()),
         what,
         at: change.at.to_string(),
         says: described.as_ref().map(Described::triples).unwrap_or_default(),
@@ -144,15 +145,15 @@ pub async fn atom(
     }
     for change in &changes {
         if let Some(known) = records.get(&key(change)) {
-            entry(&mut xml, base, change, known);
+            entry(&mut xml, &app, change, known);
         }
     }
     document("application/atom+xml; charset=utf-8", xml.finish(), Some(tag))
 }
 
-fn entry(xml: &mut Xml, base: &str, change: &Change, (stored, described): &Known) {
+fn entry(xml: &mut Xml, app: &App, change: &Change, (stored, described): &Known) {
     let Some(what) = what(stored) else { return };
-    let iri = format!("{base}/id/{}/{}", change.zone, change.identifier);
+    let iri = app.iri(change.zone.as_str(), change.identifier.as_str());
     let (title, summary, author) = match described {
         Some(one) => (one.name().to_owned(), one.summary().to_owned(), one.publisher().name),
         None => (
@@ -168,7 +169,7 @@ fn entry(xml: &mut Xml, base: &str, change: &Change, (stored, described): &Known
     };
     xml.open("entry", &[]).leaf("id", &[], &iri).leaf("title", &[], &title);
     xml.leaf("updated", &[], &change.at.to_string()).leaf("published", &[], &stored.created.to_string());
-    let page = format!("{base}/record/{}/{}", change.zone, change.identifier);
+    let page = format!("{}/record/{}/{}", app.base, change.zone, change.identifier);
     xml.empty("link", &[("rel", "alternate"), ("type", "text/html"), ("href", &page)]);
     xml.open("author", &[]).leaf("name", &[], &author).close();
     xml.empty("category", &[("term", &stored.kind)]).empty("category", &[("term", word)]);

@@ -221,7 +221,7 @@ impl Named {
             return Err(Failure::new(StatusCode::GONE, "withdrawn", "this record was withdrawn", detail));
         };
         let tombstone = Tombstone {
-            iri: format!("{}/id/{path}", app.base),
+            iri: format!("{}/id/{path}", app.homes.base_of(self.zone.as_str())),
             kind: found.stored.kind.clone(),
             removed: found.stored.modified.to_string(),
             reason,

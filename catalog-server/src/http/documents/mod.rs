@@ -32,7 +32,8 @@ fn described(
 ) -> Option<Described> {
     let record = projection.record(stored)?;
     let ledger = catalog_document::Ledger {
-        base: projection.homes().base_of(stored.zone.as_str()),
+        base: projection.base().to_owned(),
+        home: projection.homes().base_of(stored.zone.as_str()),
         zone: stored.zone.to_string(),
         pinned,
         source: stored.source.clone(),

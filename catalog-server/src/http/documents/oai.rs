@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 use super::{described_all, document};
 use crate::app::App;
+use crate::homes::Homes;
 use crate::http::problem::Failure;
 use crate::policy::is_sandbox;
 use crate::view::is_listed;
@@ -88,8 +89,8 @@ async fn fulfil(app: &Arc<App>, request: Request, mut xml: Xml) -> Answered {
             let Some(stored) = find(app, &identifier).await? else { return Ok(Err(unknown())) };
             let found = described_all(app, vec![stored]).await?;
             xml.open("GetRecord", &[]);
-            let base = app.base.clone();
-            return finish(move || records(xml, &base, &found, Some(format))).await;
+            let homes = app.projection.homes();
+            return finish(move || records(xml, &homes, &found, Some(format))).await;
         }
         Request::List(list) => return self::list(app, list, xml).await,
     }
@@ -116,10 +117,10 @@ async fn list(app: &Arc<App>, list: List, mut xml: Xml) -> Answered {
     let given = list.given + stored.len() as u64;
     let last = stored.last().map(|last| (last.modified.as_millisecond(), last.id));
     let found = described_all(app, stored).await?;
-    let base = app.base.clone();
+    let homes = app.projection.homes();
     finish(move || {
         xml.open(if list.headers_only { "ListIdentifiers" } else { "ListRecords" }, &[]);
-        let mut xml = records_into(xml, &base, &found, (!list.headers_only).then_some(list.format))?;
+        let mut xml = records_into(xml, &homes, &found, (!list.headers_only).then_some(list.format))?;
         let (total, cursor) = (total.max(given).to_string(), list.given.to_string());
         let attributes = [("completeListSize", total.as_str()), ("cursor", cursor.as_str())];
         match last.filter(|_| more) {
@@ -144,17 +145,17 @@ async fn finish(write: impl FnOnce() -> Result<String, Failure> + Send + 'static
 
 type Known = (StoredRecord, Option<Described>);
 
-fn records(xml: Xml, base: &str, found: &[Known], format: Option<Format>) -> Result<String, Failure> {
-    records_into(xml, base, found, format).map(Xml::finish)
+fn records(xml: Xml, homes: &Homes, found: &[Known], format: Option<Format>) -> Result<String, Failure> {
+    records_into(xml, homes, found, format).map(Xml::finish)
 }
 
-fn records_into(mut xml: Xml, base: &str, found: &[Known], format: Option<Format>) -> Result<Xml, Failure> {
+fn records_into(mut xml: Xml, homes: &Homes, found: &[Known], format: Option<Format>) -> Result<Xml, Failure> {
     for (stored, described) in found {
         let header = Header {
-            identifier: format!("{base}/id/{}/{}", stored.zone, stored.identifier),
+            identifier: homes.iri(stored.zone.as_str(), stored.identifier.as_str()),
             stamp: stored.modified,
             kind: stored.kind.clone(),
-            source: stored.source.clone(),
+            sources: std::iter::once(&stored.source).chain(&stored.also).cloned().collect(),
             deleted: described.is_none(),
         };
         let Some(format) = format else {
@@ -174,10 +175,9 @@ fn records_into(mut xml: Xml, base: &str, found: &[Known], format: Option<Format
 
 /// Finds the record of an identifier, which is its IRI; drafts are not known.
 async fn find(app: &App, identifier: &str) -> Result<Option<StoredRecord>, Failure> {
-    let named = identifier
-        .strip_prefix(&app.base)
-        .and_then(|rest| rest.strip_prefix("/id/"))
-        .and_then(|rest| rest.split_once('/'));
+    let named = identifier.rsplit_once("/id/").and_then(|(_, rest)| rest.split_once('/'));
+    // Only the IRI that the home gave names the record; the same words below another base name nothing here.
+    let named = named.filter(|(zone, name)| app.iri(zone, name) == identifier);
     let Some((zone, identifier)) = named else { return Ok(None) };
     let (Ok(zone), Ok(identifier)) = (zone.parse(), identifier.parse()) else { return Ok(None) };
     let found = app.ledger.record(&zone, &identifier).await?;

@@ -173,16 +173,17 @@ async fn an_offer_holds_a_place_until_a_newer_wish_of_its_owner_needs_it() {
     let ledger = Ledger::temporary().await.unwrap();
     let ann = account(&ledger, "ann", Role::User).await;
     let quota = LaunchQuota::of_sessions(2);
-    for plan in ["one", "two", "three"] {
+    // Plans are numbered in their order, which decides within a millisecond.
+    for plan in ["plan-1", "plan-2", "plan-3"] {
         assert!(ledger.offers_put(offers(plan, "ann", 0, 60), quota).await.unwrap());
     }
     assert_eq!(ledger.plans_held(&ann.account).await.unwrap(), 2, "never more than the quota");
-    assert_eq!(ledger.offer("one-a", &ann.account).await.unwrap(), None, "the oldest made room");
+    assert_eq!(ledger.offer("plan-1-a", &ann.account).await.unwrap(), None, "the oldest made room");
     // A launch without an offer needs a place too; the offer that is left can then be taken without fail.
     ledger.launch_create(new(1, &ann, 2, None)).await.unwrap();
-    assert_eq!(ledger.offer("two-a", &ann.account).await.unwrap(), None);
-    ledger.launch_create(taking(2, &ann, 2, "three-b")).await.unwrap();
-    assert!(!ledger.offers_put(offers("four", "ann", 0, 60), quota).await.unwrap(), "nothing is left to hold");
+    assert_eq!(ledger.offer("plan-2-a", &ann.account).await.unwrap(), None);
+    ledger.launch_create(taking(2, &ann, 2, "plan-3-b")).await.unwrap();
+    assert!(!ledger.offers_put(offers("plan-4", "ann", 0, 60), quota).await.unwrap(), "nothing is left to hold");
     assert_eq!(ledger.plans_held(&ann.account).await.unwrap(), 0);
 }
 

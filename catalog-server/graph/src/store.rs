@@ -273,8 +273,10 @@ impl Shared {
         let mut writer = lock(&self.writer);
         let since = writer.since.take().unwrap_or_default();
         if self.state().generation != state.generation {
-            // A new filling was installed meanwhile.
-            let _ = std::fs::remove_dir_all(built?);
+            // A new filling was installed meanwhile, and the files that were read may be gone.
+            if let Ok(built) = built {
+                let _ = std::fs::remove_dir_all(built);
+            }
             return Ok(());
         }
         // Why it must be filled anew, if it must, is as true of the merged files.

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::io;
 use std::path::Path;
 
@@ -10,14 +11,15 @@ use rustc_hash::FxHashMap;
 
 use super::map::{ColumnWriter, Sealed};
 use super::snapshot::{FORMAT, GraphEntry, Manifest, PredicateEntry, Snapshot, columns};
+use super::stream::{self, Quads};
 use super::term::{Class, Place, encode};
 use super::{DEFAULT_GRAPH, MAX_TERMS, Quad};
 
-/// Quads that one run holds in memory: with its terms about 400 MB.
-const RUN_QUADS: usize = 4_000_000;
+/// Quads that one run holds in memory: with its terms about 200 MB.
+const RUN_QUADS: usize = 2_000_000;
 
 /// Bytes of terms that one run holds in memory.
-const RUN_BYTES: usize = 192 << 20;
+const RUN_BYTES: usize = 96 << 20;
 
 /// The three orders, each as the places in a [`Quad`] that are compared one after the other.
 const ORDERS: [[usize; 4]; 3] = [[0, 1, 2, 3], [0, 2, 1, 3], [0, 2, 3, 1]];
@@ -110,90 +112,91 @@ pub(crate) enum Source<'a> {
 }
 
 impl Source<'_> {
-    fn terms(&self) -> usize {
+    fn count_terms(&self) -> usize {
         match self {
             Self::Run(run) => run.terms.len(),
             Self::Snapshot { snapshot, .. } => snapshot.terms(),
         }
     }
 
-    fn term(&self, id: u32) -> (Place, &[u8]) {
-        match self {
-            Self::Run(run) => {
-                let (place, bytes) = &run.terms[id as usize];
-                (*place, bytes)
+    /// Returns the terms, without those that no quad uses any more.
+    fn terms(&mut self) -> io::Result<Terms<'_>> {
+        let used = self.used()?;
+        Ok(match self {
+            Self::Run(run) => Terms::Run(run.terms.iter().enumerate()),
+            Self::Snapshot { snapshot, .. } => {
+                Terms::Snapshot { terms: Box::new(stream::Terms::open(snapshot)?), used }
             }
-            Self::Snapshot { snapshot, .. } => (snapshot.place(id), snapshot.bytes(id)),
-        }
+        })
     }
 
     /// Marks the terms that some quad uses, when there may be others.
-    fn used(&mut self) -> Option<Vec<bool>> {
-        let Self::Snapshot { without, .. } = &*self else { return None };
-        if without.is_empty() {
-            return None;
+    fn used(&mut self) -> io::Result<Option<Vec<bool>>> {
+        match self {
+            Self::Snapshot { without, .. } if !without.is_empty() => {}
+            _ => return Ok(None),
         }
-        let mut used = vec![false; self.terms()];
-        self.in_order(0, |[graph, s, p, o]| {
+        let mut used = vec![false; self.count_terms()];
+        for quad in self.quads(0)? {
+            let [graph, s, p, o] = quad?;
             for id in [s, p, o] {
                 used[id as usize] = true;
             }
             if graph > 0 {
                 used[(graph - 1) as usize] = true;
             }
-            Ok(())
-        })
-        .ok()?;
-        Some(used)
-    }
-
-    /// Gives every quad in an order, as [`permute`] writes it.
-    fn in_order(&mut self, order: usize, mut each: impl FnMut(Quad) -> io::Result<()>) -> io::Result<()> {
-        for quad in self.iterate(order) {
-            each(quad)?;
         }
-        Ok(())
+        Ok(Some(used))
     }
 
-    /// Returns an iterator over the quads in an order; a run in memory is sorted for it first.
-    fn iterate(&mut self, order: usize) -> Box<dyn Iterator<Item = Quad> + '_> {
+    /// Returns the quads in an order, as [`permute`] writes them; a run in memory is sorted for it first.
+    fn quads(&mut self, order: usize) -> io::Result<Quads<'_>> {
         match self {
             Self::Run(run) => {
                 run.quads.sort_unstable_by_key(|quad| permute(*quad, order));
                 run.quads.dedup();
-                Box::new(run.quads.iter().map(move |quad| permute(*quad, order)))
+                Ok(Box::new(run.quads.iter().map(move |quad| Ok(permute(*quad, order)))))
             }
             Self::Snapshot { snapshot, without } => {
+                let quads = stream::quads(snapshot, order)?;
+                if without.is_empty() {
+                    return Ok(quads);
+                }
                 without.sort_unstable_by_key(|quad| permute(*quad, order));
                 let mut without = without.iter().map(move |quad| permute(*quad, order)).peekable();
-                let rows = rows_in_order(snapshot, order);
-                Box::new(rows.filter(move |quad| {
+                Ok(Box::new(quads.filter(move |quad| {
+                    let Ok(quad) = quad else { return true };
                     while without.next_if(|deleted| deleted < quad).is_some() {}
                     without.peek() != Some(quad)
-                }))
+                })))
             }
         }
     }
 }
 
-/// Gives a generation's quads in an order.
-fn rows_in_order(snapshot: &Snapshot, order: usize) -> Box<dyn Iterator<Item = Quad> + '_> {
-    let graphs = snapshot.manifest.graphs.iter();
-    if order == 0 {
-        let [s, p, o] = snapshot.spo();
-        return Box::new(graphs.flat_map(move |entry| {
-            let graph = entry.graph.map_or(0, |id| id + 1);
-            entry.rows.clone().map(move |row| [graph, s[row], p[row], o[row]])
-        }));
+/// The terms of a source, in order.
+enum Terms<'a> {
+    Run(std::iter::Enumerate<std::slice::Iter<'a, (Place, Box<[u8]>)>>),
+    Snapshot { terms: Box<stream::Terms>, used: Option<Vec<bool>> },
+}
+
+impl Terms<'_> {
+    /// Reads the next term's bytes into a buffer and returns its id and place; none behind the last.
+    fn next(&mut self, bytes: &mut Vec<u8>) -> io::Result<Option<(u32, Place)>> {
+        match self {
+            Self::Run(terms) => Ok(terms.next().map(|(id, (place, term))| {
+                bytes.clear();
+                bytes.extend_from_slice(term);
+                (id as u32, *place)
+            })),
+            Self::Snapshot { terms, used } => loop {
+                match (terms.next(bytes)?, &*used) {
+                    (Some((id, _)), Some(used)) if !used[id as usize] => {}
+                    (next, _) => return Ok(next),
+                }
+            },
+        }
     }
-    let [first, second] = if order == 1 { snapshot.pso() } else { snapshot.pos() };
-    Box::new(graphs.flat_map(move |entry| {
-        let graph = entry.graph.map_or(0, |id| id + 1);
-        entry.predicates.iter().flat_map(move |predicate| {
-            let p = predicate.predicate;
-            predicate.rows.clone().map(move |row| [graph, p, first[row], second[row]])
-        })
-    }))
 }
 
 /// Merges sources into a new generation's folder, which exists and is empty; `stop` is asked now and then.
@@ -206,9 +209,7 @@ pub(crate) fn merge(
     stop: &dyn Fn() -> bool,
 ) -> io::Result<()> {
     let mut files = std::collections::BTreeMap::new();
-    let used: Vec<Option<Vec<bool>>> = sources.iter_mut().map(Source::used).collect();
-    let (maps, class_ends) = merge_terms(&sources, &used, folder, &mut files, stop)?;
-    drop(used);
+    let (maps, class_ends) = merge_terms(&mut sources, folder, &mut files, stop)?;
     let mut graphs = Vec::new();
     for order in 0..3 {
         let writer = OrderWriter::create(folder, order, std::mem::take(&mut graphs))?;
@@ -219,32 +220,41 @@ pub(crate) fn merge(
 }
 
 /// The next term of a source; the heap's greatest is the first in order.
-struct TermHead<'a> {
+struct TermHead {
     place: Place,
-    bytes: &'a [u8],
+    bytes: Vec<u8>,
     source: usize,
     id: u32,
 }
 
-impl Ord for TermHead<'_> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        other.place.compare(other.bytes, self.place, self.bytes).then_with(|| other.source.cmp(&self.source))
+impl TermHead {
+    /// Moves on to the source's next term; false when there is none.
+    fn advance(&mut self, terms: &mut Terms<'_>) -> io::Result<bool> {
+        let Some((id, place)) = terms.next(&mut self.bytes)? else { return Ok(false) };
+        (self.id, self.place) = (id, place);
+        Ok(true)
     }
 }
 
-impl PartialOrd for TermHead<'_> {
+impl Ord for TermHead {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.place.compare(&other.bytes, self.place, &self.bytes).then_with(|| other.source.cmp(&self.source))
+    }
+}
+
+impl PartialOrd for TermHead {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for TermHead<'_> {
+impl PartialEq for TermHead {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl Eq for TermHead<'_> {}
+impl Eq for TermHead {}
 
 /// For each source, what its ids become.
 type Maps = Vec<Vec<u32>>;
@@ -254,37 +264,37 @@ fn stopped() -> io::Error {
 }
 
 fn merge_terms(
-    sources: &[Source<'_>],
-    used: &[Option<Vec<bool>>],
+    sources: &mut [Source<'_>],
     folder: &Path,
     files: &mut std::collections::BTreeMap<String, Sealed>,
     stop: &dyn Fn() -> bool,
 ) -> io::Result<(Maps, [u32; Class::COUNT])> {
-    let mut maps: Maps = sources.iter().map(|source| vec![0; source.terms()]).collect();
-    let head = |source: usize, from: u32| {
-        let terms = sources[source].terms() as u32;
-        let id = match &used[source] {
-            Some(used) => (from..terms).find(|id| used[*id as usize]),
-            None => (from < terms).then_some(from),
-        }?;
-        let (place, bytes) = sources[source].term(id);
-        Some(TermHead { place, bytes, source, id })
-    };
-    let mut heap: BinaryHeap<TermHead<'_>> = (0..sources.len()).filter_map(|source| head(source, 0)).collect();
+    let mut maps: Maps = sources.iter().map(|source| vec![0; source.count_terms()]).collect();
+    let mut terms = sources.iter_mut().map(Source::terms).collect::<io::Result<Vec<_>>>()?;
+    let mut heap = BinaryHeap::with_capacity(terms.len());
+    for (source, terms) in terms.iter_mut().enumerate() {
+        let mut head = TermHead { place: Place::of(&[]), bytes: Vec::new(), source, id: 0 };
+        if head.advance(terms)? {
+            heap.push(head);
+        }
+    }
     let mut writer = TermWriter::create(folder)?;
-    let mut last: Option<(Place, &[u8])> = None;
-    while let Some(first) = heap.pop() {
+    let (mut last_class, mut last) = (None, Vec::new());
+    while let Some(mut first) = heap.peek_mut() {
         // Equal terms of several sources follow one another.
-        let is_new = last.is_none_or(|(place, bytes)| place.class != first.place.class || bytes != first.bytes);
-        if is_new {
-            writer.term(first.place, first.bytes)?;
-            last = Some((first.place, first.bytes));
+        if last_class != Some(first.place.class) || last != first.bytes {
+            writer.term(first.place, &first.bytes)?;
+            last_class = Some(first.place.class);
+            last.clone_from(&first.bytes);
             if writer.count.is_multiple_of(1 << 16) && stop() {
                 return Err(stopped());
             }
         }
         maps[first.source][first.id as usize] = (writer.count - 1) as u32;
-        heap.extend(head(first.source, first.id + 1));
+        let source = first.source;
+        if !first.advance(&mut terms[source])? {
+            PeekMut::pop(first);
+        }
     }
     let class_ends = writer.finish(files)?;
     Ok((maps, class_ends))
@@ -362,28 +372,26 @@ fn merge_quads(
     files: &mut std::collections::BTreeMap<String, Sealed>,
     stop: &dyn Fn() -> bool,
 ) -> io::Result<Vec<GraphEntry>> {
-    let mut streams: Vec<_> = sources
-        .iter_mut()
-        .zip(maps)
-        .map(|(source, map)| {
-            // Ids of a source become greater ones in the same order, so that a sorted stream stays sorted.
-            source.iterate(order).map(move |[graph, a, b, c]| {
-                let graph = if graph == 0 { 0 } else { map[(graph - 1) as usize] + 1 };
-                [graph, map[a as usize], map[b as usize], map[c as usize]]
-            })
-        })
-        .collect();
+    let mut streams: Vec<Quads<'_>> =
+        sources.iter_mut().map(|source| source.quads(order)).collect::<io::Result<_>>()?;
+    // Ids of a source become greater ones in the same order, so that a sorted stream stays sorted.
+    let mut next = |at: usize| -> io::Result<Option<Quad>> {
+        let Some(quad) = streams[at].next() else { return Ok(None) };
+        let ([graph, a, b, c], map) = (quad?, &maps[at]);
+        let graph = if graph == 0 { 0 } else { map[(graph - 1) as usize] + 1 };
+        Ok(Some([graph, map[a as usize], map[b as usize], map[c as usize]]))
+    };
     let mut heap: BinaryHeap<std::cmp::Reverse<(Quad, usize)>> = BinaryHeap::new();
-    for (at, stream) in streams.iter_mut().enumerate() {
-        heap.extend(stream.next().map(|quad| std::cmp::Reverse((quad, at))));
+    for at in 0..maps.len() {
+        heap.extend(next(at)?.map(|quad| std::cmp::Reverse((quad, at))));
     }
     let (mut last, mut count) = (None, 0_usize);
     while let Some(mut top) = heap.peek_mut() {
         let std::cmp::Reverse((quad, at)) = *top;
-        match streams[at].next() {
+        match next(at)? {
             Some(next) => top.0.0 = next,
             None => {
-                std::collections::binary_heap::PeekMut::pop(top);
+                PeekMut::pop(top);
             }
         }
         if last != Some(quad) {
@@ -395,7 +403,6 @@ fn merge_quads(
             return Err(stopped());
         }
     }
-    drop(streams);
     writer.finish(files)
 }
 

@@ -75,15 +75,17 @@ pub(crate) struct Triples {
 }
 
 impl Triples {
-    fn change(&mut self, mut add: Vec<[u32; 3]>, mut remove: Vec<[u32; 3]>) {
-        for (rows, order) in [(&mut self.spo, [0, 1, 2]), (&mut self.pso, [1, 0, 2]), (&mut self.pos, [1, 2, 0])] {
-            let permuted = |triples: &mut Vec<[u32; 3]>| {
+    /// Makes the next set.
+    fn changed(&self, add: &[[u32; 3]], remove: &[[u32; 3]]) -> Self {
+        let merge = |rows: &[[u32; 3]], order: [usize; 3]| {
+            let permuted = |triples: &[[u32; 3]]| {
                 let mut permuted: Vec<_> = triples.iter().map(|triple| order.map(|at| triple[at])).collect();
                 permuted.sort_unstable();
                 permuted
             };
-            *rows = merged(rows, &permuted(&mut add), &permuted(&mut remove));
-        }
+            merged(rows, &permuted(add), &permuted(remove))
+        };
+        Self { spo: merge(&self.spo, [0, 1, 2]), pso: merge(&self.pso, [1, 0, 2]), pos: merge(&self.pos, [1, 2, 0]) }
     }
 
     fn contains(&self, triple: [u32; 3]) -> bool {
@@ -273,10 +275,10 @@ impl Delta {
             });
             let entry = &mut graphs[at].1;
             if !change.add.is_empty() || !change.retract.is_empty() {
-                Arc::make_mut(&mut entry.added).change(change.add, change.retract);
+                entry.added = Arc::new(entry.added.changed(&change.add, &change.retract));
             }
             if !change.remove.is_empty() || !change.restore.is_empty() {
-                Arc::make_mut(&mut entry.removed).change(change.remove, change.restore);
+                entry.removed = Arc::new(entry.removed.changed(&change.remove, &change.restore));
             }
         }
         graphs.retain(|(_, graph)| !graph.added.spo.is_empty() || !graph.removed.spo.is_empty());

@@ -15,7 +15,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 compile_error!("the graph's files are little-endian and read as they lie: this machine would need a conversion");
 
 /// The length of a file's header; elements behind it are aligned as the page is.
-const HEADER: usize = 64;
+pub(super) const HEADER: usize = 64;
 
 /// Bytes from which a file is forced to disk: what a power cut takes of a small graph is noticed by its checksum, and filled
 /// again faster than every start of a small server would wait for its disk.

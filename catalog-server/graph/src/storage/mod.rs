@@ -5,6 +5,7 @@ pub(crate) mod delta;
 pub(crate) mod log;
 pub(crate) mod map;
 pub(crate) mod snapshot;
+mod stream;
 pub(crate) mod term;
 pub(crate) mod view;
 

@@ -138,6 +138,11 @@ impl Snapshot {
         Ok(snapshot)
     }
 
+    /// Returns the generation's folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Reads every byte of every file and compares checksums.
     pub(crate) fn verify(&self) -> io::Result<()> {
         self.manifest.files.iter().try_for_each(|(name, sealed)| verify(&self.folder, name, sealed))

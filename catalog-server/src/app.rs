@@ -223,6 +223,11 @@ impl App {
         let _ = tokio::time::timeout(Duration::from_secs(2), indexed.wait_for(|applied| *applied >= seq)).await;
     }
 
+    /// Says whether somebody waits for a sequence after this one to be found.
+    pub fn awaits_index(&self, seq: u64) -> bool {
+        *self.awaited.borrow() > seq
+    }
+
     /// Waits until somebody waits for a sequence after this one to be found.
     pub async fn index_is_awaited(&self, seq: u64) {
         // The sender lives as long as the app, so there is always a value to wait for.

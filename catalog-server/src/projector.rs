@@ -14,15 +14,27 @@ use crate::app::App;
 use crate::http::problem::with_sources;
 use crate::view::{Projection, is_listed};
 
-/// Records copied in one batch: large enough that a commit's fixed cost is shared, small enough to stay in memory.
+/// Records copied in one batch: large enough that its fixed cost is shared, small enough to stay in memory.
 const BATCH: u32 = 1000;
+
+/// Records that the index takes in before it commits while it is far behind and nobody waits for it.
+const COMMIT: usize = 20_000;
 
 /// Records read at a time for a rebuild.
 const SCAN: u32 = 2000;
 
-/// How long changes gather before the index commits again, unless somebody waits for them: a commit is several syncs of
-/// the disk, which the next publication would wait behind.
-const GATHER: Duration = Duration::from_millis(250);
+/// The shortest and the longest time that changes gather before the index commits again, unless somebody waits for them: a
+/// commit is several syncs of the disk, which the next publication would wait behind.
+const GATHER: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(1));
+
+/// How much longer changes gather than the last of them took to be copied, so that copying leaves room for publishing.
+const GATHER_SHARE: u32 = 5;
+
+/// How long changes gather before the RDF store takes them in: each time it copies what it holds beside its files.
+const GATHER_GRAPH: Duration = Duration::from_millis(200);
+
+/// Changes below which the RDF store is never filled anew to follow them.
+const WORTH_FILLING: u64 = 20_000;
 
 /// How often the index's files are looked for while nothing changes.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -60,6 +72,7 @@ async fn follow_index(app: Arc<App>) {
     // An index made for other datazones answers until the new one is there.
     let mut outdated = app.index_is_outdated();
     loop {
+        let began = Instant::now();
         let outcome = match app.index.current() {
             Some(index) if !outdated => catch_up_index(&app, &index).await,
             _ => rebuild_index(&app).await,
@@ -69,7 +82,8 @@ async fn follow_index(app: Arc<App>) {
                 outdated = false;
                 app.set_indexed(seq);
                 // The index is looked at even when nothing changes, so that damage is found before somebody meets it.
-                let gathered = tokio::time::Instant::now() + GATHER;
+                let gather = (began.elapsed() * GATHER_SHARE).clamp(GATHER.0, GATHER.1);
+                let gathered = tokio::time::Instant::now() + gather;
                 let changed = tokio::time::timeout(LOOK_EVERY, committed.wait_for(|last| *last > seq)).await.is_ok();
                 if changed {
                     tokio::select! {
@@ -108,14 +122,23 @@ async fn look_at_index(app: &Arc<App>, thorough: bool) {
 }
 
 async fn catch_up_index(app: &Arc<App>, index: &Arc<Index>) -> Result<u64, Error> {
-    while let Some(changed) = changed_since(&app.ledger, index.applied_seq()).await? {
+    // What was taken in without a commit when this fails comes again: the index then still stands at its last commit.
+    let (mut reached, mut waiting) = (index.applied_seq(), 0);
+    while let Some(changed) = changed_since(&app.ledger, reached).await? {
+        reached = changed.seq;
+        waiting += changed.shown.len() + changed.gone.len();
+        let commits = waiting >= COMMIT || reached >= app.ledger.last_seq() || app.awaits_index(index.applied_seq());
         let (writing, projection) = (Arc::clone(index), Arc::clone(&app.projection));
         blocking(move || {
             let upserts = changed.shown.iter().filter_map(|record| projection.document(record)).collect();
-            Ok(writing.apply(Batch { upserts, deletes: changed.gone, seq: changed.seq })?)
+            let batch = Batch { upserts, deletes: changed.gone, seq: changed.seq };
+            Ok(if commits { writing.apply(batch) } else { writing.add(&batch) }?)
         })
         .await?;
-        app.set_indexed(index.applied_seq());
+        if commits {
+            waiting = 0;
+            app.set_indexed(reached);
+        }
     }
     Ok(index.applied_seq())
 }
@@ -152,7 +175,8 @@ pub async fn fill_index(
         let (index, projection) = (Arc::clone(index), Arc::clone(projection));
         blocking(move || {
             // The sequence is reached only when all is there: a filling that was cut short starts anew.
-            Ok(index.add(records.iter().filter_map(|record| projection.document(record)).collect())?)
+            let upserts = records.iter().filter_map(|record| projection.document(record)).collect();
+            Ok(index.add(&Batch { upserts, ..Batch::default() })?)
         })
         .await?;
         progress(count);
@@ -172,11 +196,12 @@ async fn follow_graph(app: Arc<App>) {
         }
         let outcome = match app.graph.rebuild_cause() {
             Some(cause) => fill_graph(&app, &cause).await,
-            None => catch_up_graph(&app).await,
+            None => follow_or_fill_graph(&app).await,
         };
         match outcome {
             Ok(()) => {
                 app.set_graph_warm();
+                tokio::time::sleep(GATHER_GRAPH).await;
                 let applied = app.graph.applied_seq();
                 let changed = committed.wait_for(|last| *last > applied);
                 let ledger_is_closed = tokio::time::timeout(LOOK_EVERY, changed).await.is_ok_and(|it| it.is_err());
@@ -204,6 +229,15 @@ async fn check_graph(app: &Arc<App>) {
     if let Err(error) = blocking(move || Ok(graph.check()?)).await {
         app.graph.give_up(error.to_string());
     }
+}
+
+/// Fills the RDF store anew when most records have changed, which is faster than to replace each; follows otherwise.
+async fn follow_or_fill_graph(app: &Arc<App>) -> Result<(), Error> {
+    let behind = app.ledger.last_seq().saturating_sub(app.graph.applied_seq());
+    if behind >= WORTH_FILLING && behind > app.ledger.count().await? / 2 {
+        return fill_graph(app, "most records have changed").await;
+    }
+    catch_up_graph(app).await
 }
 
 async fn catch_up_graph(app: &Arc<App>) -> Result<(), Error> {

@@ -8,13 +8,14 @@ use catalog_schemas::search::{SearchAnswer, SearchQuery, Suggestions};
 use serde::{Deserialize, Serialize};
 use tantivy::collector::TopDocs;
 use tantivy::directory::MmapDirectory;
+use tantivy::merge_policy::LogMergePolicy;
 use tantivy::query::{AllQuery, BooleanQuery, Occur, Query, TermQuery};
 use tantivy::schema::IndexRecordOption;
 use tantivy::{IndexReader, IndexSettings, IndexWriter, ReloadPolicy, TantivyError, Term};
 
 use crate::analysed;
 use crate::answer;
-use crate::document::{Batch, Document, Fields};
+use crate::document::{Batch, Fields};
 use crate::error::Error;
 use crate::grammar;
 use crate::matching::{self, Where};
@@ -24,6 +25,10 @@ use crate::view::View;
 
 /// What the writer may hold before it writes a segment; it is taken as needed.
 const WRITER_MEMORY: usize = 128 << 20;
+
+/// Segments of fewer records count as equally small when it is decided what to merge. The engine's default of 10,000 would
+/// write a large part of a segment of thousands again for every few small commits.
+const SMALL_SEGMENT: u32 = 1000;
 
 /// Up to so many records [`Index::settle`] makes a single segment; that takes some seconds.
 const ONE_SEGMENT: u32 = 250_000;
@@ -146,14 +151,13 @@ impl Index {
         self.read_again(batch.seq)
     }
 
-    /// Adds to an index that is being filled: nothing of it is seen or kept before the next [`Index::apply`]. It blocks.
+    /// Takes in a batch without a commit: nothing of it is seen or kept before the next [`Index::apply`]. It blocks.
     ///
-    /// A commit costs a segment and several syncs of the disk, which a filling that starts anew after a crash can spare.
-    pub fn add(&self, upserts: Vec<Document>) -> Result<(), Error> {
+    /// A commit costs a segment and several syncs of the disk, which one who can hand the batches over again may spare.
+    pub fn add(&self, batch: &Batch) -> Result<(), Error> {
         let mut held = self.writer();
         let own = held.take();
-        let batch = Batch { upserts, ..Batch::default() };
-        *held = Some(guarded(&self.place, || self.written(own, &batch))?);
+        *held = Some(guarded(&self.place, || self.written(own, batch))?);
         Ok(())
     }
 
@@ -162,7 +166,13 @@ impl Index {
     fn written(&self, own: Option<IndexWriter>, batch: &Batch) -> tantivy::Result<IndexWriter> {
         let writer = match own {
             Some(writer) => writer,
-            None => self.engine.writer_with_num_threads(1, WRITER_MEMORY)?,
+            None => {
+                let writer = self.engine.writer_with_num_threads(1, WRITER_MEMORY)?;
+                let mut policy = LogMergePolicy::default();
+                policy.set_min_layer_size(SMALL_SEGMENT);
+                writer.set_merge_policy(Box::new(policy));
+                writer
+            }
         };
         for key in &batch.deletes {
             writer.delete_term(self.fields.key_term(key));

@@ -19,7 +19,7 @@ use super::table::{Table, against, grouped};
 const PAGE: u32 = 1000;
 /// How long a run may take.
 const PATIENCE: Duration = Duration::from_secs(3600);
-/// The aims: records a second, and the most memory.
+/// The aims: records a second, and the most memory, of its own and with the files that are mapped.
 const RECORDS_A_SECOND: f64 = 1000.0;
 const MEMORY: u64 = 600 << 20;
 
@@ -33,10 +33,10 @@ pub(super) fn run(alidade: &Path, folder: &Path, tools: &Path, records: u32) -> 
     let mut client = server.client()?;
     let settings = json!({ "id": "bench", "kind": "stac", "url": source, "allowPrivateAddresses": true });
     call(&mut client, "POST", "/api/v1/sources", &settings)?;
-    let mut table = Table::new(&["", "wall s", "CPU s", "records/s", "records/CPU s", "peak MiB"]);
+    let mut table = Table::new(&["", "wall s", "CPU s", "records/s", "records/CPU s", "own MiB", "peak MiB"]);
     let mut spent = Vec::new();
     for name in ["first run", "second run, nothing changed"] {
-        let (since, before) = (Instant::now(), server.cpu()?);
+        let (watch, since, before) = (server.watch(), Instant::now(), server.cpu()?);
         let run = harvest(&mut client)?;
         let done = (&run["added"], &run["unchanged"]);
         let all = u64::from(records);
@@ -46,14 +46,16 @@ pub(super) fn run(alidade: &Path, folder: &Path, tools: &Path, records: u32) -> 
         settle(&mut client)?;
         let took = Spent { wall: since.elapsed().as_secs_f64(), cpu: server.cpu()? - before };
         println!("{name}: applied after {read:.1} s, projected after {:.1} s, {:.1} s CPU", took.wall, took.cpu);
-        let (rate, peak) = (f64::from(records) / took.wall, server.peak_memory()?);
+        let (rate, held) = (f64::from(records) / took.wall, watch.most()?);
+        let mebibytes = |bytes: u64| against(bytes as f64 / f64::from(1 << 20), bytes <= MEMORY);
         table.row(vec![
             name.to_owned(),
             format!("{:.1}", took.wall),
             format!("{:.1}", took.cpu),
             against(rate, rate >= RECORDS_A_SECOND),
             grouped(f64::from(records) / took.cpu),
-            against(peak as f64 / f64::from(1 << 20), peak <= MEMORY),
+            mebibytes(held.own),
+            mebibytes(held.all),
         ]);
         spent.push(took);
     }

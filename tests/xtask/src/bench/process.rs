@@ -4,9 +4,12 @@ use std::fs::{File, read_to_string};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 
 use super::http::Client;
 
@@ -122,6 +125,24 @@ impl Server {
         kilobytes(&read_to_string(format!("/proc/{}/status", self.child.id()))?, "VmHWM:")
     }
 
+    /// Looks at the server's memory from now on.
+    pub(super) fn watch(&self) -> Watch {
+        let status = format!("/proc/{}/status", self.child.id());
+        let ended = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&ended);
+        let thread = std::thread::spawn(move || {
+            let mut most = Held::default();
+            while !seen.load(Ordering::Relaxed) {
+                let text = read_to_string(&status)?;
+                most.own = most.own.max(kilobytes(&text, "RssAnon:")?);
+                most.all = most.all.max(kilobytes(&text, "VmRSS:")?);
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            Ok(most)
+        });
+        Watch { ended, thread }
+    }
+
     /// Asks the server to stop and waits until it has.
     pub(super) fn stop(mut self) -> anyhow::Result<()> {
         let asked = Command::new("kill").arg(self.child.id().to_string()).status();
@@ -133,6 +154,29 @@ impl Server {
             std::thread::sleep(Duration::from_millis(10));
         }
         Ok(())
+    }
+}
+
+/// The most memory that a server held while it was watched, in bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Held {
+    /// What it took for itself.
+    pub(super) own: u64,
+    /// With the pages of mapped files, which the kernel takes back when others need them.
+    pub(super) all: u64,
+}
+
+/// Looks at a server's memory twenty times a second until it is asked what the most was.
+pub(super) struct Watch {
+    ended: Arc<AtomicBool>,
+    thread: JoinHandle<anyhow::Result<Held>>,
+}
+
+impl Watch {
+    /// Ends looking and returns the most that was seen.
+    pub(super) fn most(self) -> anyhow::Result<Held> {
+        self.ended.store(true, Ordering::Relaxed);
+        self.thread.join().map_err(|_| anyhow!("the memory could not be watched"))?
     }
 }
 

@@ -168,12 +168,31 @@ impl Kernel<'_> {
     /// Keeps the rows for which a condition holds.
     pub(super) fn filter(&self, table: &mut Table, expression: &Expression) -> Outcome<()> {
         let compiled = self.compile(expression, table)?;
+        let holds = |row| -> Outcome<bool> {
+            let value = self.evaluate(&compiled, table, row)?;
+            Ok(value.and_then(|value| value.effective_boolean_value()) == Some(true))
+        };
         let mut keep = Vec::new();
-        for row in 0..table.rows {
-            self.look(row, 0)?;
-            let holds = self.evaluate(&compiled, table, row)?.and_then(|value| value.effective_boolean_value());
-            if holds == Some(true) {
-                keep.push(row as u32);
+        let mut variables = Vec::new();
+        if variables_of(expression, &mut variables).is_ok()
+            && let [variable] = variables.as_slice()
+            && let Some(at) = table.column(variable.as_str())
+            && let Some(condition) = self.condition(expression, variable)
+        {
+            let base = self.view.base.terms() as u32;
+            for (row, id) in table.columns[at].iter().enumerate() {
+                self.look(row, 0)?;
+                let is_known = *id < base && !condition.unsure.contains(*id);
+                if if is_known { condition.holds.contains(*id) } else { holds(row)? } {
+                    keep.push(row as u32);
+                }
+            }
+        } else {
+            for row in 0..table.rows {
+                self.look(row, 0)?;
+                if holds(row)? {
+                    keep.push(row as u32);
+                }
             }
         }
         if keep.len() < table.rows {

@@ -9,8 +9,10 @@ use spargebra::term::{NamedNodePattern, TermPattern, TriplePattern};
 
 use super::expression::{named, variables_of};
 use super::open::Open;
+use super::passing::{Ids, Passing};
 use super::path::Walk;
 use super::pattern::Conjunction;
+use super::range::Ranges;
 use super::table::{IdSet, Table};
 use super::{Kernel, Outcome, Stop};
 use crate::storage::view::gallop;
@@ -25,7 +27,7 @@ pub(super) enum Atom {
 }
 
 /// A part of a basic graph pattern, in ids.
-enum Step<'p> {
+pub(super) enum Step<'p> {
     /// Triples of one predicate.
     Known(Known),
     /// Triples whose predicate is a variable.
@@ -35,18 +37,18 @@ enum Step<'p> {
 }
 
 /// A triple pattern whose predicate is known.
-struct Known {
-    subject: Atom,
-    predicate: u32,
-    object: Atom,
-    /// The objects that pass the filters on them, and how many triples have one of these.
-    passing: Option<(IdSet, usize)>,
+pub(super) struct Known {
+    pub(super) subject: Atom,
+    pub(super) predicate: u32,
+    pub(super) object: Atom,
+    /// The objects that pass the filters on them; all when there are none here.
+    pub(super) passing: Option<Passing>,
 }
 
 /// A condition that waits until its variables are bound.
-struct Waiting<'p> {
-    expression: &'p Expression,
-    variables: Vec<Variable>,
+pub(super) struct Waiting<'p> {
+    pub(super) expression: &'p Expression,
+    pub(super) variables: Vec<Variable>,
 }
 
 /// Returns the name of a variable or blank node.
@@ -110,8 +112,9 @@ impl Kernel<'_> {
         self.apply_filters(&mut table, &mut waiting)?;
         self.apply_to_objects(&mut steps, &mut waiting, &table)?;
         while !steps.is_empty() {
-            match steps.swap_remove(self.next(&steps, &table)?) {
-                Step::Known(step) => self.step(&mut table, &step)?,
+            let next = steps.swap_remove(self.next(&steps, &table)?);
+            match next {
+                Step::Known(step) => self.step(&mut table, &step, steps.is_empty())?,
                 Step::Open(step) => self.open(&mut table, &step)?,
                 Step::Walk(walk) => self.walk(&mut table, &walk)?,
             }
@@ -175,43 +178,6 @@ impl Kernel<'_> {
         Ok(found.map(Atom::Id))
     }
 
-    /// Evaluates filters on one object variable once for each object, when there are far fewer objects than triples.
-    fn apply_to_objects(&self, steps: &mut [Step<'_>], waiting: &mut Vec<Waiting<'_>>, table: &Table) -> Outcome<()> {
-        // When nothing narrows the rows before, every object is looked at anyway: best in the order of the dictionary, whose
-        // pages and cache lines are then read one after the other.
-        let is_wide =
-            |step: &Step<'_>| matches!(step, Step::Known(Known { subject: Atom::Name(_), object: Atom::Name(_), .. }));
-        let all_are_wide = table.columns.is_empty() && steps.iter().all(is_wide);
-        for step in steps {
-            let Step::Known(step) = step else { continue };
-            let (Atom::Name(_), Atom::Name(object)) = (&step.subject, &step.object) else { continue };
-            let only_object =
-                |waiting: &Waiting<'_>| matches!(waiting.variables.as_slice(), [one] if one.as_str() == object);
-            if table.column(object).is_some() || !waiting.iter().any(only_object) {
-                continue;
-            }
-            let (_, objects) = self.graph().distinct(step.predicate);
-            if !all_are_wide && objects * 3 > self.graph().count_predicate(step.predicate) {
-                continue;
-            }
-            let (column, _) = self.graph().by_object(step.predicate);
-            let runs: Vec<(u32, usize)> =
-                column.chunk_by(|a, b| a == b).filter_map(|run| Some((*run.first()?, run.len()))).collect();
-            let ids: Vec<u32> = runs.iter().map(|(id, _)| *id).collect();
-            let mut passing = Table { rows: ids.len(), ..Table::default() };
-            passing.push(object, ids);
-            for condition in waiting.iter().filter(|waiting| only_object(waiting)) {
-                self.filter(&mut passing, condition.expression)?;
-            }
-            let mut set = IdSet::new(self.terms);
-            passing.columns[0].iter().for_each(|id| set.insert(*id));
-            let count = runs.iter().filter(|(id, _)| set.contains(*id)).map(|(_, rows)| rows).sum();
-            waiting.retain(|waiting| !only_object(waiting));
-            step.passing = Some((set, count));
-        }
-        Ok(())
-    }
-
     fn apply_filters(&self, table: &mut Table, waiting: &mut Vec<Waiting<'_>>) -> Outcome<()> {
         let mut at = 0;
         while let Some(condition) = waiting.get(at) {
@@ -236,7 +202,7 @@ impl Kernel<'_> {
                 Step::Walk(walk) => return Self::estimate_walk(walk, table),
             };
             let triples =
-                step.passing.as_ref().map_or_else(|| self.graph().count_predicate(step.predicate), |(_, n)| *n);
+                step.passing.as_ref().map_or_else(|| self.graph().count_predicate(step.predicate), |some| some.count);
             let (subjects, objects) = self.graph().distinct(step.predicate);
             let (subjects, objects, triples) = (subjects.max(1) as f64, objects.max(1) as f64, triples as f64);
             let is_unit = table.columns.is_empty();
@@ -269,7 +235,8 @@ impl Kernel<'_> {
         best.map(|(at, _)| at).ok_or(Stop::Unknown)
     }
 
-    fn step(&self, table: &mut Table, step: &Known) -> Outcome<()> {
+    /// Joins a table with the triples of a step; after the last step, no order of rows is of use.
+    fn step(&self, table: &mut Table, step: &Known, is_last: bool) -> Outcome<()> {
         self.alive()?;
         let column = |table: &Table, atom: &Atom| match atom {
             Atom::Name(name) => table.column(name),
@@ -305,7 +272,7 @@ impl Kernel<'_> {
                     self.keep_passing(table, o, step)
                 }
                 (Some(at), None) => {
-                    let passing = step.passing.as_ref().map(|(set, _)| set);
+                    let passing = step.passing.as_ref();
                     if table.rows.saturating_mul(16) < graph.count_predicate(p) {
                         self.expand_each(table, at, object, passing, |id| graph.objects(id, p))
                     } else {
@@ -322,46 +289,84 @@ impl Kernel<'_> {
                     }
                     self.keep_passing(table, at, step)
                 }
-                (None, None) => self.scan(table, step, subject, object),
+                (None, None) => self.scan(table, step, subject, object, is_last),
             },
         }
     }
 
     /// Begins with all triples of a predicate.
-    fn scan(&self, table: &mut Table, step: &Known, subject: &str, object: &str) -> Outcome<()> {
+    fn scan(&self, table: &mut Table, step: &Known, subject: &str, object: &str, is_last: bool) -> Outcome<()> {
         if !table.columns.is_empty() {
             // A product of parts that do not touch: spareval gives its rows one by one.
             return Err(Stop::Unknown);
         }
-        let (subjects, objects) = self.graph().by_subject(step.predicate);
-        self.within(subjects.len() * 2)?;
-        let unit = table.rows;
-        *table = Table { rows: subjects.len(), sorted: Some(0), ..Table::default() };
-        if let Some((set, count)) = &step.passing {
-            let (mut some, mut of) = (Vec::with_capacity(*count), Vec::with_capacity(*count));
-            for (subject, object) in subjects.iter().zip(objects.iter()) {
-                if set.contains(*object) {
-                    some.push(*subject);
-                    of.push(*object);
-                }
+        let is_empty = table.rows == 0;
+        *table = match &step.passing {
+            Some(Passing { ids: Ids::Ranges(ranges), count })
+                if is_last || count.saturating_mul(16) < self.graph().count_predicate(step.predicate) =>
+            {
+                self.scan_ranges(step.predicate, ranges, [subject, object], is_last)?
             }
-            table.rows = some.len();
-            table.push(subject, some);
-            table.push(object, of);
-        } else {
-            table.push(subject, subjects.into_owned());
-            table.push(object, objects.into_owned());
-        }
-        if unit == 0 {
+            passing => self.scan_all(step.predicate, passing.as_ref(), [subject, object])?,
+        };
+        if is_empty {
             table.gather(&[]);
         }
         Ok(())
     }
 
+    fn scan_all(&self, predicate: u32, passing: Option<&Passing>, names: [&str; 2]) -> Outcome<Table> {
+        let (subjects, objects) = self.graph().by_subject(predicate);
+        let count = passing.map_or(subjects.len(), |passing| passing.count);
+        self.within(count * 2)?;
+        let (subjects, objects) = match passing {
+            None => (subjects.into_owned(), objects.into_owned()),
+            Some(passing) => {
+                let (mut some, mut of) = (Vec::with_capacity(count), Vec::with_capacity(count));
+                for (subject, object) in subjects.iter().zip(objects.iter()) {
+                    if passing.contains(*object) {
+                        some.push(*subject);
+                        of.push(*object);
+                    }
+                }
+                (some, of)
+            }
+        };
+        Ok(Table {
+            names: names.map(str::to_owned).into(),
+            rows: subjects.len(),
+            columns: vec![subjects, objects],
+            sorted: Some(0),
+        })
+    }
+
+    /// Reads the triples whose objects are in ranges; by object when they are joined with nothing, else by subject.
+    fn scan_ranges(&self, predicate: u32, ranges: &Ranges, names: [&str; 2], by_object: bool) -> Outcome<Table> {
+        let (mut subjects, mut objects) = (Vec::new(), Vec::new());
+        for range in ranges.iter() {
+            let (some, of) = self.graph().by_object_between(predicate, &range);
+            objects.extend_from_slice(&some);
+            subjects.extend_from_slice(&of);
+            self.within(objects.len() * 2)?;
+        }
+        if !by_object {
+            let pair = |(subject, object): (&u32, &u32)| (u64::from(*subject) << 32) | u64::from(*object);
+            let mut pairs: Vec<u64> = subjects.iter().zip(&objects).map(pair).collect();
+            pairs.sort_unstable();
+            (subjects, objects) = pairs.into_iter().map(|pair| ((pair >> 32) as u32, pair as u32)).unzip();
+        }
+        Ok(Table {
+            names: names.map(str::to_owned).into(),
+            rows: subjects.len(),
+            columns: vec![subjects, objects],
+            sorted: Some(usize::from(by_object)),
+        })
+    }
+
     fn keep_passing(&self, table: &mut Table, at: usize, step: &Known) -> Outcome<()> {
-        if let Some((set, _)) = &step.passing {
+        if let Some(passing) = &step.passing {
             let keep: Vec<u32> =
-                (0..table.rows as u32).filter(|row| set.contains(table.columns[at][*row as usize])).collect();
+                (0..table.rows as u32).filter(|row| passing.contains(table.columns[at][*row as usize])).collect();
             table.gather(&keep);
         }
         Ok(())
@@ -413,12 +418,12 @@ impl Kernel<'_> {
         table: &mut Table,
         at: usize,
         name: &str,
-        passing: Option<&IdSet>,
+        passing: Option<&Passing>,
         find: impl Fn(u32) -> Cow<'l, [u32]>,
     ) -> Outcome<()> {
         let (mut rows, mut column) = (Vec::with_capacity(table.rows), Vec::with_capacity(table.rows));
         for (row, id) in table.columns[at].iter().enumerate() {
-            for found in find(*id).iter().filter(|found| passing.is_none_or(|set| set.contains(**found))) {
+            for found in find(*id).iter().filter(|found| passing.is_none_or(|some| some.contains(**found))) {
                 rows.push(row as u32);
                 column.push(*found);
             }
@@ -433,7 +438,7 @@ impl Kernel<'_> {
         table: &mut Table,
         at: usize,
         name: &str,
-        passing: Option<&IdSet>,
+        passing: Option<&Passing>,
         keys: &[u32],
         values: &[u32],
     ) -> Outcome<()> {
@@ -461,7 +466,7 @@ impl Kernel<'_> {
             }
             let mut next = position;
             while keys.get(next) == Some(id) {
-                if passing.is_none_or(|set| set.contains(values[next])) {
+                if passing.is_none_or(|some| some.contains(values[next])) {
                     rows.push(row as u32);
                     column.push(values[next]);
                 }

@@ -65,7 +65,7 @@ impl Class {
 }
 
 /// The number one as `xsd:decimal` is kept: with eighteen digits behind the point.
-const ONE: i128 = 1_000_000_000_000_000_000;
+pub(crate) const ONE: i128 = 1_000_000_000_000_000_000;
 
 /// No time zone.
 pub(crate) const NO_ZONE: i16 = -1;

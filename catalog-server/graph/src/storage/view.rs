@@ -224,6 +224,30 @@ impl<'a> GraphView<'a> {
         merge_pairs(objects, subjects, added, removed)
     }
 
+    /// Returns objects and subjects of a predicate whose objects are in a range of ids, sorted by object.
+    pub(crate) fn by_object_between(&self, predicate: u32, objects: &Range<u32>) -> Pairs<'a> {
+        let [base, subjects] = self.snapshot.pos();
+        let rows = between(base, self.predicate_rows(predicate), objects);
+        let (added, removed) = self.pos_changes_between(predicate, objects);
+        merge_pairs(&base[rows.clone()], &subjects[rows], added, removed)
+    }
+
+    /// Returns how many triples have a predicate with an object in a range of ids.
+    pub(crate) fn count_between(&self, predicate: u32, objects: &Range<u32>) -> usize {
+        let rows = between(self.snapshot.pos()[0], self.predicate_rows(predicate), objects);
+        let (added, removed) = self.pos_changes_between(predicate, objects);
+        (rows.len() + added.len()).saturating_sub(removed.len())
+    }
+
+    fn pos_changes_between(&self, predicate: u32, objects: &Range<u32>) -> (&'a [[u32; 3]], &'a [[u32; 3]]) {
+        let (added, removed) = self.pos_changes(&[predicate]);
+        let inside = |rows: &'a [[u32; 3]]| {
+            let at = |object: u32| rows.partition_point(|row| row[1] < object);
+            &rows[at(objects.start)..at(objects.end)]
+        };
+        (inside(added), inside(removed))
+    }
+
     /// Says whether a triple is there.
     pub(crate) fn contains(&self, subject: u32, predicate: u32, object: u32) -> bool {
         self.objects(subject, predicate).binary_search(&object).is_ok()
@@ -302,6 +326,13 @@ fn equal(column: &[u32], range: Range<usize>, value: u32) -> Range<usize> {
     let length = rest[..step.min(rest.len())].partition_point(|other| *other == value);
     let start = range.start + from;
     start..start + length
+}
+
+/// Returns the rows of a range in which a sorted column has one of the values.
+fn between(column: &[u32], range: Range<usize>, values: &Range<u32>) -> Range<usize> {
+    let part = &column[range.clone()];
+    let at = |value: u32| range.start + part.partition_point(|other| *other < value);
+    at(values.start)..at(values.end)
 }
 
 /// Merges the third ids of changed rows into a sorted column.

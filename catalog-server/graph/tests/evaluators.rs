@@ -128,10 +128,12 @@ fn store(random: &mut Random) -> (tempfile::TempDir, Store) {
     (folder, store)
 }
 
-const CORES: [&str; 34] = [
+const CORES: [&str; 36] = [
     "?s a:title ?t",
     "?s a:type a:A ; a:title ?t",
     "?s a:type ?c ; a:size ?n",
+    "?s a:type a:B ; a:title ?t",
+    "?s a:link a:s3 ; a:title ?t ; a:size ?n",
     "?s a:issued ?d ; a:title ?t",
     "?s a:modified ?m",
     "?s a:link ?o . ?o a:title ?t",
@@ -165,7 +167,7 @@ const CORES: [&str; 34] = [
     "?s a:type a:A ; (a:link/a:link)* ?o . ?s !(a:type|a:link) ?v",
 ];
 
-const CLAUSES: [&str; 80] = [
+const CLAUSES: [&str; 86] = [
     "",
     "",
     "",
@@ -246,6 +248,12 @@ const CLAUSES: [&str; 80] = [
     "OPTIONAL { ?s a:link ?y } FILTER(?n > 2 || ?t < \"t\")",
     "OPTIONAL { ?s a:link+ a:s4 . ?s a:title ?z }",
     "{ SELECT ?s (COUNT(*) AS ?x) { ?s a:keyword ?k2 } GROUP BY ?s }",
+    "{ SELECT ?s (COUNT(?k2) AS ?x) { ?s a:keyword ?k2 } GROUP BY ?s HAVING(COUNT(?k2) > 1) }",
+    "{ SELECT ?s (COUNT(?k2) + 1 AS ?x) { ?s a:type a:A ; a:keyword ?k2 FILTER(LANG(?k2) = \"en\") } GROUP BY ?s }",
+    "{ SELECT ?s ?l2 (MIN(?d2) AS ?x) { ?s a:keyword ?l2 ; a:issued ?d2 } GROUP BY ?s ?l2 }",
+    "{ SELECT ?l (COUNT(?s2) AS ?x) { ?s2 a:keyword ?l } GROUP BY ?l } ?s a:keyword ?l",
+    "OPTIONAL { SELECT ?s (SUM(?n2) AS ?x) { ?s a:link ?y2 . ?y2 a:size ?n2 } GROUP BY ?s }",
+    "{ SELECT (?s2 AS ?s) (COUNT(*) AS ?x) { ?s2 a:keyword ?k2 } GROUP BY ?s2 }",
 ];
 
 const HEADS: [(&str, &str); 26] = [

@@ -53,6 +53,19 @@ impl Kernel<'_> {
         };
         match columns.as_slice() {
             [] => of.extend((0..table.rows).map(|row| if row == 0 { new(row) } else { 0 })),
+            // Equal values are neighbours.
+            [column] if table.sorted.is_some() && keys.contains(&table.sorted) => {
+                let mut last = None;
+                for (row, id) in column.iter().enumerate() {
+                    self.look(row, row)?;
+                    let group = match last {
+                        Some((value, group)) if value == *id => group,
+                        _ => new(row),
+                    };
+                    last = Some((*id, group));
+                    of.push(group);
+                }
+            }
             [column] => {
                 let mut known = FxHashMap::default();
                 let mut last = None;

@@ -96,7 +96,8 @@ impl Kernel<'_> {
         let mut joined = if conjunction.others.is_empty() {
             self.triples(numbered, &conjunction)?
         } else {
-            self.join(numbered, self.pattern(right, None)?)?
+            let right = self.for_table(right, &left)?;
+            self.join(numbered, right)?
         };
         if let Some(condition) = condition {
             self.filter(&mut joined, condition)?;

@@ -8,6 +8,7 @@ mod expression;
 mod graphs;
 mod group;
 mod join;
+mod narrow;
 mod open;
 mod order;
 mod passing;

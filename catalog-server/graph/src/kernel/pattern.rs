@@ -146,7 +146,7 @@ impl Kernel<'_> {
     }
 
     /// Applies conditions that may be or hold EXISTS to a table.
-    fn filtered_table(&self, mut table: Table, parts: Vec<&Expression>) -> Outcome<Table> {
+    pub(super) fn filtered_table(&self, mut table: Table, parts: Vec<&Expression>) -> Outcome<Table> {
         let (exists, later): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| existence(part).is_some());
         for part in later {
             self.filter(&mut table, part)?;
@@ -179,11 +179,19 @@ impl Kernel<'_> {
             && let Some(at) = table.column(variable.as_str())
             && let Some(condition) = self.condition(expression, variable)
         {
-            let base = self.view.base.terms() as u32;
+            let (base, mut known) = (self.view.base.terms() as u32, rustc_hash::FxHashMap::default());
             for (row, id) in table.columns[at].iter().enumerate() {
                 self.look(row, 0)?;
-                let is_known = *id < base && !condition.unsure.contains(*id);
-                if if is_known { condition.holds.contains(*id) } else { holds(row)? } {
+                let passes = match known.get(id) {
+                    _ if *id < base && !condition.unsure.contains(*id) => condition.holds.contains(*id),
+                    Some(known) => *known,
+                    None => {
+                        let passes = holds(row)?;
+                        known.insert(*id, passes);
+                        passes
+                    }
+                };
+                if passes {
                     keep.push(row as u32);
                 }
             }
@@ -201,7 +209,7 @@ impl Kernel<'_> {
         Ok(())
     }
 
-    fn extend(&self, mut table: Table, variable: &Variable, expression: &Expression) -> Outcome<Table> {
+    pub(super) fn extend(&self, mut table: Table, variable: &Variable, expression: &Expression) -> Outcome<Table> {
         if table.column(variable.as_str()).is_some() {
             return Err(Stop::Unknown);
         }
@@ -331,7 +339,7 @@ fn is_bound_by(expression: &Expression, bound: &[String]) -> bool {
         && variables.iter().all(|variable| bound.iter().any(|name| name == variable.as_str()))
 }
 
-fn project(table: Table, variables: &[Variable]) -> Table {
+pub(super) fn project(table: Table, variables: &[Variable]) -> Table {
     let mut projected = Table { rows: table.rows, ..Table::default() };
     for variable in variables {
         let at = table.column(variable.as_str());

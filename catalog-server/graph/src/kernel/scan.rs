@@ -76,15 +76,31 @@ impl Kernel<'_> {
         if let Some(found) = self.first_statements(&conjunction, most)? {
             return Ok(found);
         }
-        let mut table: Option<Table> = None;
+        let (mut table, mut later): (Option<Table>, Vec<_>) = (None, Vec::new());
         for other in &conjunction.others {
+            if self.comes_later(other, &conjunction)? {
+                later.push(other);
+                continue;
+            }
             let next = self.pattern(other, None)?;
             table = Some(match table {
                 Some(table) => self.join(table, next)?,
                 None => next,
             });
         }
-        self.triples(table.unwrap_or_else(Table::unit), &conjunction)
+        let mut table = self.triples(table.unwrap_or_else(Table::unit), &conjunction)?;
+        for other in later {
+            let next = self.for_table(other, &table)?;
+            table = self.join(table, next)?;
+        }
+        Ok(table)
+    }
+
+    /// Estimates how many rows the smallest part of a conjunction has.
+    pub(super) fn least(&self, conjunction: &Conjunction<'_>) -> Outcome<f64> {
+        let (steps, unit) = (self.steps(conjunction)?.unwrap_or_default(), Table::unit());
+        let least = steps.iter().map(|step| self.estimate(step, &unit)).filter(|(is_joined, _)| *is_joined);
+        Ok(least.map(|(_, rows)| rows).reduce(f64::min).unwrap_or(0.0))
     }
 
     /// Joins a table with triple patterns and paths, and applies filters on variables that are bound then.
@@ -193,46 +209,48 @@ impl Kernel<'_> {
 
     /// Chooses the step that leaves the fewest rows.
     fn next(&self, steps: &[Step<'_>], table: &Table) -> Outcome<usize> {
-        let bound = |atom: &Atom| matches!(atom, Atom::Name(name) if table.column(name).is_some());
-        let rows = table.rows as f64;
-        let estimate = |step: &Step<'_>| -> (bool, f64) {
-            let step = match step {
-                Step::Known(step) => step,
-                Step::Open(step) => return self.estimate_open(step, table),
-                Step::Walk(walk) => return Self::estimate_walk(walk, table),
-            };
-            let triples =
-                step.passing.as_ref().map_or_else(|| self.graph().count_predicate(step.predicate), |some| some.count);
-            let (subjects, objects) = self.graph().distinct(step.predicate);
-            let (subjects, objects, triples) = (subjects.max(1) as f64, objects.max(1) as f64, triples as f64);
-            let is_unit = table.columns.is_empty();
-            match (&step.subject, &step.object) {
-                (Atom::Id(_), Atom::Id(_)) => (true, 0.0),
-                (Atom::Name(_), Atom::Id(object)) => {
-                    let matching = self.graph().count_subjects(step.predicate, *object) as f64;
-                    match bound(&step.subject) {
-                        true => (true, rows * (matching / subjects).min(1.0)),
-                        false => (is_unit, rows * matching),
-                    }
-                }
-                (Atom::Id(subject), Atom::Name(_)) => {
-                    let matching = self.graph().objects(*subject, step.predicate).len() as f64;
-                    match bound(&step.object) {
-                        true => (true, rows * (matching / objects).min(1.0)),
-                        false => (is_unit, rows * matching),
-                    }
-                }
-                (Atom::Name(_), Atom::Name(_)) => match (bound(&step.subject), bound(&step.object)) {
-                    (true, true) => (true, rows * (triples / (subjects * objects)).min(1.0)),
-                    (true, false) => (true, rows * triples / subjects),
-                    (false, true) => (true, rows * triples / objects),
-                    (false, false) => (is_unit, rows * triples),
-                },
-            }
-        };
-        let estimates = steps.iter().map(estimate).enumerate();
+        let estimates = steps.iter().map(|step| self.estimate(step, table)).enumerate();
         let best = estimates.min_by(|(_, (a, x)), (_, (b, y))| b.cmp(a).then_with(|| x.total_cmp(y)));
         best.map(|(at, _)| at).ok_or(Stop::Unknown)
+    }
+
+    /// Estimates how many rows a step leaves, and says whether it touches what is there.
+    fn estimate(&self, step: &Step<'_>, table: &Table) -> (bool, f64) {
+        let bound = |atom: &Atom| matches!(atom, Atom::Name(name) if table.column(name).is_some());
+        let rows = table.rows as f64;
+        let step = match step {
+            Step::Known(step) => step,
+            Step::Open(step) => return self.estimate_open(step, table),
+            Step::Walk(walk) => return Self::estimate_walk(walk, table),
+        };
+        let triples =
+            step.passing.as_ref().map_or_else(|| self.graph().count_predicate(step.predicate), |some| some.count);
+        let (subjects, objects) = self.graph().distinct(step.predicate);
+        let (subjects, objects, triples) = (subjects.max(1) as f64, objects.max(1) as f64, triples as f64);
+        let is_unit = table.columns.is_empty();
+        match (&step.subject, &step.object) {
+            (Atom::Id(_), Atom::Id(_)) => (true, 0.0),
+            (Atom::Name(_), Atom::Id(object)) => {
+                let matching = self.graph().count_subjects(step.predicate, *object) as f64;
+                match bound(&step.subject) {
+                    true => (true, rows * (matching / subjects).min(1.0)),
+                    false => (is_unit, rows * matching),
+                }
+            }
+            (Atom::Id(subject), Atom::Name(_)) => {
+                let matching = self.graph().objects(*subject, step.predicate).len() as f64;
+                match bound(&step.object) {
+                    true => (true, rows * (matching / objects).min(1.0)),
+                    false => (is_unit, rows * matching),
+                }
+            }
+            (Atom::Name(_), Atom::Name(_)) => match (bound(&step.subject), bound(&step.object)) {
+                (true, true) => (true, rows * (triples / (subjects * objects)).min(1.0)),
+                (true, false) => (true, rows * triples / subjects),
+                (false, true) => (true, rows * triples / objects),
+                (false, false) => (is_unit, rows * triples),
+            },
+        }
     }
 
     /// Joins a table with the triples of a step; after the last step, no order of rows is of use.

@@ -256,7 +256,7 @@ const CLAUSES: [&str; 86] = [
     "{ SELECT (?s2 AS ?s) (COUNT(*) AS ?x) { ?s2 a:keyword ?k2 } GROUP BY ?s2 }",
 ];
 
-const HEADS: [(&str, &str); 26] = [
+const HEADS: [(&str, &str); 27] = [
     ("SELECT *", ""),
     ("SELECT *", ""),
     ("SELECT DISTINCT ?t ?n", ""),
@@ -277,6 +277,7 @@ const HEADS: [(&str, &str); 26] = [
     ("SELECT ?d ?s", "ORDER BY DESC(?d) ?s"),
     ("SELECT ?p (COUNT(*) AS ?count) (COUNT(DISTINCT ?s) AS ?other)", "GROUP BY ?p"),
     ("SELECT DISTINCT ?p", ""),
+    ("SELECT ?p (COUNT(DISTINCT ?s) AS ?count) (COUNT(?t) AS ?other)", "GROUP BY ?p"),
     ("SELECT ?c (COUNT(?t) AS ?count)", "GROUP BY ?c"),
     ("SELECT (COUNT(DISTINCT *) AS ?count)", ""),
     ("SELECT DISTINCT ?t", ""),
@@ -449,6 +450,91 @@ fn comparisons_with_constants_agree() {
             assert_eq!(plain.0, best.0, "seed {seed}: {query}");
             asked += 1;
             recognised += usize::from(best.1);
+        }
+    }
+    assert!(recognised * 10 > asked * 6, "{recognised} of {asked} queries were recognised");
+}
+
+/// More records than a query with LIMIT needs, with values that have one order, or for one seed in four have not.
+fn many(random: &mut Random, seed: u64) -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), "").unwrap();
+    let value = |random: &mut Random| match seed % 4 {
+        0 => typed(&format!("20{:02}-0{}-1{}", random.below(20) + 10, random.below(9) + 1, random.below(9)), "date"),
+        1 => moment(random),
+        2 => typed(&random.below(100).to_string(), "integer"),
+        _ => comparable(random),
+    };
+    let records: Vec<Change> = (0..300)
+        .map(|n| {
+            let subject = iri(&format!("r{n}"));
+            let mut triples = vec![Triple::new(subject.clone(), iri("when"), value(random))];
+            triples.push(Triple::new(subject.clone(), iri("kind"), iri(random.one(&["A", "A", "B"]))));
+            if random.percent(50) {
+                triples.push(Triple::new(subject.clone(), iri("until"), value(random)));
+            }
+            for _ in 0..random.below(3) {
+                triples.push(Triple::new(subject.clone(), iri("link"), iri(&format!("r{}", random.below(300)))));
+            }
+            Change { iri: subject, triples, said: vec![(iri("g1"), None)] }
+        })
+        .collect();
+    let mut rebuild = store.rebuild().unwrap();
+    rebuild.fill(&records[..280]).unwrap();
+    store.install(rebuild, 1).unwrap();
+    if random.percent(70) {
+        let gone = |change: &Change| Change { triples: Vec::new(), ..change.clone() };
+        store.apply(&records[..20].iter().map(gone).collect::<Vec<_>>(), 2).unwrap();
+        store.apply(&records[280..], 3).unwrap();
+    }
+    (folder, store)
+}
+
+/// Patterns that bind `?s` and `?v`, of which few rows are asked for.
+const LONG: [&str; 16] = [
+    "?s a:when ?v",
+    "?s a:when ?v ; a:kind a:A",
+    "?s a:until ?v ; a:kind ?k FILTER(?k = a:B)",
+    "?s a:when ?v OPTIONAL { ?s a:until ?w }",
+    "?s a:when ?v OPTIONAL { ?s a:until ?w } OPTIONAL { ?s a:link ?l . ?l a:kind ?k } FILTER(?w = ?w)",
+    "?s a:when ?v OPTIONAL { ?s a:until ?w } FILTER(?v > \"2015-01-01\"^^xsd:date || ?v > 50)",
+    "?s a:when ?v MINUS { ?s a:kind a:A }",
+    "?s a:when ?v FILTER NOT EXISTS { ?s a:until ?w }",
+    "?s a:when ?v FILTER EXISTS { ?s a:link ?w . ?w a:kind a:B }",
+    "?s a:when ?v BIND(STR(?s) AS ?x) FILTER(CONTAINS(?x, \"1\"))",
+    "?s a:when ?v FILTER(STRENDS(STR(?s), \"7\"))",
+    "?s a:link ?l . ?l a:when ?v",
+    "{ ?s a:when ?v } UNION { ?s a:until ?v }",
+    "?s a:kind ?k . ?s a:when ?v . { SELECT ?k (COUNT(*) AS ?n) { ?x a:kind ?k } GROUP BY ?k }",
+    "?s a:link/a:link ?l ; a:when ?v FILTER(?l != ?s)",
+    "?s ?p ?v . ?s a:kind a:B",
+];
+
+#[test]
+fn the_first_rows_in_an_order_agree() {
+    let (mut asked, mut recognised) = (0, 0);
+    for seed in 0..16 {
+        let mut random = Random(seed);
+        let (_folder, store) = many(&mut random, seed);
+        for _ in 0..40 {
+            // Where any property is asked for, terms differ that are equal in order.
+            let core = random.one(&LONG[..LONG.len() - 1]);
+            let direction = random.one(&["ASC", "DESC"]);
+            let slice = random.one(&["LIMIT 1", "LIMIT 3", "LIMIT 7 OFFSET 2", "LIMIT 0", "LIMIT 400"]);
+            let query = format!(
+                "PREFIX a: <http://e/> PREFIX xsd: <http://www.w3.org/2001/XMLSchema#> \
+                 SELECT ?v ?s {{ {core} }} ORDER BY {direction}(?v) ?s {slice}"
+            );
+            let [plain, best] =
+                [Evaluator::Plain, Evaluator::Best].map(|evaluator| ask(&store.view(), &query, evaluator));
+            let (Ok(plain), Ok(best)) = (&plain, &best) else {
+                // What spareval compares in ORDER BY has no one order when kinds are mixed, which its sort may notice.
+                assert_eq!(plain.map(|_| ()), best.map(|_| ()), "seed {seed}: {query}");
+                continue;
+            };
+            assert_eq!(plain.0, best.0, "seed {seed}: {query}");
+            asked += 1;
+            recognised += usize::from(best.1.recognised);
         }
     }
     assert!(recognised * 10 > asked * 6, "{recognised} of {asked} queries were recognised");

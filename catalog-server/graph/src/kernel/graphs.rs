@@ -88,8 +88,11 @@ impl<'a> Kernel<'a> {
             GraphPattern::Graph { name: NamedNodePattern::Variable(graph), inner } => (Some(graph.as_str()), &**inner),
             other => (None, other),
         };
-        let GraphPattern::Bgp { patterns } = inner else { return Ok(None) };
-        let [triple] = patterns.as_slice() else { return Ok(None) };
+        let triple = match inner {
+            GraphPattern::Bgp { patterns } if patterns.len() == 1 => &patterns[0],
+            _ if graph.is_some() => return Ok(None),
+            _ => return self.tally_properties(inner, variables, aggregates),
+        };
         let (Some(subject), Some(object)) = (name(&triple.subject), name(&triple.object)) else { return Ok(None) };
         let mut all = names(triple);
         all.extend(graph.map(str::to_owned));

@@ -270,6 +270,31 @@ impl Kernel<'_> {
         }
     }
 
+    /// Reads the whole numbers among which a column's ids are, one after the other, when these are not many more than its
+    /// rows: a look-up a row would miss the cache several times.
+    fn near_integers(&self, column: &[u32]) -> Outcome<Option<(u32, Vec<Option<Integer>>)>> {
+        let numbers = self.view.base.class_ids(Class::Number);
+        let among = column.iter().copied().filter(|id| numbers.contains(id));
+        let Some((least, greatest)) =
+            among.fold(None, |ends, id| ends.map_or(Some((id, id)), |(a, b): (u32, u32)| Some((a.min(id), b.max(id)))))
+        else {
+            return Ok(None);
+        };
+        if (greatest - least) as usize > column.len() {
+            return Ok(None);
+        }
+        self.within(column.len() * 5)?;
+        let mut integers = Vec::with_capacity((greatest - least) as usize + 1);
+        for (row, id) in (least..=greatest).enumerate() {
+            self.look(row, 0)?;
+            integers.push(match self.view.expression_term(id) {
+                ExpressionTerm::IntegerLiteral(value) => Some(value),
+                _ => None,
+            });
+        }
+        Ok(Some((least, integers)))
+    }
+
     /// Sums, or means, of whole numbers and decimals; an error or another value leaves its group unbound.
     fn sums(&self, groups: &Groups, column: &[u32], distinct: bool, mean: bool) -> Outcome<Vec<u32>> {
         #[derive(Clone, Copy)]
@@ -279,8 +304,17 @@ impl Kernel<'_> {
         }
         let mut sums: Vec<Option<(Sum, i64)>> = vec![Some((Sum::Integer(0.into()), 0)); groups.count];
         let mut seen: FxHashSet<(u32, bool, i128)> = FxHashSet::default();
+        let integers = if distinct { None } else { self.near_integers(column)? };
         for (row, (group, id)) in groups.of.iter().zip(column).enumerate() {
             self.look(row, seen.len() * 8)?;
+            if let Some((start, integers)) = &integers
+                && let Some(Some(value)) = integers.get(id.wrapping_sub(*start) as usize)
+                && let Some((Sum::Integer(sum), count)) = &mut sums[*group as usize]
+                && let Some(next) = sum.checked_add(*value)
+            {
+                (*sum, *count) = (next, *count + 1);
+                continue;
+            }
             let entry = &mut sums[*group as usize];
             let Some((sum, count)) = *entry else { continue };
             if *id == UNBOUND {

@@ -5,6 +5,7 @@
 
 mod construct;
 mod expression;
+mod first;
 mod graphs;
 mod group;
 mod join;
@@ -14,6 +15,7 @@ mod order;
 mod passing;
 mod path;
 mod pattern;
+mod properties;
 mod range;
 mod scan;
 mod table;

@@ -79,8 +79,14 @@ impl Kernel<'_> {
                 }
             }
             GraphPattern::OrderBy { inner, expression } => {
-                let table = self.pattern(inner, None)?;
-                self.order(table, expression, most)?
+                let first = match most {
+                    Some(most) => self.first_rows(inner, expression, most)?,
+                    None => None,
+                };
+                match first {
+                    Some(table) => table,
+                    None => self.order(self.pattern(inner, None)?, expression, most)?,
+                }
             }
             GraphPattern::Slice { inner, start, length } => {
                 let needed = length.map(|length| length.saturating_add(*start));

@@ -224,6 +224,11 @@ impl<'a> GraphView<'a> {
         merge_pairs(objects, subjects, added, removed)
     }
 
+    /// Returns the objects of a predicate's triples in the generation, sorted: enough to find about the n-th.
+    pub(crate) fn objects_of_generation(&self, predicate: u32) -> &'a [u32] {
+        &self.snapshot.pos()[0][self.predicate_rows(predicate)]
+    }
+
     /// Returns objects and subjects of a predicate whose objects are in a range of ids, sorted by object.
     pub(crate) fn by_object_between(&self, predicate: u32, objects: &Range<u32>) -> Pairs<'a> {
         let [base, subjects] = self.snapshot.pos();

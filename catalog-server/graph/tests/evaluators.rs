@@ -540,6 +540,39 @@ fn the_first_rows_in_an_order_agree() {
     assert!(recognised * 10 > asked * 6, "{recognised} of {asked} queries were recognised");
 }
 
+/// LIMIT without an order may give any rows of the whole answer, as many as asked for.
+#[test]
+fn some_rows_are_rows_of_the_whole_answer() {
+    let (mut asked, mut recognised) = (0, 0);
+    for seed in 0..16 {
+        let mut random = Random(seed);
+        let (_folder, store) = many(&mut random, seed);
+        for core in LONG {
+            let (limit, offset) = (random.below(9), random.below(4));
+            let prefixes = "PREFIX a: <http://e/> PREFIX xsd: <http://www.w3.org/2001/XMLSchema#>";
+            let rows = |slice: &str, evaluator| {
+                let query = format!("{prefixes} SELECT ?v ?s {{ {core} }} {slice}");
+                let (mut rows, answered) = ask(&store.view(), &query, evaluator).unwrap();
+                rows.remove(0);
+                (rows, answered.recognised)
+            };
+            let (mut whole, _) = rows("", Evaluator::Plain);
+            let (some, is_recognised) = rows(&format!("LIMIT {limit} OFFSET {offset}"), Evaluator::Best);
+            assert_eq!(some.len(), whole.len().saturating_sub(offset).min(limit), "seed {seed}: {core}");
+            for row in some {
+                let at = whole.iter().position(|other| *other == row);
+                whole.swap_remove(at.unwrap_or_else(|| panic!("seed {seed}: {row} is no row of {core}")));
+            }
+            let [plain, best] = [Evaluator::Plain, Evaluator::Best]
+                .map(|evaluator| ask(&store.view(), &format!("{prefixes} ASK {{ {core} }}"), evaluator).unwrap().0);
+            assert_eq!(plain, best, "seed {seed}: {core}");
+            asked += 1;
+            recognised += usize::from(is_recognised);
+        }
+    }
+    assert!(recognised * 10 > asked * 6, "{recognised} of {asked} queries were recognised");
+}
+
 /// GROUP_CONCAT may join in any order, so its parts are compared.
 #[test]
 fn concatenations_have_the_same_parts() {

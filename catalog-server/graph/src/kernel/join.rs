@@ -94,7 +94,7 @@ impl Kernel<'_> {
         let mut numbered = left.clone();
         numbered.push(ROW, (0..left.rows as u32).collect());
         let mut joined = if conjunction.others.is_empty() {
-            self.triples(numbered, &conjunction)?
+            self.triples(numbered, &conjunction, None)?
         } else {
             let right = self.for_table(right, &left)?;
             self.join(numbered, right)?
@@ -228,7 +228,7 @@ impl Kernel<'_> {
                 }
             }
             numbered.push(ROW, (0..table.rows as u32).collect());
-            let found = self.triples(numbered, &conjunction)?;
+            let found = self.triples(numbered, &conjunction, None)?;
             let Some(at) = found.column(ROW) else { return Err(Stop::Unknown) };
             let mut set = IdSet::new(table.rows);
             found.columns[at].iter().for_each(|row| set.insert(*row));
@@ -236,7 +236,8 @@ impl Kernel<'_> {
             table.gather(&keep);
             return Ok(());
         }
-        let found = self.triples(Table::unit(), &conjunction)?;
+        let enough = shared.is_empty().then_some(1);
+        let found = self.triples(Table::unit(), &conjunction, enough)?;
         let shared = table.shared(&found);
         if shared.is_empty() {
             if (found.rows > 0) != wanted {

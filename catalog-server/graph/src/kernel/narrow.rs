@@ -53,7 +53,7 @@ impl Kernel<'_> {
             GraphPattern::Group { inner, variables, aggregates } => {
                 let mut conjunction = Conjunction::default();
                 collect(inner, &mut conjunction);
-                self.group(&self.triples(seed, &conjunction)?, variables, aggregates)?
+                self.group(&self.triples(seed, &conjunction, None)?, variables, aggregates)?
             }
             _ => return Err(Stop::Unknown),
         })

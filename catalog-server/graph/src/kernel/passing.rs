@@ -32,12 +32,13 @@ impl Passing {
 
 impl Kernel<'_> {
     /// Finds the objects that pass the filters on them: by ranges of ids where the filters are comparisons, else by
-    /// evaluating them once for each object when there are far fewer objects than triples.
+    /// evaluating them once for each object when there are far fewer objects than triples; the latter if `each` is set.
     pub(super) fn apply_to_objects(
         &self,
         steps: &mut [Step<'_>],
         waiting: &mut Vec<Waiting<'_>>,
         table: &Table,
+        each: bool,
     ) -> Outcome<()> {
         // When nothing narrows the rows before, every object is looked at anyway: best in the order of the dictionary, whose
         // pages and cache lines are then read one after the other.
@@ -57,7 +58,7 @@ impl Kernel<'_> {
                 continue;
             }
             let (_, objects) = self.graph().distinct(step.predicate);
-            if !all_are_wide && objects * 3 > self.graph().count_predicate(step.predicate) {
+            if !each || !all_are_wide && objects * 3 > self.graph().count_predicate(step.predicate) {
                 continue;
             }
             let (column, _) = self.graph().by_object(step.predicate);

@@ -41,7 +41,7 @@ impl Kernel<'_> {
                 self.conjunction(conjunction, most)?
             }
             GraphPattern::Graph { name, inner } => self.in_graph(name, inner, most)?,
-            GraphPattern::Filter { expr, inner } => self.filtered(expr, inner)?,
+            GraphPattern::Filter { expr, inner } => self.filtered(expr, inner, most)?,
             GraphPattern::LeftJoin { left, right, expression } => {
                 let left = self.pattern(left, most)?;
                 self.left_join(left, right, expression.as_ref())?
@@ -112,15 +112,15 @@ impl Kernel<'_> {
         Ok(table)
     }
 
-    fn filtered(&self, expression: &Expression, inner: &GraphPattern) -> Outcome<Table> {
+    fn filtered(&self, expression: &Expression, inner: &GraphPattern, most: Option<usize>) -> Outcome<Table> {
         let mut parts = Vec::new();
         split(expression, &mut parts);
         if let GraphPattern::LeftJoin { left, right, expression } = inner {
-            return self.filtered_left_join(parts, left, right, expression.as_ref());
+            return self.filtered_left_join(parts, (left, right, expression.as_ref()), most);
         }
         let mut conjunction = Conjunction::default();
         collect(inner, &mut conjunction);
-        self.filtered_conjunction(parts, conjunction)
+        self.filtered_conjunction(parts, conjunction, most)
     }
 
     /// Applies conditions on what the mandatory part binds before the optional part is looked for: the optional part
@@ -128,9 +128,8 @@ impl Kernel<'_> {
     fn filtered_left_join(
         &self,
         parts: Vec<&Expression>,
-        left: &GraphPattern,
-        right: &GraphPattern,
-        condition: Option<&Expression>,
+        (left, right, condition): (&GraphPattern, &GraphPattern, Option<&Expression>),
+        most: Option<usize>,
     ) -> Outcome<Table> {
         let mut innermost = left;
         while let GraphPattern::LeftJoin { left, .. } = innermost {
@@ -140,12 +139,13 @@ impl Kernel<'_> {
         collect(innermost, &mut inside);
         let bound = inside.bound();
         let (early, late): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| is_bound_by(part, &bound));
+        let most = if late.is_empty() { most } else { None };
         let left = match (early.is_empty(), left) {
-            (true, _) => self.pattern(left, None)?,
+            (true, _) => self.pattern(left, most)?,
             (false, GraphPattern::LeftJoin { left, right, expression }) => {
-                self.filtered_left_join(early, left, right, expression.as_ref())?
+                self.filtered_left_join(early, (left, right, expression.as_ref()), most)?
             }
-            (false, _) => self.filtered_conjunction(early, inside)?,
+            (false, _) => self.filtered_conjunction(early, inside, most)?,
         };
         let table = self.left_join(left, right, condition)?;
         self.filtered_table(table, late)
@@ -163,11 +163,16 @@ impl Kernel<'_> {
         Ok(table)
     }
 
-    fn filtered_conjunction<'p>(&self, parts: Vec<&'p Expression>, mut conjunction: Conjunction<'p>) -> Outcome<Table> {
+    fn filtered_conjunction<'p>(
+        &self,
+        parts: Vec<&'p Expression>,
+        mut conjunction: Conjunction<'p>,
+        most: Option<usize>,
+    ) -> Outcome<Table> {
         let bound = conjunction.bound();
         let (early, late): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| is_bound_by(part, &bound));
         conjunction.filters.extend(early);
-        let table = self.conjunction(conjunction, None)?;
+        let table = self.conjunction(conjunction, if late.is_empty() { most } else { None })?;
         self.filtered_table(table, late)
     }
 

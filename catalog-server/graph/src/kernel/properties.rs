@@ -64,7 +64,7 @@ impl Kernel<'_> {
         let Some(counts) = aggregates.iter().map(|(_, aggregate)| count(aggregate)).collect::<Option<Vec<_>>>() else {
             return Ok(None);
         };
-        let table = self.triples(Table::unit(), &rest)?;
+        let table = self.triples(Table::unit(), &rest, None)?;
         let Some(at) = table.column(&subject) else { return Err(Stop::Unknown) };
         let properties = self.properties(&table, at)?;
         let mut result = Table { rows: properties.len(), ..Table::default() };

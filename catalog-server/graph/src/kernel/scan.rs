@@ -45,6 +45,11 @@ pub(super) struct Known {
     pub(super) passing: Option<Passing>,
 }
 
+/// Returns how many rows are looked at first when no more than some are needed.
+fn portion(most: usize) -> usize {
+    most.saturating_mul(4).max(128)
+}
+
 /// A condition that waits until its variables are bound.
 pub(super) struct Waiting<'p> {
     pub(super) expression: &'p Expression,
@@ -88,7 +93,8 @@ impl Kernel<'_> {
                 None => next,
             });
         }
-        let mut table = self.triples(table.unwrap_or_else(Table::unit), &conjunction)?;
+        let most = if later.is_empty() { most } else { None };
+        let mut table = self.triples(table.unwrap_or_else(Table::unit), &conjunction, most)?;
         for other in later {
             let next = self.for_table(other, &table)?;
             table = self.join(table, next)?;
@@ -103,8 +109,9 @@ impl Kernel<'_> {
         Ok(least.map(|(_, rows)| rows).reduce(f64::min).unwrap_or(0.0))
     }
 
-    /// Joins a table with triple patterns and paths, and applies filters on variables that are bound then.
-    pub(super) fn triples(&self, mut table: Table, conjunction: &Conjunction<'_>) -> Outcome<Table> {
+    /// Joins a table with triple patterns and paths, and applies filters on variables that are bound then; when `most` is
+    /// said, no more rows are needed.
+    pub(super) fn triples(&self, table: Table, conjunction: &Conjunction<'_>, most: Option<usize>) -> Outcome<Table> {
         let names = conjunction.bound();
         let mut shared = names.iter().filter_map(|name| table.column(name));
         if !shared.all(|column| table.is_bound(column)) {
@@ -125,18 +132,53 @@ impl Kernel<'_> {
             variables_of(expression, &mut variables)?;
             waiting.push(Waiting { expression, variables });
         }
-        self.apply_filters(&mut table, &mut waiting)?;
-        self.apply_to_objects(&mut steps, &mut waiting, &table)?;
-        while !steps.is_empty() {
-            let next = steps.swap_remove(self.next(&steps, &table)?);
-            match next {
-                Step::Known(step) => self.step(&mut table, &step, steps.is_empty())?,
-                Step::Open(step) => self.open(&mut table, &step)?,
-                Step::Walk(walk) => self.walk(&mut table, &walk)?,
+        self.apply_to_objects(&mut steps, &mut waiting, &table, most.is_none())?;
+        self.take_steps(table, steps.iter().collect(), waiting.iter().collect(), most)
+    }
+
+    fn take_steps(
+        &self,
+        mut table: Table,
+        mut steps: Vec<&Step<'_>>,
+        mut waiting: Vec<&Waiting<'_>>,
+        most: Option<usize>,
+    ) -> Outcome<Table> {
+        loop {
+            if let Some(most) = most
+                && table.rows > portion(most)
+                && !(steps.is_empty() && waiting.is_empty())
+            {
+                return self.in_portions(&table, &steps, &waiting, most);
             }
             self.apply_filters(&mut table, &mut waiting)?;
+            if steps.is_empty() {
+                return Ok(table);
+            }
+            match steps.swap_remove(self.next(&steps, &table)?) {
+                Step::Known(step) => self.step(&mut table, step, steps.is_empty())?,
+                Step::Open(step) => self.open(&mut table, step)?,
+                Step::Walk(walk) => self.walk(&mut table, walk)?,
+            }
         }
-        Ok(table)
+    }
+
+    /// Takes the steps with some rows, and with ever more of them until there are enough.
+    fn in_portions(&self, table: &Table, steps: &[&Step<'_>], waiting: &[&Waiting<'_>], most: usize) -> Outcome<Table> {
+        let (mut from, mut size) = (0, portion(most));
+        let mut found: Option<Table> = None;
+        loop {
+            let next = self.take_steps(table.part(from, size), steps.to_vec(), waiting.to_vec(), None)?;
+            let all = match found {
+                Some(found) => self.union(found, next)?,
+                None => next,
+            };
+            from += size;
+            if all.rows >= most || from >= table.rows {
+                return Ok(all);
+            }
+            size *= 4;
+            found = Some(all);
+        }
     }
 
     /// Finds the ids of patterns; none when a term is not in the view, so that nothing matches.
@@ -194,7 +236,7 @@ impl Kernel<'_> {
         Ok(found.map(Atom::Id))
     }
 
-    fn apply_filters(&self, table: &mut Table, waiting: &mut Vec<Waiting<'_>>) -> Outcome<()> {
+    fn apply_filters(&self, table: &mut Table, waiting: &mut Vec<&Waiting<'_>>) -> Outcome<()> {
         let mut at = 0;
         while let Some(condition) = waiting.get(at) {
             if condition.variables.iter().all(|variable| table.column(variable.as_str()).is_some()) {
@@ -208,7 +250,7 @@ impl Kernel<'_> {
     }
 
     /// Chooses the step that leaves the fewest rows.
-    fn next(&self, steps: &[Step<'_>], table: &Table) -> Outcome<usize> {
+    fn next(&self, steps: &[&Step<'_>], table: &Table) -> Outcome<usize> {
         let estimates = steps.iter().map(|step| self.estimate(step, table)).enumerate();
         let best = estimates.min_by(|(_, (a, x)), (_, (b, y))| b.cmp(a).then_with(|| x.total_cmp(y)));
         best.map(|(at, _)| at).ok_or(Stop::Unknown)

@@ -57,6 +57,13 @@ impl Table {
         self.rows = rows.len();
     }
 
+    /// Copies some rows from a place on.
+    pub(super) fn part(&self, from: usize, rows: usize) -> Self {
+        let range = from..from.saturating_add(rows).min(self.rows);
+        let columns = self.columns.iter().map(|column| column[range.clone()].to_vec()).collect();
+        Self { names: self.names.clone(), columns, rows: range.len(), sorted: self.sorted }
+    }
+
     /// Keeps the first rows.
     pub(super) fn truncate(&mut self, rows: usize) {
         if rows < self.rows {

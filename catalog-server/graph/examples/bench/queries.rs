@@ -16,7 +16,7 @@ pub(crate) enum Same {
 }
 
 /// Queries, and what is compared. The first eight are those of the issue that this measures.
-pub(crate) const QUERIES: [(&str, &str, Same); 35] = [
+pub(crate) const QUERIES: [(&str, &str, Same); 41] = [
     (
         "facet by mission",
         "SELECT ?m (COUNT(?d) AS ?n) { ?d ex:domain <https://portal.example.org/domain/0> ; ex:mission ?m } GROUP BY ?m ORDER BY DESC(?n)",
@@ -158,6 +158,28 @@ pub(crate) const QUERIES: [(&str, &str, Same); 35] = [
     (
         "in",
         "SELECT (COUNT(?d) AS ?n) { ?d ex:mission ?m ; dct:license ?l FILTER(?m IN (<https://portal.example.org/mission/1>, <https://portal.example.org/mission/2>) && ?l != <https://portal.example.org/license/0>) }",
+        Same::Whole,
+    ),
+    (
+        "modified after",
+        "SELECT (COUNT(?d) AS ?n) { ?d dct:modified ?m FILTER(?m > \"2020-01-01T00:00:00Z\"^^xsd:dateTime) }",
+        Same::Whole,
+    ),
+    ("of a year", "SELECT (COUNT(?d) AS ?n) { ?d dct:issued ?i FILTER(YEAR(?i) = 2016) }", Same::Whole),
+    (
+        "range, by publisher",
+        "SELECT ?p (COUNT(?d) AS ?n) { ?d dct:issued ?i ; dct:publisher ?p FILTER(?i >= \"2016-01-01\"^^xsd:date) FILTER(?i <= \"2016-12-31\"^^xsd:date) } GROUP BY ?p ORDER BY DESC(?n) ?p LIMIT 20",
+        Same::Whole,
+    ),
+    (
+        "some of many",
+        "SELECT ?d ?t ?i { ?d a dcat:Dataset ; dct:title ?t ; dct:issued ?i FILTER(CONTAINS(LCASE(STR(?t)), \"ban\")) } LIMIT 10",
+        Same::Rows,
+    ),
+    ("largest files", "SELECT ?x ?b { ?x dcat:byteSize ?b } ORDER BY DESC(?b) ?x LIMIT 20", Same::Whole),
+    (
+        "most keywords",
+        "SELECT ?d (COUNT(?k) AS ?n) { ?d dcat:keyword ?k } GROUP BY ?d HAVING(COUNT(?k) > 6) ORDER BY DESC(?n) ?d LIMIT 20",
         Same::Whole,
     ),
 ];

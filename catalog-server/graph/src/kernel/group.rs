@@ -6,10 +6,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use spareval::ExpressionTerm;
 use spargebra::algebra::{AggregateExpression, AggregateFunction, Expression};
 
-use super::table::{Table, UNBOUND};
+use super::table::{IdSet, Table, UNBOUND};
 use super::value::Value;
 use super::{Kernel, Outcome, Stop};
-use crate::storage::term::Class;
+use crate::storage::term::{Class, ONE};
 
 /// Which group each row belongs to, and each group's first row.
 struct Groups {
@@ -270,29 +270,40 @@ impl Kernel<'_> {
         }
     }
 
-    /// Reads the whole numbers among which a column's ids are, one after the other, when these are not many more than its
-    /// rows: a look-up a row would miss the cache several times.
-    fn near_integers(&self, column: &[u32]) -> Outcome<Option<(u32, Vec<Option<Integer>>)>> {
-        let numbers = self.view.base.class_ids(Class::Number);
-        let among = column.iter().copied().filter(|id| numbers.contains(id));
-        let Some((least, greatest)) =
-            among.fold(None, |ends, id| ends.map_or(Some((id, id)), |(a, b): (u32, u32)| Some((a.min(id), b.max(id)))))
-        else {
-            return Ok(None);
-        };
-        if (greatest - least) as usize > column.len() {
+    /// Sums whole numbers by the values that order them, and counts them; nothing when something else is among them, or
+    /// when a sum could leave what numbers can be.
+    ///
+    /// Which of the numbers are whole is read off the dictionary from end to end: a look-up a row would miss the cache
+    /// several times.
+    fn sums_of_integers(&self, groups: &Groups, column: &[u32]) -> Outcome<Option<Vec<(i64, i64)>>> {
+        let (base, most) = (&self.view.base, i128::from(i64::MAX) * ONE);
+        let (Some(&least), Some(&greatest)) = (column.iter().min(), column.iter().max()) else { return Ok(None) };
+        let (numbers, start) = (base.class_ids(Class::Number), base.value_ids().start);
+        let are_numbers = numbers.contains(&least) && numbers.contains(&greatest);
+        if !are_numbers || (greatest - least) as usize > column.len() {
             return Ok(None);
         }
-        self.within(column.len() * 5)?;
-        let mut integers = Vec::with_capacity((greatest - least) as usize + 1);
+        let mut whole = IdSet::new((greatest - least) as usize);
         for (row, id) in (least..=greatest).enumerate() {
             self.look(row, 0)?;
-            integers.push(match self.view.expression_term(id) {
-                ExpressionTerm::IntegerLiteral(value) => Some(value),
-                _ => None,
-            });
+            if !base.bytes(id).starts_with(b"Xdecimal\0") {
+                whole.insert(id - least);
+            }
         }
-        Ok(Some((least, integers)))
+        // The sum, the sum without signs, which bounds every sum on the way, and how many.
+        let mut sums = vec![(0_i128, 0_i128, 0_i64); groups.count];
+        for (row, (group, id)) in groups.of.iter().zip(column).enumerate() {
+            self.look(row, 0)?;
+            let Some(value) = base.values().get((id - start) as usize).filter(|_| whole.contains(id - least)) else {
+                return Ok(None);
+            };
+            let (sum, size, count) = &mut sums[*group as usize];
+            (*sum, *size, *count) = (*sum + value, *size + value.abs(), *count + 1);
+            if *size > most {
+                return Ok(None);
+            }
+        }
+        Ok(Some(sums.into_iter().map(|(sum, _, count)| ((sum / ONE) as i64, count)).collect()))
     }
 
     /// Sums, or means, of whole numbers and decimals; an error or another value leaves its group unbound.
@@ -304,17 +315,13 @@ impl Kernel<'_> {
         }
         let mut sums: Vec<Option<(Sum, i64)>> = vec![Some((Sum::Integer(0.into()), 0)); groups.count];
         let mut seen: FxHashSet<(u32, bool, i128)> = FxHashSet::default();
-        let integers = if distinct { None } else { self.near_integers(column)? };
-        for (row, (group, id)) in groups.of.iter().zip(column).enumerate() {
+        let integers = if distinct { None } else { self.sums_of_integers(groups, column)? };
+        let rows = if integers.is_some() { 0 } else { column.len() };
+        for (entry, (sum, count)) in sums.iter_mut().zip(integers.into_iter().flatten()) {
+            *entry = Some((Sum::Integer(sum.into()), count));
+        }
+        for (row, (group, id)) in groups.of.iter().zip(column).take(rows).enumerate() {
             self.look(row, seen.len() * 8)?;
-            if let Some((start, integers)) = &integers
-                && let Some(Some(value)) = integers.get(id.wrapping_sub(*start) as usize)
-                && let Some((Sum::Integer(sum), count)) = &mut sums[*group as usize]
-                && let Some(next) = sum.checked_add(*value)
-            {
-                (*sum, *count) = (next, *count + 1);
-                continue;
-            }
             let entry = &mut sums[*group as usize];
             let Some((sum, count)) = *entry else { continue };
             if *id == UNBOUND {

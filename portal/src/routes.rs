@@ -80,6 +80,7 @@ pub fn router(client: Client) -> Router {
         .route("/sources/{id}/runs/{number}", get(sources::run))
         .route("/sources/{id}/runs/{number}/approve", post(sources::approve))
         .route("/reviews/{number}/decide", post(sources::decide))
+        .route("/reviews/{number}/reopen", post(sources::reopen))
         .route("/account/keys", get(govern::keys).post(govern::key_register))
         .route("/account/keys/{id}/revoke", post(govern::key_revoke))
         .route("/queue", get(govern::queue))

@@ -76,6 +76,9 @@ pub struct Sources {
     /// Identities that wait for somebody to decide, over all sources.
     #[serde(default)]
     pub reviews: Vec<Review>,
+    /// Identities that were decided, the last first.
+    #[serde(default)]
+    pub decided: Vec<Review>,
 }
 
 /// What to run.
@@ -254,7 +257,7 @@ pub struct Runs {
 }
 
 /// An identity that somebody must decide: two records claim one identifier, or one record two.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Review {
@@ -272,10 +275,37 @@ pub struct Review {
     pub identifier: String,
     /// The records in question, each `zone/identifier`.
     pub records: Vec<String>,
+    /// What the source's key is here, `zone/identifier`, when the run was applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<String>,
     /// What is the matter, in words.
     pub message: String,
     /// When it was found.
     pub at: String,
+    /// What was decided: `same` or `apart`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<String>,
+    /// When it was decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<String>,
+    /// Who decided it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<String>,
+    /// The record that is left of those that are the same, `zone/identifier`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
+}
+
+/// What somebody decides of an identity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReviewDecision {
+    /// `same` makes one record of both, `apart` leaves both for good.
+    pub decision: String,
+    /// For `same`: which of the records in question, `zone/identifier`; not needed when there is one only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<String>,
 }
 
 /// Where the values of a record come from.

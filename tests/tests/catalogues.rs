@@ -101,7 +101,7 @@ impl Bench {
             run = self.sandbox.admin().run(source, run.number).await.unwrap();
         }
         // The run can be read a moment before the ledger's new sequence is told; what is written after it waits for that.
-        assert!(self.sandbox.admin().review_decide(u64::from(u32::MAX)).await.is_err());
+        assert!(self.sandbox.admin().review_reopen(u64::from(u32::MAX)).await.is_err());
         run
     }
 

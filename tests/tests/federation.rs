@@ -6,10 +6,11 @@ use std::io::Read;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use catalog_schemas::harvest::{RunView, SourceSettings};
+use catalog_schemas::harvest::{ReviewDecision, RunView, SourceSettings};
 use catalog_tests::package::{datalab, package};
+use catalog_tests::sandbox::read;
 use catalog_tests::site::Sites;
-use catalog_tests::{Sandbox, Settings, sparql};
+use catalog_tests::{ADMIN_TOKEN, Sandbox, Settings, sparql};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -38,7 +39,7 @@ async fn harvest(sandbox: &Sandbox, source: &str, dry: bool) -> RunView {
         run = admin.run(source, run.number).await.unwrap();
     }
     // The run can be read a moment before the ledger's new sequence is told; what is written after it waits for that.
-    assert!(admin.review_decide(u64::from(u32::MAX)).await.is_err());
+    assert!(admin.review_reopen(u64::from(u32::MAX)).await.is_err());
     run
 }
 
@@ -224,6 +225,76 @@ async fn a_record_of_another_zone_keeps_its_identifier_wherever_it_is_handed_out
     assert!(text_at(&a, &asked(&format!("{forged}zoneb.lab")), "*/*").await.contains("idDoesNotExist"));
     // This zone's own feed hands on nothing of another's.
     assert_eq!(json_at(&a, "/api/v1/changes?after=0").await["entries"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_moderator_decides_what_no_rule_can_tell_and_may_take_it_back() {
+    let (a, sites) = (zone("zone-a").await, Sites::start().await);
+    let offer = |site: &str, datasets: &[(&str, &[&str])]| {
+        let mut turtle = "@prefix dcat: <http://www.w3.org/ns/dcat#> . @prefix dct: <http://purl.org/dc/terms/> .\n\
+            @prefix adms: <http://www.w3.org/ns/adms#> . @prefix skos: <http://www.w3.org/2004/02/skos/core#> .\n"
+            .to_owned();
+        for (name, dois) in datasets {
+            let dois =
+                dois.iter().map(|doi| format!("; adms:identifier [ skos:notation \"https://doi.org/10.5072/{doi}\" ]"));
+            let dois: String = dois.collect();
+            turtle +=
+                &format!("<https://{site}.example/{name}> a dcat:Dataset ; dct:title \"Set {name}\"@en {dois} .\n");
+        }
+        let answer = json!({ "type": "text/turtle", "body": turtle });
+        sites.set(site, [("/data.ttl".to_owned(), answer)].into_iter().collect());
+    };
+    offer("one", &[("ice", &["ice"]), ("sea", &["sea"])]);
+    offer("two", &[("both", &["ice", "sea"])]);
+    for id in ["one", "two"] {
+        let url = format!("{}/data.ttl", sites.base(id));
+        let source = json!({ "id": id, "kind": "dcat", "url": url, "allowPrivateAddresses": true });
+        a.admin().source_define(&serde_json::from_value(source).unwrap()).await.unwrap();
+        assert_eq!(harvest(&a, id, false).await.state, "completed");
+    }
+    assert_eq!(total(&a, &[]).await, 3);
+    let waiting = a.admin().sources().await.unwrap().reviews;
+    let [review] = waiting.as_slice() else { panic!("not one case: {waiting:?}") };
+    assert_eq!(review.code, "identity.ambiguous");
+    let (own, kept) = (review.own.clone().unwrap(), review.records[0].clone());
+    for (body, code) in [
+        (r#"{"decision":"perhaps"}"#, "review.decision"),
+        (r#"{"decision":"same"}"#, "review.record"),
+        (r#"{"decision":"same","record":"set"}"#, "review.record"),
+        (r#"{"decision":"apart","record":"zone-a/x.y"}"#, "review.record"),
+    ] {
+        let path = format!("/api/v1/reviews/{}/decide", review.number);
+        let request = a.request("POST", &path).bearer_auth(ADMIN_TOKEN).header("content-type", "application/json");
+        let (status, answer) = read(request.body(body)).await;
+        assert!(status == 422 && answer.contains(code), "{body}: {status} {answer}");
+    }
+    let same = ReviewDecision { decision: "same".to_owned(), record: Some(kept.clone()) };
+    a.admin().review_decide(review.number, &same).await.unwrap();
+
+    assert_eq!(total(&a, &[]).await, 2);
+    let (status, tombstone) = a.get(&format!("/api/v1/records/{own}")).await;
+    let successor = format!("{}/id/{kept}", a.base());
+    assert!(status == 410 && tombstone.contains(&successor), "{status} {tombstone}");
+    let (status, page) = a.get(&format!("/record/{own}")).await;
+    assert!(status == 410 && page.contains(&format!("/record/{kept}")), "{status} {page}");
+    assert_eq!(sparql::number(&a, "SELECT (COUNT(DISTINCT ?r) AS ?n) WHERE { ?r a sdo:Dataset }").await, 2);
+    // A later run speaks of the record that is left, and finds nothing to ask.
+    for id in ["one", "two"] {
+        let run = harvest(&a, id, false).await;
+        assert_eq!((run.added, run.changed, run.removed), (0, 0, 0), "{run:?}");
+    }
+    let sources = a.admin().sources().await.unwrap();
+    assert!(sources.reviews.is_empty(), "{:?}", sources.reviews);
+    assert_eq!(sources.decided[0].kept.as_deref(), Some(kept.as_str()));
+
+    a.admin().review_reopen(review.number).await.unwrap();
+    assert_eq!(total(&a, &[]).await, 3);
+    assert_eq!(a.get(&format!("/api/v1/records/{own}")).await.0, 200);
+    let apart = ReviewDecision { decision: "apart".to_owned(), record: None };
+    a.admin().review_decide(review.number, &apart).await.unwrap();
+    harvest(&a, "two", false).await;
+    assert_eq!(total(&a, &[]).await, 3);
+    assert!(a.admin().sources().await.unwrap().reviews.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,7 +13,9 @@ use catalog_schemas::governance::{
     Difference, EditForm, NewSigningKey, Notifications, Queue, ReadUpTo, SigningKey, SigningKeys, StateChange,
     StateChanged,
 };
-use catalog_schemas::harvest::{NewRun, Provenance, RunView, Runs, SourceSettings, SourceView, Sources};
+use catalog_schemas::harvest::{
+    NewRun, Provenance, ReviewDecision, RunView, Runs, SourceSettings, SourceView, Sources,
+};
 use catalog_schemas::launch::{Launch, LaunchEvent, LaunchRequest, Launches};
 use catalog_schemas::package::{Published, Withdrawal};
 use catalog_schemas::plan::{Plan, PlanRequest};
@@ -472,9 +474,15 @@ impl Client {
         decode(self.send_json(Method::POST, &path, &serde_json::json!({}), None).await?)
     }
 
-    /// Notes that an identity was decided.
-    pub async fn review_decide(&self, number: u64) -> Result<(), ClientError> {
+    /// Decides an identity.
+    pub async fn review_decide(&self, number: u64, decision: &ReviewDecision) -> Result<(), ClientError> {
         let path = format!("/api/v1/reviews/{number}/decide");
+        self.send_json(Method::POST, &path, decision, None).await.map(drop)
+    }
+
+    /// Takes back what was decided of an identity.
+    pub async fn review_reopen(&self, number: u64) -> Result<(), ClientError> {
+        let path = format!("/api/v1/reviews/{number}/reopen");
         self.send_json(Method::POST, &path, &serde_json::json!({}), None).await.map(drop)
     }
 

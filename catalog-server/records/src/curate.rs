@@ -210,7 +210,13 @@ async fn shown(writing: &mut Writing, record: i64) -> Result<(String, String), E
 }
 
 /// Keeps a patch as revisions of its sources; says whether there was anything to keep.
-async fn lay(writing: &mut Writing, record: i64, patch: &Patch, actor: &Actor, seq: i64) -> Result<bool, Error> {
+pub(crate) async fn lay(
+    writing: &mut Writing,
+    record: i64,
+    patch: &Patch,
+    actor: &Actor,
+    seq: i64,
+) -> Result<bool, Error> {
     let amendment = patch.amendment.as_ref().map(|(version, patch)| (AMENDMENT, version.as_str(), patch));
     let overlay = patch.overlay.as_ref().map(|patch| (OVERLAY, "", patch));
     for (source, version, patch) in amendment.into_iter().chain(overlay) {

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::row::Connection;
 
 /// The migrations by number, from 1; released ones are never edited.
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     include_str!("../migrations/sqlite/0001_ledger.sql"),
     include_str!("../migrations/sqlite/0002_modified.sql"),
     include_str!("../migrations/sqlite/0003_harvest.sql"),
@@ -16,6 +16,7 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("../migrations/sqlite/0007_governance.sql"),
     include_str!("../migrations/sqlite/0008_harvest_faults.sql"),
     include_str!("../migrations/sqlite/0009_ways.sql"),
+    include_str!("../migrations/sqlite/0010_reviews.sql"),
 ];
 
 /// The newest schema that this release knows.

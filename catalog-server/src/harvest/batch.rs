@@ -331,7 +331,6 @@ impl Reading {
         if self.reviews < REVIEWS {
             self.reviews += 1;
             reviews.push(Review {
-                number: 0,
                 source: self.lease.source.clone(),
                 run: self.lease.run,
                 code: code.to_owned(),
@@ -339,7 +338,7 @@ impl Reading {
                 identifier: by.to_owned(),
                 records: found.iter().take(20).map(|one| format!("{}/{}", one.zone, one.identifier)).collect(),
                 message: format!("{message}; `{}` stays a record of its own until somebody decides", item.key),
-                at: String::new(),
+                ..Review::default()
             });
         }
         Ok(Join::Alone)

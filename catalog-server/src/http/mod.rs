@@ -120,6 +120,7 @@ fn api() -> Result<(Router<Arc<App>>, utoipa::openapi::OpenApi), Undeclared> {
         .allow::<Moderate>(routes!(sources::report))
         .allow::<Moderate>(routes!(sources::approve))
         .allow::<Moderate>(routes!(sources::decide))
+        .allow::<Moderate>(routes!(sources::reopen))
         .allow::<Anyone>(routes!(sparql::get, sparql::post))
         .allow::<Anyone>(routes!(sparql::graph))
         .allow::<Moderate>(routes!(staff::get, staff::post))

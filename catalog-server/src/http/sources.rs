@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use catalog_records::Origin;
-use catalog_schemas::harvest::{NewRun, RunView, Runs, SourceSettings, SourceView, Sources};
+use catalog_records::{Decision, Naming, Origin};
+use catalog_schemas::harvest::{NewRun, ReviewDecision, RunView, Runs, SourceSettings, SourceView, Sources};
 use catalog_schemas::problem::{Finding, Problem};
 use http::StatusCode;
 
@@ -19,6 +19,8 @@ use crate::http::viewer::{Permission, Viewer};
 const RUNS: u32 = 50;
 /// Identities to decide listed at once.
 const REVIEWS: u32 = 200;
+/// Decided identities listed at once.
+const DECIDED: u32 = 50;
 
 /// Lists the sources with how each is, and identities that wait for somebody to decide.
 #[utoipa::path(get, path = "/api/v1/sources", tag = "harvest",
@@ -29,7 +31,8 @@ pub async fn sources(State(app): State<Arc<App>>, viewer: Viewer) -> Result<Json
     for source in app.ledger.harvest_sources().await? {
         sources.push(harvest::view(&app, source).await?);
     }
-    Ok(Json(Sources { sources, reviews: app.ledger.reviews(REVIEWS).await? }))
+    let (reviews, decided) = (app.ledger.reviews(REVIEWS).await?, app.ledger.reviews_decided(DECIDED).await?);
+    Ok(Json(Sources { sources, reviews, decided }))
 }
 
 /// Describes a source, new or otherwise than before.
@@ -150,16 +153,74 @@ pub async fn approve(
     Ok(Json(harvest::approve(&app, &id, number, actor, &request_id()).await?))
 }
 
-/// Notes that an identity was looked at and decided.
-#[utoipa::path(post, path = "/api/v1/reviews/{number}/decide", tag = "harvest", params(("number" = u64, Path, description = "The review")),
-    responses((status = 204, description = "It is off the list"), (status = 404, description = "No such review", body = Problem)))]
+/// Decides an identity: `same` makes one record of what the source brought and the record that is named, and leaves a
+/// tombstone with its successor; `apart` leaves both. Later runs keep to it.
+#[utoipa::path(post, path = "/api/v1/reviews/{number}/decide", tag = "harvest", request_body = ReviewDecision,
+    params(("number" = u64, Path, description = "The review")),
+    responses((status = 204, description = "It is decided"), (status = 404, description = "No such review waits", body = Problem),
+        (status = 409, description = "What is there does not allow it", body = Problem), (status = 422, description = "No such decision", body = Problem)))]
 pub async fn decide(
+    State(app): State<Arc<App>>,
+    viewer: Viewer,
+    Path(number): Path<u64>,
+    Json(asked): Json<ReviewDecision>,
+) -> Result<StatusCode, Failure> {
+    let actor = viewer.may(Permission::Moderate)?;
+    let decision = decision(&app, number, &asked).await?;
+    let homes = app.clone();
+    let naming: Naming = Arc::new(move |zone, identifier| homes.homes.iri(zone, identifier));
+    app.ledger.review_decide(number, decision, naming, actor, &request_id()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn decision(app: &App, number: u64, asked: &ReviewDecision) -> Result<Decision, Failure> {
+    match (asked.decision.as_str(), &asked.record) {
+        ("apart", None) => Ok(Decision::Apart),
+        ("same", record) => {
+            let record = match record {
+                Some(record) => record.clone(),
+                None => only_record(app, number).await?,
+            };
+            let (zone, identifier) = record.split_once('/').ok_or_else(|| {
+                Failure::unprocessable(Finding::error("review.record", "a record is `zone/identifier`"))
+            })?;
+            Ok(Decision::Same(zone.parse()?, identifier.parse()?))
+        }
+        ("apart", Some(_)) => {
+            let finding = Finding::error("review.record", "only what is the same is the same as a record");
+            Err(Failure::unprocessable(finding.pointer("/record").fix("remove it")))
+        }
+        (other, _) => {
+            let finding = Finding::error("review.decision", "an identity is decided `same` or `apart`");
+            Err(Failure::unprocessable(finding.pointer("/decision").got(other).expected("same, apart")))
+        }
+    }
+}
+
+/// Finds the record in question when there is one only.
+async fn only_record(app: &App, number: u64) -> Result<String, Failure> {
+    let review = app.ledger.review(number).await?.ok_or_else(|| Failure::not_found("review", &number.to_string()))?;
+    match <[String; 1]>::try_from(review.records) {
+        Ok([record]) => Ok(record),
+        Err(_) => {
+            let finding =
+                Finding::error("review.record", "several records are in question: say which it is the same as");
+            Err(Failure::unprocessable(finding.pointer("/record")))
+        }
+    }
+}
+
+/// Takes a decision back: what was made one is two again, and the case waits as before.
+#[utoipa::path(post, path = "/api/v1/reviews/{number}/reopen", tag = "harvest", params(("number" = u64, Path, description = "The review")),
+    responses((status = 204, description = "It waits again"), (status = 404, description = "No such review was decided", body = Problem),
+        (status = 409, description = "What is there does not allow it", body = Problem)))]
+pub async fn reopen(
     State(app): State<Arc<App>>,
     viewer: Viewer,
     Path(number): Path<u64>,
 ) -> Result<StatusCode, Failure> {
     let actor = viewer.may(Permission::Moderate)?;
-    app.ledger.review_decide(number, actor, &request_id()).await?;
+    app.ledger.review_reopen(number, actor, &request_id()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

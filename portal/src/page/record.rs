@@ -130,15 +130,11 @@ pub fn record(shown: Shown<'_>) -> Document {
 /// Returns the page of a record of which its viewer may read no more than that it was there.
 fn gone(shown: Shown<'_>) -> Document {
     let record = shown.record;
-    let successor = record.replaced_by.as_deref().and_then(|iri| {
-        let address = crate::link::page_of(iri).or_else(|| markup::safe_address(iri))?;
-        Some(view! { <p>"Use "<a href=address rel="noopener">{iri.to_owned()}</a>" instead."</p> })
-    });
     let versions = (!record.versions.is_empty()).then(|| view! { <h2>"Its versions"</h2>{versions(record)} });
     let main = view! {
         <p class="quiet small">{words::kind(&record.kind)}</p>
         <h1 class="mono">{format!("{}/{}", record.zone, record.identifier)}</h1>
-        {banner(shown)}{successor}
+        {banner(shown)}
         {versions}
         <div class="actions"><a class="button" href="/search">"Search the catalogue"</a></div>
     };
@@ -162,6 +158,13 @@ pub fn tombstone(zone: &str, identifier: &str, problem: &Problem) -> Document {
     document
 }
 
+/// Leads to what is used instead of a record.
+fn successor(record: &RecordView) -> Option<AnyView> {
+    let iri = record.replaced_by.as_deref()?;
+    let address = crate::link::page_of(iri).or_else(|| markup::safe_address(iri))?;
+    Some(view! { <p>"Use "<a href=address rel="noopener">{iri.to_owned()}</a>" instead."</p> }.into_any())
+}
+
 fn banner(shown: Shown<'_>) -> Option<AnyView> {
     let record = shown.record;
     if shown.just_published && record.state == "published" {
@@ -174,15 +177,15 @@ fn banner(shown: Shown<'_>) -> Option<AnyView> {
     match record.state.as_str() {
         "withdrawn" => {
             let reason = record.reason.as_deref().map_or_else(|| "No reason was given.".to_owned(), words::sentence);
-            Some(notice(Tone::Warn, view! { <p><b>"Withdrawn. "</b>{reason}" Its address stays reserved."</p> }))
+            let successor = successor(record);
+            Some(notice(
+                Tone::Warn,
+                view! { <p><b>"Withdrawn. "</b>{reason}" Its address stays reserved."</p>{successor} },
+            ))
         }
         "deprecated" => {
             let reason = record.reason.as_deref().map(|reason| view! { " "{words::sentence(reason)} });
-            let successor = record.replaced_by.as_deref().and_then(|iri| {
-                let local = crate::link::page_of(iri);
-                let address = local.or_else(|| markup::safe_address(iri))?;
-                Some(view! { <p>"Use "<a href=address rel="noopener">{iri.to_owned()}</a>" instead."</p> })
-            });
+            let successor = successor(record);
             Some(notice(
                 Tone::Warn,
                 view! { <p><b>"Deprecated: "</b>"it still works, and will not be kept up."{reason}</p>{successor} },

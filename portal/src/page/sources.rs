@@ -1,6 +1,6 @@
 //! Harvest sources: how each is, what its runs did, and what waits for somebody to decide.
 
-use catalog_schemas::harvest::{Diff, DiffRecord, Review, RunFinding, RunView, SourceView, Sources};
+use catalog_schemas::harvest::{Diff, DiffRecord, RunFinding, RunView, SourceView, Sources};
 use catalog_schemas::problem::Finding;
 use leptos::prelude::*;
 
@@ -11,6 +11,8 @@ use crate::part::findings::with_code;
 use crate::part::notice::{Tone, notice};
 use crate::part::provenance::in_words;
 use crate::words;
+
+mod identities;
 
 /// Returns the page of all sources.
 pub fn sources(all: &Sources, now: &str) -> Document {
@@ -35,7 +37,8 @@ pub fn sources(all: &Sources, now: &str) -> Document {
         <h1>"Sources"</h1>
         <p class="quiet">"Catalogues from which records are brought here. A run that fails changes nothing; one that would remove much waits for you."</p>
         {table}
-        {reviews(&all.reviews)}
+        {identities::waiting(&all.reviews)}
+        {identities::decided(&all.decided, now)}
     };
     unlisted("Sources", main)
 }
@@ -76,37 +79,6 @@ fn health(word: &str) -> AnyView {
         _ => ("state", "never run"),
     };
     view! { <span class=class>{text}</span> }.into_any()
-}
-
-fn reviews(all: &[Review]) -> Option<AnyView> {
-    if all.is_empty() {
-        return None;
-    }
-    let items: Vec<_> = all
-        .iter()
-        .map(|review| {
-            let records: Vec<_> = review.records.iter().map(|record| view! { <li>{record_link(record)}</li> }).collect();
-            let done = format!("/reviews/{}/decide", review.number);
-            view! {
-                <li class="sheet small">
-                    <p class="message">{with_code(&words::sentence(&review.message))}</p>
-                    <p class="facts"><span class="mono">{review.code.clone()}</span><a href=format!("/sources/{}/runs/{}", segment(&review.source), review.run)>{format!("{}, run {}", review.source, review.run)}</a></p>
-                    <ul class="values">{records}</ul>
-                    <form method="post" action=done class="actions"><button>"Looked at"</button></form>
-                </li>
-            }
-        })
-        .collect();
-    Some(
-        view! {
-            <section>
-                <h2>{words::counted(all.len(), "identity to decide", "identities to decide")}</h2>
-                <p class="quiet">"Several records claim one identifier. They stay apart until somebody says otherwise."</p>
-                <ul class="cards">{items}</ul>
-            </section>
-        }
-        .into_any(),
-    )
 }
 
 /// Returns the page of one source.

@@ -3,6 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::Path;
 use axum::response::Response;
+use catalog_schemas::harvest::ReviewDecision;
 
 use super::visit::{Visit, see};
 use crate::link::segment;
@@ -44,8 +45,19 @@ pub(super) async fn approve(visit: Visit, Path((id, number)): Path<(String, u64)
     }
 }
 
-pub(super) async fn decide(visit: Visit, Path(number): Path<u64>) -> Response {
-    match visit.client.review_decide(number).await {
+pub(super) async fn decide(visit: Visit, Path(number): Path<u64>, body: Bytes) -> Response {
+    let pairs = field::pairs(&body);
+    let record = field::text(&pairs, "same").map(str::to_owned);
+    let apart = field::text(&pairs, "apart").map(|_| "apart");
+    let decision = record.as_ref().map(|_| "same").or(apart).unwrap_or_default().to_owned();
+    match visit.client.review_decide(number, &ReviewDecision { decision, record }).await {
+        Ok(()) => see("/sources"),
+        Err(error) => visit.failed(error),
+    }
+}
+
+pub(super) async fn reopen(visit: Visit, Path(number): Path<u64>) -> Response {
+    match visit.client.review_reopen(number).await {
         Ok(()) => see("/sources"),
         Err(error) => visit.failed(error),
     }

@@ -199,9 +199,10 @@ async fn deeds(sandbox: &Sandbox) -> Vec<Deed> {
 }
 
 /// Operations whose line is counted where their world is made, with the test that does.
-const ELSEWHERE: [(&str, &str); 2] = [
+const ELSEWHERE: [(&str, &str); 3] = [
     ("POST /api/v1/sources/{id}/runs/{number}/approve", "harvest runs that wait: records/tests/ledger/harvest"),
-    ("POST /api/v1/reviews/{number}/decide", "identities that disagree: records/tests/ledger/harvest"),
+    ("POST /api/v1/reviews/{number}/decide", "identities that disagree: records/tests/ledger/review"),
+    ("POST /api/v1/reviews/{number}/reopen", "identities that disagree: records/tests/ledger/review"),
 ];
 
 #[tokio::test(flavor = "multi_thread")]

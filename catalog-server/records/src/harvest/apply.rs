@@ -17,9 +17,9 @@ struct Apply {
 }
 
 /// Where the numbers of a run begin in the ledger.
-struct Base {
-    source: String,
-    run: i64,
+pub(super) struct Base {
+    pub(super) source: String,
+    pub(super) run: i64,
     record: i64,
     revision: i64,
     seq: i64,
@@ -47,6 +47,7 @@ impl Operation for Apply {
             log(writing, &base).await?;
             identify(writing, &base).await?;
             merge_shared(writing, &base).await?;
+            super::rename::propose(writing, &base).await?;
         }
         note_absence(writing, &base).await?;
         settle_source(writing, &base, self.next, view.complete).await?;
@@ -133,8 +134,10 @@ async fn take_away(writing: &mut Writing, base: &Base) -> Result<(), Error> {
          WHERE t.source = $1 AND t.run = $2 AND t.what = 'gone' ORDER BY t.number",
         "UPDATE version SET state = 'withdrawn', seq = $5 + t.change, changed = $6 + 0 * ($3 + $4), reason = t.reason FROM staged t \
          JOIN record r ON r.id = t.record WHERE t.source = $1 AND t.run = $2 AND t.what = 'gone' AND t.main = 1 \
-         AND r.also IS NULL AND version.record = t.record AND version.state <> 'withdrawn'",
-        "UPDATE record SET state = CASE WHEN t.main = 1 AND record.also IS NULL THEN 'withdrawn' ELSE record.state END, \
+         AND NOT EXISTS (SELECT 1 FROM said o WHERE o.record = t.record AND o.gone IS NULL) \
+         AND version.record = t.record AND version.state <> 'withdrawn'",
+        "UPDATE record SET state = CASE WHEN t.main = 1 AND NOT EXISTS (SELECT 1 FROM said o \
+         WHERE o.record = t.record AND o.gone IS NULL) THEN 'withdrawn' ELSE record.state END, \
          seq = $5 + t.change, modified = $6 + 0 * ($3 + $4) FROM staged t \
          WHERE t.source = $1 AND t.run = $2 AND t.what = 'gone' AND record.id = t.record",
     ] {
@@ -176,7 +179,8 @@ async fn identify(writing: &mut Writing, base: &Base) -> Result<(), Error> {
 async fn merge_shared(writing: &mut Writing, base: &Base) -> Result<(), Error> {
     let records: Vec<i64> = sqlx::query_scalar(
         "SELECT DISTINCT t.record FROM staged t JOIN record r ON r.id = t.record WHERE t.source = $1 AND t.run = $2 \
-         AND t.change IS NOT NULL AND (t.what = 'joined' OR r.also IS NOT NULL OR r.merged IS NOT NULL)",
+         AND t.change IS NOT NULL AND (t.what = 'joined' OR r.also IS NOT NULL OR r.merged IS NOT NULL \
+         OR t.what = 'gone' AND r.state <> 'withdrawn')",
     )
     .bind(base.source.as_str())
     .bind(base.run)

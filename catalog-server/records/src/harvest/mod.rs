@@ -7,6 +7,8 @@
 mod apply;
 mod finish;
 mod read;
+mod rename;
+mod review;
 mod run;
 mod sayings;
 mod source;
@@ -14,6 +16,7 @@ mod stage;
 
 pub use finish::{Finished, Hidden, RunOutcome};
 pub use read::{Feeding, Known, StoredSaying, StoredSayings};
+pub use review::{Decision, Naming};
 pub use run::{Lease, RunState};
 pub use source::{Origin, StoredSource};
 pub use stage::{Joining, Staged, What};

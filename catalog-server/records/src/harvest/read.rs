@@ -89,8 +89,11 @@ impl Ledger {
         for keys in keys.chunks(KEYS) {
             let mut query = QueryBuilder::<Database>::new(
                 "SELECT s.id, s.key, s.kind, s.record, s.revision, s.given_hash, s.content_hash, s.gone IS NOT NULL AS gone, \
-                 r.zone, r.identifier, v.source = s.source AS main FROM said s JOIN record r ON r.id = s.record \
-                 JOIN revision v ON v.id = r.revision WHERE s.source = ",
+                 r.zone, r.identifier, ",
+            );
+            query.push(super::sayings::MAIN);
+            query.push(
+                " AS main FROM said s JOIN record r ON r.id = s.record JOIN revision v ON v.id = r.revision WHERE s.source = ",
             );
             query.push_bind(source).push(" AND s.key IN (");
             let mut list = query.separated(", ");

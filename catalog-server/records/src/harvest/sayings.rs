@@ -1,14 +1,19 @@
 //! Merging within the ledger: records of which several say something.
 
 use catalog_schemas::patch::merge_patch;
-use sqlx::Row;
+use sqlx::{QueryBuilder, Row};
 
 use super::read::{StoredSaying, last_seen};
 use crate::curate::AMENDMENT;
 use crate::error::Error;
 use crate::merge::{OVERLAY, Saying, merge, ranked};
-use crate::row::{Connection, column, counted, time};
+use crate::row::{Connection, Database, column, counted, time};
 use crate::writer::Writing;
+
+/// Whether a saying `s` of a record `r` with current revision `v` is the one that its current version says: its source's,
+/// and not that of another key of this source.
+pub(super) const MAIN: &str = "(v.source = s.source AND NOT EXISTS (SELECT 1 FROM said o WHERE o.record = s.record \
+     AND o.source = s.source AND o.id <> s.id AND o.revision = r.revision))";
 
 fn json(text: &str) -> Result<serde_json::Value, Error> {
     serde_json::from_str(text).map_err(|error| Error::Invalid { column: "document", detail: error.to_string() })
@@ -17,23 +22,30 @@ fn json(text: &str) -> Result<serde_json::Value, Error> {
 /// Gathers what sources say of a record now: what was harvested, and what was published here.
 pub(super) async fn sayings(connection: &mut Connection, record: i64) -> Result<Vec<StoredSaying>, Error> {
     let mut all = Vec::new();
-    let rows = sqlx::query(
-        "SELECT s.source, s.key, s.run, s.first_seen, s.modified, s.content_hash, s.part, v.document, v.seq, \
-         o.precedence, o.zone = r.zone AS home, o.last_success, c.source = s.source AS main FROM said s \
-         JOIN record r ON r.id = s.record JOIN revision v ON v.id = s.revision JOIN source o ON o.id = s.source \
-         JOIN revision c ON c.id = r.revision WHERE s.record = $1 AND s.gone IS NULL ORDER BY s.id",
-    )
-    .bind(record)
-    .fetch_all(&mut *connection)
-    .await?;
+    let mut query = QueryBuilder::<Database>::new(
+        "SELECT s.source, s.key, s.run, s.first_seen, s.modified, s.content_hash, s.part, w.document, w.seq, \
+         f.precedence, f.zone = r.zone AS home, f.last_success, ",
+    );
+    query.push(MAIN);
+    query.push(
+        " AS main FROM said s JOIN record r ON r.id = s.record JOIN revision w ON w.id = s.revision \
+         JOIN source f ON f.id = s.source JOIN revision v ON v.id = r.revision WHERE s.gone IS NULL AND s.record = ",
+    );
+    let rows = query.push_bind(record).push(" ORDER BY s.id").build().fetch_all(&mut *connection).await?;
     for row in &rows {
         let source: String = column(row, "source")?;
-        // Two keys of one source may have become one record; the newer speaks.
-        all.retain(|one: &StoredSaying| one.saying.source != source);
+        let main = column(row, "main")?;
+        // Two keys of one source may have become one record; the one whose version it is speaks, else the newer.
+        if let Some(at) = all.iter().position(|one: &StoredSaying| one.saying.source == source) {
+            if all[at].saying.main {
+                continue;
+            }
+            all.remove(at);
+        }
         all.push(StoredSaying {
             saying: Saying {
                 source,
-                main: column(row, "main")?,
+                main,
                 home: row.try_get::<Option<bool>, _>("home")?.unwrap_or_default(),
                 precedence: i32::try_from(column::<i64>(row, "precedence")?).unwrap_or_default(),
                 seq: counted(column(row, "seq")?),
@@ -117,6 +129,18 @@ pub(crate) async fn remerge(writing: &mut Writing, record: i64) -> Result<(), Er
     Ok(())
 }
 
+/// Lets a tombstone live again with what is said of it now; says whether anything is.
+pub(super) async fn revive(writing: &mut Writing, record: i64) -> Result<bool, Error> {
+    let mut said: Vec<Saying> =
+        sayings(writing.connection().await?, record).await?.into_iter().map(|one| one.saying).collect();
+    if said.is_empty() {
+        return Ok(false);
+    }
+    promote(writing, record, &mut said).await?;
+    remerge(writing, record).await?;
+    Ok(true)
+}
+
 /// Gives a record whose own source is gone to the most believed of those that are left.
 async fn promote(writing: &mut Writing, record: i64, said: &mut [Saying]) -> Result<(), Error> {
     let Some(heir) = ranked(said.to_vec()).into_iter().next() else { return Ok(()) };
@@ -126,7 +150,7 @@ async fn promote(writing: &mut Writing, record: i64, said: &mut [Saying]) -> Res
         "INSERT INTO version (record, version, state, revision, content_hash, source, publisher, seq, published, changed) \
          SELECT v.record, v.version, 'published', v.id, v.content_hash, v.source, v.account, r.seq, $3, $3 \
          FROM said s JOIN revision v ON v.id = s.revision JOIN record r ON r.id = s.record \
-         WHERE s.record = $1 AND s.source = $2 AND s.gone IS NULL \
+         WHERE s.record = $1 AND s.source = $2 AND s.gone IS NULL ORDER BY s.id DESC LIMIT 1 \
          ON CONFLICT (record, version) DO UPDATE SET state = 'published', revision = excluded.revision, \
          content_hash = excluded.content_hash, source = excluded.source, changed = excluded.changed, reason = NULL",
     )
@@ -136,9 +160,10 @@ async fn promote(writing: &mut Writing, record: i64, said: &mut [Saying]) -> Res
     .execute(writing.connection().await?)
     .await?;
     sqlx::query(
-        "UPDATE record SET state = 'published', revision = (SELECT revision FROM said WHERE record = $1 AND source = $2 AND gone IS NULL), \
-         version = (SELECT v.version FROM said s JOIN revision v ON v.id = s.revision WHERE s.record = $1 AND s.source = $2 AND s.gone IS NULL) \
-         WHERE id = $1",
+        "UPDATE record SET state = 'published', revision = (SELECT revision FROM said WHERE record = $1 AND source = $2 AND gone IS NULL \
+         ORDER BY id DESC LIMIT 1), \
+         version = (SELECT v.version FROM said s JOIN revision v ON v.id = s.revision WHERE s.record = $1 AND s.source = $2 \
+         AND s.gone IS NULL ORDER BY s.id DESC LIMIT 1) WHERE id = $1",
     )
     .bind(record)
     .bind(heir.source.as_str())

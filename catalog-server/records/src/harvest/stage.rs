@@ -6,6 +6,7 @@ use catalog_schemas::harvest::Review;
 use catalog_schemas::id::{Identifier, ZoneId};
 use sqlx::QueryBuilder;
 
+use super::review::ask;
 use super::run::{Lease, held};
 use crate::error::Error;
 use crate::open::Ledger;
@@ -123,23 +124,9 @@ impl Operation for Stage {
             identifiers_in(writing, source, run, number, rows).await?;
             number += rows.len() as i64;
         }
-        for review in &self.reviews {
-            let now = writing.now;
-            sqlx::query(
-                "INSERT INTO review (source, run, code, key, identifier, records, message, at) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (source, code, key, identifier) DO UPDATE \
-                 SET run = excluded.run, records = excluded.records, message = excluded.message",
-            )
-            .bind(source)
-            .bind(run)
-            .bind(review.code.as_str())
-            .bind(review.key.as_str())
-            .bind(review.identifier.as_str())
-            .bind(review.records.join("\n"))
-            .bind(review.message.as_str())
-            .bind(now)
-            .execute(writing.connection().await?)
-            .await?;
+        // What a dry run meets is nobody's to decide: nothing of it becomes a record.
+        for review in self.reviews.iter().filter(|_| !view.dry_run) {
+            ask(writing, review).await?;
         }
         (view.done, view.total, view.bytes) = self.progress;
         super::run::save(writing, &view, Some(&self.lease.token)).await
@@ -190,32 +177,6 @@ async fn identifiers_in(
     Ok(())
 }
 
-struct Decide {
-    number: u64,
-    actor: crate::account::Actor,
-    request: String,
-}
-
-impl Operation for Decide {
-    type Answer = ();
-
-    async fn run(self, writing: &mut Writing) -> Result<(), Error> {
-        let now = writing.now;
-        let done = sqlx::query("UPDATE review SET decided = $2 WHERE number = $1 AND decided IS NULL")
-            .bind(stored(self.number))
-            .bind(now)
-            .execute(writing.connection().await?)
-            .await?
-            .rows_affected();
-        if done == 0 {
-            return Err(Error::not_found("review", self.number.to_string()));
-        }
-        let subject = format!("review/{}", self.number);
-        writing.audit(self.actor.account.as_str(), "review.decide", &subject, (None, None), &self.request);
-        Ok(())
-    }
-}
-
 impl Ledger {
     /// Puts down what a run has read, from row number `first` on, and says that the run lives.
     pub async fn run_stage(
@@ -264,34 +225,5 @@ impl Ledger {
             }
         }
         Ok(found)
-    }
-
-    /// Lists identities that wait for somebody to decide, oldest first.
-    pub async fn reviews(&self, limit: u32) -> Result<Vec<Review>, Error> {
-        let rows = sqlx::query("SELECT * FROM review WHERE decided IS NULL ORDER BY number LIMIT $1")
-            .bind(i64::from(limit))
-            .fetch_all(self.readers())
-            .await?;
-        rows.iter()
-            .map(|row| {
-                let records: &str = column(row, "records")?;
-                Ok(Review {
-                    number: crate::row::unsigned(row, "number")?,
-                    source: column(row, "source")?,
-                    run: crate::row::unsigned(row, "run")?,
-                    code: column(row, "code")?,
-                    key: column(row, "key")?,
-                    identifier: column(row, "identifier")?,
-                    records: records.lines().map(str::to_owned).collect(),
-                    message: column(row, "message")?,
-                    at: crate::row::time(row, "at")?.to_string(),
-                })
-            })
-            .collect()
-    }
-
-    /// Notes that somebody decided an identity.
-    pub async fn review_decide(&self, number: u64, actor: &crate::account::Actor, request: &str) -> Result<(), Error> {
-        self.write(Decide { number, actor: actor.clone(), request: request.to_owned() }).await
     }
 }

@@ -1,7 +1,7 @@
 //! Harvest from the ledger's side: runs that are applied whole or not at all, and what is never lost or deleted.
 
 use catalog_records::{Finished, Hidden, Lease, Ledger, Origin, RunOutcome, Staged, State, What, merge::Saying};
-use catalog_schemas::harvest::{Review, RunView, SourceSettings};
+use catalog_schemas::harvest::{RunView, SourceSettings};
 use catalog_schemas::id::ZoneId;
 use proptest::prelude::*;
 
@@ -15,19 +15,19 @@ fn settings(id: &str, precedence: i32) -> SourceSettings {
     .unwrap()
 }
 
-fn zone() -> ZoneId {
+pub(super) fn zone() -> ZoneId {
     "go-esa".parse().unwrap()
 }
 
-async fn source(ledger: &Ledger, id: &str, precedence: i32) {
+pub(super) async fn source(ledger: &Ledger, id: &str, precedence: i32) {
     ledger.source_define(settings(id, precedence), Origin::Api, &Actor::application(), "test").await.unwrap();
 }
 
 /// What a source says in a run: key, content, global identifiers.
-type Says<'a> = [(&'a str, &'a str, &'a [&'a str])];
+pub(super) type Says<'a> = [(&'a str, &'a str, &'a [&'a str])];
 
 /// Stages a run as the server's driver does and returns its lease.
-async fn stage(ledger: &Ledger, source: &str, says: &Says<'_>) -> (Lease, RunView) {
+pub(super) async fn stage(ledger: &Ledger, source: &str, says: &Says<'_>) -> (Lease, RunView) {
     let queued = ledger.run_queue(source, false, "schedule", "test").await.unwrap();
     let lease = Lease { source: source.to_owned(), run: queued.number, token: "t".to_owned() };
     let mut view = ledger.run_take(&lease).await.unwrap().unwrap();
@@ -88,12 +88,12 @@ fn catalog_hash(_document: &str, hash: &str) -> String {
     hash.to_owned()
 }
 
-async fn finish(ledger: &Ledger, lease: &Lease, report: RunView) -> RunOutcome {
+pub(super) async fn finish(ledger: &Ledger, lease: &Lease, report: RunView) -> RunOutcome {
     let finished = Finished { report, removes: true, fraction: 200, ..Finished::default() };
     ledger.run_finish(lease, finished, Vec::new(), Vec::new()).await.unwrap()
 }
 
-async fn harvest(ledger: &Ledger, source: &str, says: &Says<'_>) -> RunView {
+pub(super) async fn harvest(ledger: &Ledger, source: &str, says: &Says<'_>) -> RunView {
     let (lease, view) = stage(ledger, source, says).await;
     match finish(ledger, &lease, view).await {
         RunOutcome::Ready(_) => ledger.run_apply(&lease, false, None).await.unwrap(),
@@ -101,7 +101,7 @@ async fn harvest(ledger: &Ledger, source: &str, says: &Says<'_>) -> RunView {
     }
 }
 
-async fn title(ledger: &Ledger, identifier: &str) -> String {
+pub(super) async fn title(ledger: &Ledger, identifier: &str) -> String {
     let record = ledger.record(&zone(), &identifier.parse().unwrap()).await.unwrap().unwrap();
     let document: serde_json::Value = serde_json::from_str(&record.document).unwrap();
     document["title"].as_str().unwrap_or_default().to_owned()
@@ -173,43 +173,9 @@ async fn a_run_that_would_remove_much_waits_and_a_newer_one_takes_its_place() {
 }
 
 /// What the audit trail says that a request did: action and subject.
-async fn audited(ledger: &Ledger, request: &str) -> Vec<(String, String)> {
+pub(super) async fn audited(ledger: &Ledger, request: &str) -> Vec<(String, String)> {
     let lines = ledger.audit(None, 1000).await.unwrap().into_iter().filter(|line| line.request == request);
     lines.map(|line| (line.action, line.subject)).collect()
-}
-
-#[tokio::test]
-async fn an_identity_that_was_decided_does_not_come_up_again_and_leaves_one_line() {
-    let ledger = Ledger::temporary().await.unwrap();
-    source(&ledger, "aws", 0).await;
-    let run = async || {
-        let review = Review {
-            number: 0,
-            source: "aws".to_owned(),
-            run: 1,
-            code: "identity.twice".to_owned(),
-            key: "b".to_owned(),
-            identifier: "https://doi.org/10.1/x".to_owned(),
-            records: vec!["go-esa/aws.a".to_owned()],
-            message: "two records bear it".to_owned(),
-            at: String::new(),
-        };
-        let (lease, view) = stage(&ledger, "aws", &[("a", "A", &[]), ("b", "B", &[])]).await;
-        ledger.run_stage(&lease, 3, Vec::new(), vec![review], (2, None, 0)).await.unwrap();
-        let RunOutcome::Ready(_) = finish(&ledger, &lease, view).await else { panic!("it was held") };
-        ledger.run_apply(&lease, false, None).await.unwrap();
-        ledger.reviews(10).await.unwrap()
-    };
-    let waiting = run().await;
-    assert_eq!(waiting.len(), 1, "{waiting:?}");
-    assert_eq!(run().await.len(), 1);
-    let number = waiting[0].number;
-    ledger.review_decide(number, &Actor::application(), "the-decision").await.unwrap();
-    let line = ("review.decide".to_owned(), format!("review/{number}"));
-    assert_eq!(audited(&ledger, "the-decision").await, [line]);
-    assert!(ledger.review_decide(number, &Actor::application(), "another-decision").await.is_err());
-    assert!(audited(&ledger, "another-decision").await.is_empty());
-    assert!(run().await.is_empty());
 }
 
 #[tokio::test]

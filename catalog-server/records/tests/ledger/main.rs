@@ -9,6 +9,7 @@ mod launches;
 mod model;
 mod people;
 mod publishing;
+mod review;
 
 use bytes::Bytes;
 use catalog_records::{Actor, Ledger, Package, Publication, PublishOutcome};

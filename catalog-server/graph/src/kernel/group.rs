@@ -6,7 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use spareval::ExpressionTerm;
 use spargebra::algebra::{AggregateExpression, AggregateFunction, Expression};
 
-use super::table::{IdSet, Table, UNBOUND};
+use super::table::{Table, UNBOUND};
 use super::value::Value;
 use super::{Kernel, Outcome, Stop};
 use crate::storage::term::{Class, ONE};
@@ -16,6 +16,17 @@ struct Groups {
     of: Vec<u32>,
     first: Vec<u32>,
     count: usize,
+}
+
+/// A sum of numbers as the dictionary keeps their values.
+#[derive(Clone, Copy)]
+struct Total {
+    sum: i128,
+    /// The sum without signs: no sum on the way is farther from nought.
+    size: i128,
+    count: i64,
+    /// None of them was a decimal.
+    is_whole: bool,
 }
 
 impl Kernel<'_> {
@@ -270,40 +281,30 @@ impl Kernel<'_> {
         }
     }
 
-    /// Sums whole numbers by the values that order them, and counts them; nothing when something else is among them, or
-    /// when a sum could leave what numbers can be.
-    ///
-    /// Which of the numbers are whole is read off the dictionary from end to end: a look-up a row would miss the cache
-    /// several times.
-    fn sums_of_integers(&self, groups: &Groups, column: &[u32]) -> Outcome<Option<Vec<(i64, i64)>>> {
+    /// Sums numbers by the values that order them, and counts them; nothing when something else is among them, or when a
+    /// sum could leave what numbers can be. A sum is whole until a decimal is met, after which no type is looked at.
+    fn sums_of_numbers(&self, groups: &Groups, column: &[u32]) -> Outcome<Option<Vec<Total>>> {
         let (base, most) = (&self.view.base, i128::from(i64::MAX) * ONE);
-        let (Some(&least), Some(&greatest)) = (column.iter().min(), column.iter().max()) else { return Ok(None) };
-        let (numbers, start) = (base.class_ids(Class::Number), base.value_ids().start);
-        let are_numbers = numbers.contains(&least) && numbers.contains(&greatest);
-        if !are_numbers || (greatest - least) as usize > column.len() {
-            return Ok(None);
-        }
-        let mut whole = IdSet::new((greatest - least) as usize);
-        for (row, id) in (least..=greatest).enumerate() {
-            self.look(row, 0)?;
-            if !base.bytes(id).starts_with(b"Xdecimal\0") {
-                whole.insert(id - least);
-            }
-        }
-        // The sum, the sum without signs, which bounds every sum on the way, and how many.
-        let mut sums = vec![(0_i128, 0_i128, 0_i64); groups.count];
+        let (numbers, values, start) = (base.class_ids(Class::Number), base.values(), base.value_ids().start);
+        let mut totals = vec![Total { sum: 0, size: 0, count: 0, is_whole: true }; groups.count];
         for (row, (group, id)) in groups.of.iter().zip(column).enumerate() {
             self.look(row, 0)?;
-            let Some(value) = base.values().get((id - start) as usize).filter(|_| whole.contains(id - least)) else {
+            let Some(value) = values.get(id.wrapping_sub(start) as usize).filter(|_| numbers.contains(id)) else {
                 return Ok(None);
             };
-            let (sum, size, count) = &mut sums[*group as usize];
-            (*sum, *size, *count) = (*sum + value, *size + value.abs(), *count + 1);
-            if *size > most {
+            let total = &mut totals[*group as usize];
+            if total.is_whole {
+                total.is_whole = !base.bytes(*id).starts_with(b"Xdecimal\0");
+            }
+            // A sum that wraps is not used: its size is beyond the bound.
+            total.sum = total.sum.wrapping_add(*value);
+            total.size = total.size.saturating_add(value.saturating_abs());
+            total.count += 1;
+            if total.size > most {
                 return Ok(None);
             }
         }
-        Ok(Some(sums.into_iter().map(|(sum, _, count)| ((sum / ONE) as i64, count)).collect()))
+        Ok(Some(totals))
     }
 
     /// Sums, or means, of whole numbers and decimals; an error or another value leaves its group unbound.
@@ -315,10 +316,14 @@ impl Kernel<'_> {
         }
         let mut sums: Vec<Option<(Sum, i64)>> = vec![Some((Sum::Integer(0.into()), 0)); groups.count];
         let mut seen: FxHashSet<(u32, bool, i128)> = FxHashSet::default();
-        let integers = if distinct { None } else { self.sums_of_integers(groups, column)? };
-        let rows = if integers.is_some() { 0 } else { column.len() };
-        for (entry, (sum, count)) in sums.iter_mut().zip(integers.into_iter().flatten()) {
-            *entry = Some((Sum::Integer(sum.into()), count));
+        let totals = if distinct { None } else { self.sums_of_numbers(groups, column)? };
+        let rows = if totals.is_some() { 0 } else { column.len() };
+        for (entry, total) in sums.iter_mut().zip(totals.into_iter().flatten()) {
+            let sum = match total.is_whole {
+                true => Sum::Integer(((total.sum / ONE) as i64).into()),
+                false => Sum::Decimal(Decimal::from_be_bytes(total.sum.to_be_bytes())),
+            };
+            *entry = Some((sum, total.count));
         }
         for (row, (group, id)) in groups.of.iter().zip(column).take(rows).enumerate() {
             self.look(row, seen.len() * 8)?;

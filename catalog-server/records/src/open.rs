@@ -136,6 +136,13 @@ impl Ledger {
         *self.shared.committed.borrow()
     }
 
+    /// Reads the sequence of the last committed change, which a reader may see a moment before [`Self::last_seq`] tells it.
+    pub async fn stored_seq(&self) -> Result<u64, Error> {
+        let seq: i64 =
+            sqlx::query_scalar("SELECT COALESCE(MAX(seq), 0) FROM change_log").fetch_one(self.readers()).await?;
+        Ok(counted(seq))
+    }
+
     /// Returns a channel that always holds the sequence of the last committed change.
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.shared.committed.clone()

@@ -21,13 +21,14 @@ pub async fn livez() -> &'static str {
 #[utoipa::path(get, path = "/readyz", tag = "operations",
     responses((status = 200, description = "In step"), (status = 503, description = "Degraded: pages still answer")))]
 pub async fn readyz(State(app): State<Arc<App>>) -> Response {
-    let ledger = app.ledger.last_seq();
+    // What is read, a run of a harvest for example, may be of a commit that is not announced yet.
+    let stored = app.ledger.stored_seq().await;
     let parts = serde_json::json!({
-        "ledgerSeq": ledger,
+        "ledgerSeq": stored.as_ref().ok(),
         "index": { "appliedSeq": app.index.current().map(|index| index.applied_seq()), "trouble": app.index_trouble() },
         "sparql": { "appliedSeq": app.graph.applied_seq(), "warm": app.graph_is_warm() },
     });
-    let ready = app.graph_is_warm() && app.index_trouble().is_none();
+    let ready = stored.is_ok() && app.graph_is_warm() && app.index_trouble().is_none();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(parts)).into_response()
 }

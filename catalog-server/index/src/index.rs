@@ -8,6 +8,7 @@ use catalog_schemas::search::{SearchAnswer, SearchQuery, Suggestions};
 use serde::{Deserialize, Serialize};
 use tantivy::collector::TopDocs;
 use tantivy::directory::MmapDirectory;
+use tantivy::indexer::IndexWriterOptions;
 use tantivy::merge_policy::LogMergePolicy;
 use tantivy::query::{AllQuery, BooleanQuery, Occur, Query, TermQuery};
 use tantivy::schema::IndexRecordOption;
@@ -24,7 +25,7 @@ use crate::values::{Facet, Labels};
 use crate::view::View;
 
 /// What the writer may hold before it writes a segment; it is taken as needed.
-const WRITER_MEMORY: usize = 128 << 20;
+const WRITER_MEMORY: usize = 32 << 20;
 
 /// Segments of fewer records count as equally small when it is decided what to merge. The engine's default of 10,000 would
 /// write a large part of a segment of thousands again for every few small commits.
@@ -166,13 +167,7 @@ impl Index {
     fn written(&self, own: Option<IndexWriter>, batch: &Batch) -> tantivy::Result<IndexWriter> {
         let writer = match own {
             Some(writer) => writer,
-            None => {
-                let writer = self.engine.writer_with_num_threads(1, WRITER_MEMORY)?;
-                let mut policy = LogMergePolicy::default();
-                policy.set_min_layer_size(SMALL_SEGMENT);
-                writer.set_merge_policy(Box::new(policy));
-                writer
-            }
+            None => self.new_writer()?,
         };
         for key in &batch.deletes {
             writer.delete_term(self.fields.key_term(key));
@@ -186,19 +181,36 @@ impl Index {
         Ok(writer)
     }
 
+    fn new_writer(&self) -> tantivy::Result<IndexWriter> {
+        let options = IndexWriterOptions::builder()
+            .num_worker_threads(1)
+            .memory_budget_per_thread(WRITER_MEMORY)
+            .num_merge_threads(1)
+            .build();
+        let writer = self.engine.writer_with_options(options)?;
+        let mut policy = LogMergePolicy::default();
+        policy.set_min_layer_size(SMALL_SEGMENT);
+        writer.set_merge_policy(Box::new(policy));
+        Ok(writer)
+    }
+
     /// Waits until segments are merged and shows the result; worth it once, after many records were applied.
     pub fn settle(&self) -> Result<(), Error> {
         let mut held = self.writer();
-        if let Some(mut writer) = held.take() {
+        if let Some(writer) = held.take() {
             guarded(&self.place, || {
+                // What is being merged already cannot be merged into something else.
+                writer.wait_merging_threads()?;
                 let segments = self.engine.searchable_segment_metas()?;
                 let records: u32 = segments.iter().map(tantivy::SegmentMeta::max_doc).sum();
                 // One segment is searched fastest; of very many records it would be too long in the making.
                 if segments.len() > 1 && records <= ONE_SEGMENT {
                     let ids: Vec<_> = segments.iter().map(tantivy::SegmentMeta::id).collect();
+                    let mut writer = self.new_writer()?;
                     writer.merge(&ids).wait()?;
+                    writer.wait_merging_threads()?;
                 }
-                writer.wait_merging_threads()
+                Ok(())
             })?;
         }
         self.read_again(self.applied_seq())

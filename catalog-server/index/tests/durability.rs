@@ -56,6 +56,19 @@ fn a_reopened_index_knows_where_it_was() {
 }
 
 #[test]
+fn settling_waits_for_what_is_being_merged_already() {
+    let folder = tempdir().unwrap();
+    let index = Index::create(folder.path()).unwrap();
+    for round in 0..24 {
+        index.apply(batch(round * 200..(round + 1) * 200, round as u64 + 1)).unwrap();
+    }
+    index.settle().unwrap();
+    let meta: serde_json::Value = serde_json::from_slice(&fs::read(folder.path().join("meta.json")).unwrap()).unwrap();
+    assert_eq!(meta["segments"].as_array().unwrap().len(), 1);
+    assert_eq!((index.applied_seq(), comets(&index)), (24, 4800));
+}
+
+#[test]
 fn a_second_writer_is_refused_by_name() {
     let folder = tempdir().unwrap();
     let one = Index::create(folder.path()).unwrap();

@@ -15,13 +15,14 @@ use crate::http::problem::with_sources;
 use crate::view::{Projection, is_listed};
 
 /// Records copied in one batch: large enough that its fixed cost is shared, small enough to stay in memory.
-const BATCH: u32 = 1000;
+const BATCH: u32 = 500;
 
-/// Records that the index takes in before it commits while it is far behind and nobody waits for it.
-const COMMIT: usize = 20_000;
+/// Records that the index takes in before it commits, while it is far behind and nobody waits for it. What waits to be
+/// indexed is in memory, and the engine lets ten thousand wait.
+const COMMIT: usize = 4000;
 
 /// Records read at a time for a rebuild.
-const SCAN: u32 = 2000;
+const SCAN: u32 = 500;
 
 /// The shortest and the longest time that changes gather before the index commits again, unless somebody waits for them: a
 /// commit is several syncs of the disk, which the next publication would wait behind.
@@ -173,10 +174,12 @@ pub async fn fill_index(
         after = last.id;
         count += records.len() as u64;
         let (index, projection) = (Arc::clone(index), Arc::clone(projection));
+        let commits = count / COMMIT as u64 > (count - records.len() as u64) / COMMIT as u64;
         blocking(move || {
             // The sequence is reached only when all is there: a filling that was cut short starts anew.
             let upserts = records.iter().filter_map(|record| projection.document(record)).collect();
-            Ok(index.add(&Batch { upserts, ..Batch::default() })?)
+            let batch = Batch { upserts, ..Batch::default() };
+            Ok(if commits { index.apply(batch) } else { index.add(&batch) }?)
         })
         .await?;
         progress(count);
@@ -196,7 +199,7 @@ async fn follow_graph(app: Arc<App>) {
         }
         let outcome = match app.graph.rebuild_cause() {
             Some(cause) => fill_graph(&app, &cause).await,
-            None => follow_or_fill_graph(&app).await,
+            None => catch_up_graph(&app).await,
         };
         match outcome {
             Ok(()) => {
@@ -231,17 +234,14 @@ async fn check_graph(app: &Arc<App>) {
     }
 }
 
-/// Fills the RDF store anew when most records have changed, which is faster than to replace each; follows otherwise.
-async fn follow_or_fill_graph(app: &Arc<App>) -> Result<(), Error> {
-    let behind = app.ledger.last_seq().saturating_sub(app.graph.applied_seq());
-    if behind >= WORTH_FILLING && behind > app.ledger.count().await? / 2 {
-        return fill_graph(app, "most records have changed").await;
-    }
-    catch_up_graph(app).await
-}
-
+/// Brings the RDF store up to the ledger: record by record, or anew when most records have changed, which is faster.
 async fn catch_up_graph(app: &Arc<App>) -> Result<(), Error> {
-    while let Some(changed) = changed_since(&app.ledger, app.graph.applied_seq()).await? {
+    loop {
+        let behind = app.ledger.last_seq().saturating_sub(app.graph.applied_seq());
+        if behind >= WORTH_FILLING && behind > app.ledger.count().await? / 2 {
+            return fill_graph(app, "most records have changed").await;
+        }
+        let Some(changed) = changed_since(&app.ledger, app.graph.applied_seq()).await? else { return Ok(()) };
         let (graph, projection) = (Arc::clone(&app.graph), Arc::clone(&app.projection));
         let said = said_of(&app.ledger, &changed.shown).await?;
         blocking(move || {
@@ -252,7 +252,6 @@ async fn catch_up_graph(app: &Arc<App>) -> Result<(), Error> {
         })
         .await?;
     }
-    Ok(())
 }
 
 /// Fills a new generation beside the one that answers, then swaps.

@@ -12,7 +12,7 @@ use crate::{Change, Error, folder};
 
 /// A new generation that is being filled; the store's [`install`](crate::Store::install) puts it in the place of the old.
 ///
-/// Statements are sorted in memory in runs of about 200 MB, put aside, and merged at the end.
+/// Statements are sorted in memory in runs of about 100 MB, put aside, and merged at the end.
 pub struct Rebuild {
     folder: PathBuf,
     number: u64,

@@ -15,11 +15,11 @@ use super::stream::{self, Quads};
 use super::term::{Class, Place, encode};
 use super::{DEFAULT_GRAPH, MAX_TERMS, Quad};
 
-/// Quads that one run holds in memory: with its terms about 200 MB.
-const RUN_QUADS: usize = 2_000_000;
+/// Quads that one run holds in memory: with its terms about 100 MB.
+const RUN_QUADS: usize = 1_000_000;
 
 /// Bytes of terms that one run holds in memory.
-const RUN_BYTES: usize = 96 << 20;
+const RUN_BYTES: usize = 48 << 20;
 
 /// The three orders, each as the places in a [`Quad`] that are compared one after the other.
 const ORDERS: [[usize; 4]; 3] = [[0, 1, 2, 3], [0, 2, 1, 3], [0, 2, 3, 1]];

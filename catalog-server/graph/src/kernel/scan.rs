@@ -45,6 +45,11 @@ pub(super) struct Known {
     pub(super) passing: Option<Passing>,
 }
 
+/// Says whether a table has far fewer rows than triples that it is joined with.
+fn is_few(table: &Table, triples: usize) -> bool {
+    table.rows.saturating_mul(16) < triples
+}
+
 /// Returns how many rows are looked at first when no more than some are needed.
 fn portion(most: usize) -> usize {
     most.saturating_mul(4).max(128)
@@ -333,7 +338,7 @@ impl Kernel<'_> {
                 }
                 (Some(at), None) => {
                     let passing = step.passing.as_ref();
-                    if table.rows.saturating_mul(16) < graph.count_predicate(p) {
+                    if is_few(table, graph.count_predicate(p)) && graph.is_changed(p) {
                         self.expand_each(table, at, object, passing, |id| graph.objects(id, p))
                     } else {
                         let (keys, values) = graph.by_subject(p);
@@ -341,7 +346,7 @@ impl Kernel<'_> {
                     }
                 }
                 (None, Some(at)) => {
-                    if table.rows.saturating_mul(16) < graph.count_predicate(p) {
+                    if is_few(table, graph.count_predicate(p)) && graph.is_changed(p) {
                         self.expand_each(table, at, subject, None, |id| graph.subjects(p, id))?;
                     } else {
                         let (keys, values) = graph.by_object(p);
@@ -504,22 +509,25 @@ impl Kernel<'_> {
     ) -> Outcome<()> {
         let width = table.columns.len() + 1;
         let (mut rows, mut column) = (Vec::with_capacity(table.rows), Vec::with_capacity(table.rows));
-        let starts: FxHashMap<u32, usize> = match table.sorted == Some(at) {
-            true => FxHashMap::default(),
-            false => {
-                let mut starts = FxHashMap::with_capacity_and_hasher(keys.len() / 2, Default::default());
-                for (position, key) in keys.iter().enumerate() {
-                    if position == 0 || keys[position - 1] != *key {
-                        starts.insert(*key, position);
-                    }
+        // Few rows, and those in the order of the keys, are looked for from the place of the row before.
+        let is_near = table.sorted == Some(at) || is_few(table, keys.len());
+        let mut starts = FxHashMap::default();
+        if !is_near {
+            starts.reserve(keys.len() / 2);
+            for (position, key) in keys.iter().enumerate() {
+                if position == 0 || keys[position - 1] != *key {
+                    starts.insert(*key, position);
                 }
-                starts
             }
-        };
-        let mut position = 0;
+        }
+        let (mut position, mut last) = (0, 0);
         for (row, id) in table.columns[at].iter().enumerate() {
-            if table.sorted == Some(at) {
-                position = gallop(keys, position, *id);
+            if is_near {
+                position = match *id < last {
+                    true => keys[..position].partition_point(|key| key < id),
+                    false => gallop(keys, position, *id),
+                };
+                last = *id;
             } else {
                 let Some(start) = starts.get(id) else { continue };
                 position = *start;

@@ -200,6 +200,12 @@ impl<'a> GraphView<'a> {
         (self.predicate_rows(predicate).len() + added.len()).saturating_sub(removed.len())
     }
 
+    /// Says whether triples of a predicate came or went since the generation, so that reading all of them copies them.
+    pub(crate) fn is_changed(&self, predicate: u32) -> bool {
+        let (added, removed) = self.pso_changes(&[predicate]);
+        !added.is_empty() || !removed.is_empty()
+    }
+
     /// Returns about how many subjects and objects a predicate has.
     pub(crate) fn distinct(&self, predicate: u32) -> (usize, usize) {
         let entry = self.base.and_then(|graph| graph.predicate(predicate));

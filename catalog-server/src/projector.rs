@@ -97,6 +97,8 @@ async fn follow_index(app: Arc<App>) {
                     checked = if thorough { Some(Instant::now()) } else { checked };
                 }
             }
+            // The server is stopping.
+            Err(Error::Ledger(catalog_records::Error::Closed)) => return,
             Err(error) => {
                 tracing::error!(error = with_sources(&error), "the search index could not follow");
                 if let Error::Index(error) = error {
@@ -218,6 +220,7 @@ async fn follow_graph(app: Arc<App>) {
                     checked = Instant::now();
                 }
             }
+            Err(Error::Ledger(catalog_records::Error::Closed)) => return,
             Err(error) => {
                 tracing::error!(error = with_sources(&error), "the RDF store could not follow; it will try again");
                 tokio::time::sleep(Duration::from_secs(1)).await;

@@ -277,6 +277,7 @@ async fn a_moderator_decides_what_no_rule_can_tell_and_may_take_it_back() {
     assert!(status == 410 && tombstone.contains(&successor), "{status} {tombstone}");
     let (status, page) = a.get(&format!("/record/{own}")).await;
     assert!(status == 410 && page.contains(&format!("/record/{kept}")), "{status} {page}");
+    assert!(page.contains(&format!("t is the same as {kept}")), "{page}");
     assert_eq!(sparql::number(&a, "SELECT (COUNT(DISTINCT ?r) AS ?n) WHERE { ?r a sdo:Dataset }").await, 2);
     // A later run speaks of the record that is left, and finds nothing to ask.
     for id in ["one", "two"] {

@@ -10,6 +10,7 @@ use catalog_schemas::record::{Parameter, RecordView, VersionView};
 use catalog_schemas::volume::Volume;
 
 use super::projection::{Projection, name};
+use crate::catalog::FIRST_VERSION;
 
 /// What a reader may see of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +98,7 @@ pub fn record_view(projection: &Projection, stored: &StoredRecord, shown: &Recor
         cite: cite(projection, stored, shown, version.as_deref().filter(|_| !current)),
         reason: versions
             .iter()
-            .filter(|one| Some(one.version.as_str()) == version.as_deref())
+            .filter(|one| one.version.as_str() == version.as_deref().unwrap_or(FIRST_VERSION))
             .find_map(|one| one.reason.clone()),
         replaced_by: shown.string("replacedBy").map(str::to_owned),
         may: Vec::new(),

@@ -34,6 +34,11 @@ pub fn record_path(zone: &str, identifier: &str, version: Option<&str>) -> Strin
     version.map_or(base.clone(), |version| format!("{base}/{}", segment(version)))
 }
 
+/// Returns the address of the page of a source's run.
+pub(crate) fn run_path(source: &str, run: impl std::fmt::Display) -> String {
+    format!("/sources/{}/runs/{run}", segment(source))
+}
+
 /// Returns the path of a record's page from its address, so that a link stays on this server whatever its base is.
 pub(crate) fn page_of(iri: &str) -> Option<String> {
     let (before, tail) = iri.split_once("/id/")?;

@@ -119,13 +119,14 @@ pub struct Notification {
     pub number: u64,
     /// When, RFC 3339.
     pub at: String,
-    /// What happened: `submitted`, `published`, `approved`, `returned`, `withdrawn`, `deprecated`, `restored`, `overlaid`.
+    /// What happened: `submitted`, `published`, `approved`, `returned`, `withdrawn`, `deprecated`, `restored`, `overlaid`,
+    /// or `held`: a run of a source waits for approval.
     pub what: String,
-    /// The record's home zone.
+    /// The record's home zone; empty when it is about a source.
     pub zone: String,
-    /// The record.
+    /// The record, or the source.
     pub identifier: String,
-    /// The version; absent when it is about the whole record.
+    /// The version, or the source's run; absent when it is about the whole record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// What was said with it.

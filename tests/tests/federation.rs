@@ -479,6 +479,9 @@ async fn what_breaks_deletes_nothing_and_much_goes_only_when_somebody_approves()
     let held = harvest(&sandbox, "rogue", false).await;
     assert_eq!((held.state.as_str(), held.removed, held.unchanged), ("held", 40, 20), "{held:?}");
     assert_eq!(held.diff.as_ref().unwrap().removed.len(), 40);
+    let told = sandbox.admin().notifications().await.unwrap().notifications;
+    let page = format!("{}/sources/rogue/runs/{}", sandbox.base(), held.number);
+    assert!(told.iter().any(|one| one.what == "held" && one.url == page && one.message.is_some()), "{told:?}");
     assert_eq!(total(&sandbox, &[]).await, 60);
     // It waits over a crash, and what was approved is applied once.
     sandbox.kill9();

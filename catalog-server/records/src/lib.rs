@@ -62,7 +62,7 @@ pub use import::Imported;
 pub use key::{NamespaceKey, NewKey};
 pub use launch::{LaunchCreated, LaunchFilter, LaunchUpdate, NewLaunch, StoredLaunch};
 pub use names::{AccountName, InvalidAccountName, State};
-pub use notice::Notice;
+pub use notice::{HELD, Notice};
 pub use offer::{LaunchQuota, StoredOffer};
 pub use open::{Clock, Ledger, Settings};
 pub use order::compare_versions;

@@ -12,6 +12,9 @@ use crate::writer::{Operation, Writing};
 /// The recipient that stands for everybody who moderates.
 pub(crate) const MODERATORS: &str = "@moderator";
 
+/// What happened when a run of a source waits for approval; its notice names the source and the run.
+pub const HELD: &str = "held";
+
 /// Notices of one recipient that are kept; older ones go, so that a busy account's list stays bounded.
 const KEPT: i64 = 1_000;
 
@@ -22,13 +25,14 @@ pub struct Notice {
     pub number: u64,
     /// When.
     pub at: Timestamp,
-    /// What happened: `submitted`, `approved`, `returned`, `withdrawn`, `deprecated`, `restored`, `overlaid`.
+    /// What happened: `submitted`, `approved`, `returned`, `withdrawn`, `deprecated`, `restored`, `overlaid`,
+    /// `held`.
     pub what: String,
-    /// The record's home zone.
+    /// The record's home zone; empty when it is about a source.
     pub zone: String,
-    /// The record.
+    /// The record, or the source.
     pub identifier: String,
-    /// The version; empty when it is about the whole record.
+    /// The version, or the source's run; empty when it is about the whole record.
     pub version: String,
     /// What was said with it, such as the reason.
     pub message: Option<String>,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
-use catalog_records::Notice;
+use catalog_records::{HELD, Notice};
 use catalog_schemas::governance::{Notification, Notifications, ReadUpTo};
 use catalog_schemas::problem::Problem;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -59,6 +59,7 @@ fn shown(app: &App, notice: Notice) -> Notification {
     let Notice { number, at, what, zone, identifier, version, message, account, read } = notice;
     let version = Some(version).filter(|version| !version.is_empty());
     let page = match (&version, what.as_str()) {
+        (Some(run), HELD) => format!("{}/sources/{identifier}/runs/{run}", app.base),
         (Some(version), "submitted") => format!("{}/review/{zone}/{identifier}/{version}", app.base),
         (Some(version), _) => format!("{}/record/{zone}/{identifier}/{version}", app.base),
         (None, _) => format!("{}/record/{zone}/{identifier}", app.base),
@@ -78,7 +79,10 @@ fn atom(base: &str, account: &str, answer: &Notifications) -> String {
     );
     for one in &answer.notifications {
         let version = one.version.as_deref().map(|version| format!(" {version}")).unwrap_or_default();
-        let title = format!("{}{version} was {} by {}", one.identifier, one.what, one.account);
+        let title = match one.what.as_str() {
+            HELD => format!("Run{version} of {} waits for approval", one.identifier),
+            what => format!("{}{version} was {what} by {}", one.identifier, one.account),
+        };
         feed.push_str(&format!(
             "<entry>\n<id>{}/api/v1/notifications#{}</id>\n<title>{}</title>\n<updated>{}</updated>\n<link href=\"{}\"/>\n\
              <author><name>{}</name></author>\n<summary>{}</summary>\n</entry>\n",

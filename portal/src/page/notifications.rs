@@ -4,7 +4,7 @@ use catalog_schemas::governance::{Notification, Notifications};
 use leptos::prelude::*;
 
 use crate::document::{Document, Layout, Place};
-use crate::link::record_path;
+use crate::link::{record_path, run_path};
 use crate::words;
 
 /// Returns the page.
@@ -37,6 +37,7 @@ pub fn notifications(given: &Notifications) -> Document {
 
 fn item(one: &Notification) -> AnyView {
     let path = match (&one.version, one.what.as_str()) {
+        (Some(run), "held") => run_path(&one.identifier, run),
         (Some(version), "submitted") => super::queue::review_path(&one.zone, &one.identifier, version),
         (version, _) => record_path(&one.zone, &one.identifier, version.as_deref()),
     };
@@ -49,9 +50,11 @@ fn item(one: &Notification) -> AnyView {
         "deprecated" => "was deprecated",
         "restored" => "was restored",
         "overlaid" => "was edited by a moderator",
+        "held" => "waits for approval",
         _ => "was changed",
     };
     let name = match &one.version {
+        Some(run) if one.what == "held" => format!("Run {run} of {}", one.identifier),
         Some(version) => format!("{} {version}", one.identifier),
         None => one.identifier.clone(),
     };

@@ -5,7 +5,7 @@ use catalog_schemas::problem::Finding;
 use leptos::prelude::*;
 
 use crate::document::{Document, Layout, Place};
-use crate::link::{record_path, segment};
+use crate::link::{record_path, run_path, segment};
 use crate::markup::safe_address;
 use crate::part::findings::with_code;
 use crate::part::notice::{Tone, notice};
@@ -54,7 +54,7 @@ fn source_row(source: &SourceView, now: &str) -> AnyView {
     let name = source.settings.name.clone().unwrap_or_else(|| id.clone());
     let last = source.last_run.as_ref().map(|run| {
         let at = run.ended.clone().unwrap_or_else(|| run.queued.clone());
-        view! { <a href=run_path(run)>{format!("Run {}", run.number)}</a>" "{ago(&at, now)} }
+        view! { <a href=run_path(&run.source, run.number)>{format!("Run {}", run.number)}</a>" "{ago(&at, now)} }
     });
     let next = source.next_run.as_ref().map(|at| moment(at));
     view! {
@@ -89,7 +89,7 @@ pub fn source(source: &SourceView, runs: &[RunView], now: &str) -> Document {
     let held = runs.iter().find(|run| run.state == "held").map(|run| {
         notice(
             Tone::Warn,
-            view! { <p>"A run waits for approval: "<a href=run_path(run)>{format!("run {}", run.number)}</a>{run.reason.as_ref().map(|reason| format!(". {}.", words::sentence(&reason.message).trim_end_matches('.')))}</p> },
+            view! { <p>"A run waits for approval: "<a href=run_path(&run.source, run.number)>{format!("run {}", run.number)}</a>{run.reason.as_ref().map(|reason| format!(". {}.", words::sentence(&reason.message).trim_end_matches('.')))}</p> },
         )
     });
     let failing = matches!(source.health.as_str(), "failing" | "incomplete").then(|| source.last_run.as_ref()?.reason.clone()).flatten().map(|reason| {
@@ -138,7 +138,7 @@ fn run_row(run: &RunView, now: &str) -> AnyView {
     let number = |value: u64| words::count(value as usize);
     view! {
         <tr>
-            <th scope="row"><a href=run_path(run)>{run.number}</a></th>
+            <th scope="row"><a href=run_path(&run.source, run.number)>{run.number}</a></th>
             <td>{state(run)}{dry}</td>
             <td>{ago(&at, now)}</td>
             <td>{number(run.added)}</td><td>{number(run.changed)}</td><td>{number(run.unchanged)}</td><td>{number(run.removed)}</td><td>{number(run.quarantined)}</td>
@@ -310,10 +310,6 @@ fn record_link(record: &str) -> AnyView {
         }
         None => view! { <span class="mono">{record.to_owned()}</span> }.into_any(),
     }
-}
-
-fn run_path(run: &RunView) -> String {
-    format!("/sources/{}/runs/{}", segment(&run.source), run.number)
 }
 
 fn moment(at: &str) -> AnyView {

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use serde_json::Value;
 
 use super::terms;
-use crate::link::segment;
+use crate::link::run_path;
 use crate::markup::safe_address;
 use crate::words;
 
@@ -21,7 +21,7 @@ pub(crate) fn panel(provenance: &Provenance, record: &RecordView, zones: &[Dataz
         .iter()
         .map(|source| {
             let run = source.run.map(|run| {
-                view! { <a href=format!("/sources/{}/runs/{run}", segment(&source.source))>{format!("run {run}")}</a> }
+                view! { <a href=run_path(&source.source, run)>{format!("run {run}")}</a> }
             });
             let standing =
                 if source.home { "home zone".to_owned() } else { format!("precedence {}", source.precedence) };

@@ -6,7 +6,7 @@ use axum::response::Response;
 use catalog_schemas::harvest::ReviewDecision;
 
 use super::visit::{Visit, see};
-use crate::link::segment;
+use crate::link::run_path;
 use crate::{field, page, words};
 
 pub(super) async fn sources(visit: Visit) -> Response {
@@ -33,14 +33,14 @@ pub(super) async fn run(visit: Visit, Path((id, number)): Path<(String, u64)>) -
 pub(super) async fn start(visit: Visit, Path(id): Path<String>, body: Bytes) -> Response {
     let dry = field::text(&field::pairs(&body), "dry") == Some("1");
     match visit.client.run_start(&id, dry).await {
-        Ok(run) => see(&format!("/sources/{}/runs/{}", segment(&id), run.number)),
+        Ok(run) => see(&run_path(&id, run.number)),
         Err(error) => visit.failed(error),
     }
 }
 
 pub(super) async fn approve(visit: Visit, Path((id, number)): Path<(String, u64)>) -> Response {
     match visit.client.run_approve(&id, number).await {
-        Ok(_) => see(&format!("/sources/{}/runs/{number}", segment(&id))),
+        Ok(_) => see(&run_path(&id, number)),
         Err(error) => visit.failed(error),
     }
 }

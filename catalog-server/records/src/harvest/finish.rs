@@ -5,6 +5,8 @@ use sqlx::QueryBuilder;
 
 use super::run::{Lease, RunState, clear, held, now_text, report, save};
 use crate::error::Error;
+use crate::names::AccountName;
+use crate::notice::{self, Note};
 use crate::open::Ledger;
 use crate::row::{Database, column, stored};
 use crate::writer::{Operation, Writing};
@@ -91,6 +93,9 @@ impl Operation for Finish {
         report.state = RunState::Running.as_str().to_owned();
         let allowed = (counts.said * u64::from(fraction) / 1000).max(10);
         if let Some(reason) = guard(&counts, removes && holds_empty, allowed) {
+            if !report.dry_run {
+                tell_moderators(writing, source, self.lease.run, &reason.message).await?;
+            }
             report.reason = Some(reason);
             if !report.dry_run {
                 report.state = RunState::Held.as_str().to_owned();
@@ -111,6 +116,25 @@ impl Operation for Finish {
         save(writing, &report, Some(&self.lease.token)).await?;
         Ok(RunOutcome::Ready(report))
     }
+}
+
+/// Tells everybody who moderates that a run waits for them; what was told of an earlier run of the source is past.
+async fn tell_moderators(writing: &mut Writing, source: &str, run: u64, message: &str) -> Result<(), Error> {
+    sqlx::query("DELETE FROM notice WHERE what = $1 AND identifier = $2")
+        .bind(notice::HELD)
+        .bind(source)
+        .execute(writing.connection().await?)
+        .await?;
+    let (platform, run) = (AccountName::application(), run.to_string());
+    let key = ("", source, run.as_str());
+    let note = Note {
+        recipient: notice::MODERATORS,
+        what: notice::HELD,
+        key,
+        message: Some(message),
+        account: platform.as_str(),
+    };
+    notice::write(writing, note).await
 }
 
 /// Keeps what may be hidden behind what could not be read: an error never deletes.

@@ -4,7 +4,7 @@ use catalog_schemas::harvest::Review;
 use leptos::prelude::*;
 
 use super::{ago, record_link};
-use crate::link::segment;
+use crate::link::run_path;
 use crate::part::findings::with_code;
 use crate::words;
 
@@ -52,7 +52,7 @@ fn case(review: &Review) -> AnyView {
 }
 
 fn facts(review: &Review) -> AnyView {
-    let run = format!("/sources/{}/runs/{}", segment(&review.source), review.run);
+    let run = run_path(&review.source, review.run);
     let found = format!("{}, run {}", review.source, review.run);
     view! { <p class="facts"><span class="mono">{review.code.clone()}</span><a href=run>{found}</a></p> }.into_any()
 }

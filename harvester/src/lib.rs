@@ -4,6 +4,7 @@
 //! in memory that does not grow with the source. It never writes to the ledger, never deletes, and never stops at a bad
 //! record: what is quarantined is reported with its place, and the rest goes on. The server validates everything again.
 
+mod bound;
 mod compact;
 mod dcat;
 mod files;
@@ -44,14 +45,15 @@ pub use source::{Coverage, Cursor, Outcome, Sink, Source, Stopped, Trouble};
 ///
 /// [`Error::Settings`] when something is missing, unknown or does not fit the kind.
 pub fn open(settings: Settings, mappings: &Mappings) -> Result<Box<dyn Source>, Error> {
-    Ok(match settings.kind {
+    let source: Box<dyn Source> = match settings.kind {
         SourceKind::Files => Box::new(files::Files::open(settings, mappings)?),
         SourceKind::Dcat => Box::new(dcat::Dcat::open(settings, mappings)?),
         SourceKind::Stac => Box::new(stac::Stac::open(settings, mappings)?),
         SourceKind::OaiPmh => Box::new(oai::Oai::open(settings, mappings)?),
         SourceKind::Sparql => Box::new(sparql::Sparql::open(settings, mappings)?),
         SourceKind::Alidade => return Err(Error::Settings("kind: the server itself reads other zones".to_owned())),
-    })
+    };
+    Ok(Box::new(bound::Bound { source, digest: mappings.digest() }))
 }
 
 /// A part of what a source says, in its order.

@@ -12,6 +12,7 @@ use oxjsonld::JsonLdParser;
 use oxrdf::{BlankNode, NamedOrBlankNode, Term, Triple, Variable};
 use serde::Deserialize;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use spareval::{QueryEvaluator, QueryResults};
 use spargebra::algebra::GraphPattern;
 use spargebra::term::{NamedNodePattern, TermPattern, TriplePattern};
@@ -59,6 +60,8 @@ pub struct Mapping {
     context: String,
     template: Vec<TriplePattern>,
     query: Query,
+    /// Stands for the text of its files.
+    digest: [u8; 32],
 }
 
 /// What a mapping made of one record: statements in our terms about `subject`.
@@ -78,6 +81,7 @@ impl Mapping {
     /// [`Error::Mapping`] that names the file.
     pub fn new(name: &str, about: &str, context: &str, construct: &str) -> Result<Self, Error> {
         let fault = |file: &str, message: String| Error::Mapping(format!("{name}/{file}: {message}"));
+        let digest = Sha256::digest([about, context, construct].join("\0").as_bytes()).into();
         let about: About = toml::from_str(about).map_err(|error| fault("mapping.toml", error.to_string()))?;
         let kind = Kind::from_word(&about.kind)
             .ok_or_else(|| fault("mapping.toml", format!("`{}` is not a kind of record", about.kind)))?;
@@ -102,8 +106,8 @@ impl Mapping {
             inner: Box::new(GraphPattern::Project { inner: Box::new(pattern), variables: asked }),
         };
         let query = Query::Select { dataset: None, pattern, base_iri };
-        let made =
-            Self { name: name.to_owned(), title: about.title, kind, split: about.split, context, template, query };
+        let (name, split) = (name.to_owned(), about.split);
+        let made = Self { name, title: about.title, kind, split, context, template, query, digest };
         // A context that is wrong, or that would have to be fetched, is found out here and not in the first run.
         made.read(&[(&serde_json::json!({}), "")]).map_err(|error| fault("context.jsonld", error))?;
         Ok(made)
@@ -452,6 +456,16 @@ impl Mappings {
             let names: Vec<_> = self.0.keys().map(String::as_str).collect();
             Error::Settings(format!("there is no mapping `{name}`; there are {}", names.join(", ")))
         })
+    }
+
+    /// Returns what stands for all of them as they are now; after a change of any it is another.
+    pub(crate) fn digest(&self) -> String {
+        let mut all = Sha256::new();
+        for (name, mapping) in &self.0 {
+            all.update(Sha256::digest(name.as_bytes()));
+            all.update(mapping.digest);
+        }
+        hex::encode(all.finalize())
     }
 
     /// Returns every mapping.

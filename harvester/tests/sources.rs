@@ -40,9 +40,18 @@ async fn a_table_is_read_once_and_asked_for_changes_afterwards() {
 
 #[tokio::test]
 async fn what_did_not_change_is_not_read_again() {
-    let base = serve(|_, _| Answer::status(304)).await;
-    let cursor = serde_json::from_value(json!({ "state": { "validators": { "etag": "\"1\"" } } })).unwrap();
-    let said = harvest_from(files(&base, "/t.tsv"), cursor).await;
+    let read = std::sync::atomic::AtomicBool::new(false);
+    let base = serve(move |_, _| {
+        if read.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            return Answer::status(304);
+        }
+        let mut answer = Answer::of("text/tab-separated-values", format!("{HEADER}{}", row(1)));
+        answer.1.push(("etag", "\"1\"".to_owned()));
+        answer
+    })
+    .await;
+    let first = harvest(files(&base, "/t.tsv")).await;
+    let said = harvest_from(files(&base, "/t.tsv"), first.outcome.cursor).await;
     assert_eq!(said.outcome.coverage, Coverage::Unchanged);
     assert_eq!(said.outcome.cursor.state["validators"]["etag"], "\"1\"");
 }

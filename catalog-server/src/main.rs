@@ -3,12 +3,13 @@
 use std::process::ExitCode;
 
 use catalog_server::command;
-use mimalloc::MiMalloc;
+use tikv_jemallocator::Jemalloc;
 
 /// A search makes thousands of short strings and a filling millions of terms: a quarter of the processor's time less than
-/// with the C library's allocator (docs/measurements.md).
+/// with the C library's allocator. `.cargo/config.toml` says how soon what is free goes back to the system
+/// (docs/measurements.md).
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     // Several crates below could bring a cryptography provider of their own; one is chosen before any is asked

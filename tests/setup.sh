@@ -1,8 +1,8 @@
 #!/bin/bash
 # Installs what the tests need and this machine lacks: a browser with its driver, a container engine, a static busybox for images,
-# the Python packages that the manifests' RDF is cross-checked with, the clients of other communities, and what speaks to
-# the API and to accounts from outside. What cannot be installed is named, and the tests that need it say that they were
-# left out.
+# an image of cwltool, the Python packages that the manifests' RDF is cross-checked with, the clients of other communities, and
+# what speaks to the API and to accounts from outside. What cannot be installed is named, and the tests that need it say that
+# they were left out.
 set -euo pipefail
 
 want_packages=()
@@ -12,6 +12,7 @@ command -v dockerd >/dev/null || want_packages+=(docker.io)
 [ -x /bin/busybox ] || command -v busybox >/dev/null || want_packages+=(busybox-static)
 command -v python3 >/dev/null || want_packages+=(python3)
 command -v npm >/dev/null || want_packages+=(nodejs npm)
+command -v debootstrap >/dev/null || want_packages+=(debootstrap)
 python3 -c 'import pip' 2>/dev/null || want_packages+=(python3-pip)
 python3 -c 'import venv, ensurepip' 2>/dev/null || want_packages+=(python3-venv)
 
@@ -86,6 +87,35 @@ if [ ! -f "$tools/node_modules/oidc-provider/package.json" ]; then
   echo "installing: oidc-provider"
   npm install --silent --no-audit --no-fund --prefix "$tools" oidc-provider@9 >/dev/null ||
     echo "could not install oidc-provider; signing in through a certified provider is left out" >&2
+fi
+
+# Pipelines are run by the real cwltool, in an image of a small Debian (or whatever this machine is), without a registry.
+cwltool=${ALIDADE_TEST_CWLTOOL:-$HOME/.cache/alidade-tests/cwltool.tar}
+make_cwltool_image() (
+  root=$(mktemp -d)
+  trap 'rm -rf "$root"' EXIT
+  suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+  debootstrap --variant=minbase --include=python3 "$suite" "$root" >"$root.log" 2>&1 || { tail -n 3 "$root.log" >&2; exit 1; }
+  rm -rf "$root.log" "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/usr/share/{doc,locale,man,info} "$root"/dev/*
+  version=$(chroot "$root" python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+  machine=$(uname -m)
+  # Only wheels, for the image's Python: nothing is compiled, and nothing is fetched from inside.
+  python3 -m pip install --quiet --no-compile --target "$root/opt/cwltool" --only-binary=:all: --implementation cp \
+    --python-version "$version" --platform "manylinux2014_$machine" --platform "manylinux_2_28_$machine" cwltool 2>"$root.log" ||
+    { cat "$root.log" >&2; exit 1; }
+  rm -f "$root.log"
+  chroot "$root" python3 -m compileall -q /opt/cwltool || true
+  printf '#!/bin/sh\nPYTHONPATH=/opt/cwltool exec python3 -m cwltool "$@"\n' >"$root/usr/local/bin/cwltool"
+  chmod 755 "$root" "$root/usr/local/bin/cwltool"
+  mkdir -p "$(dirname "$cwltool")" && tar -C "$root" -cf "$cwltool.new" . && mv "$cwltool.new" "$cwltool"
+)
+if [ ! -f "$cwltool" ]; then
+  if [ "$(id -u)" = 0 ] && command -v debootstrap >/dev/null; then
+    echo "making: an image of cwltool"
+    make_cwltool_image || echo "could not make an image of cwltool; the test that runs it is left out" >&2
+  else
+    echo "missing for one test, which is left out: debootstrap, as root, for an image of cwltool" >&2
+  fi
 fi
 
 if ! "${CARGO:-cargo}" nextest --version >/dev/null 2>&1; then

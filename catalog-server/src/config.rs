@@ -73,7 +73,10 @@ pub const EXPLAINED: &[(&str, &str)] = &[
         "runner[].kind, .image",
         "images that run pipelines, such as cwltool; the first of a kind that a pipeline names (none)",
     ),
-    ("runner[].command[], .args[], .env", "how one is called, with {workflow}, {inputs} and {outputs} for the paths"),
+    (
+        "runner[].command[], .args[], .env",
+        "how one is called, with {workflow}, {inputs}, {outputs} and {work} for the paths",
+    ),
     (
         "source[]",
         "what is harvested: id, kind, url, schedule, precedence, allowPrivateAddresses, … (docs/federation.md)",

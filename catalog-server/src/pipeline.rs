@@ -35,7 +35,7 @@ pub struct Runner {
     /// Replaces the image's entry point unless empty.
     #[serde(default)]
     pub command: Vec<String>,
-    /// What it is called with; `{workflow}`, `{inputs}` and `{outputs}` stand for paths.
+    /// What it is called with; `{workflow}`, `{inputs}`, `{outputs}` and `{work}` stand for paths.
     #[serde(default = "usual_arguments")]
     pub args: Vec<String>,
     /// Environment variables.
@@ -43,8 +43,10 @@ pub struct Runner {
     pub env: BTreeMap<String, String>,
 }
 
+/// What cwltool, calrissian and toil all take. What steps make on the way may be larger than the lab's memory, so it does not
+/// go to `/tmp`; in the file system of the results it also becomes one of them without being copied.
 fn usual_arguments() -> Vec<String> {
-    ["--outdir", "{outputs}", "{workflow}", "{inputs}"].map(str::to_owned).to_vec()
+    ["--tmp-outdir-prefix", "{work}", "--outdir", "{outputs}", "{workflow}", "{inputs}"].map(str::to_owned).to_vec()
 }
 
 impl Runner {
@@ -87,12 +89,14 @@ pub fn results_folder(launch: &str) -> String {
     format!("runs/{launch}")
 }
 
-/// Puts the folder of a launch's results in the place of `{outputs}`: in its owner's space, by its own id.
+/// Puts the folder of a launch's results in the place of `{outputs}`, and what the names of its temporary folders begin with in
+/// the place of `{work}`: in its owner's space, by its own id. The latter lie in the space itself, which toil wants to exist.
 pub fn put_outputs(words: &mut [String], mounts: &[Mount], launch: &str) {
     let Some(space) = mounts.iter().find(|mount| mount.volume == Space::PERSONAL) else { return };
-    let folder = format!("{}/{}", space.mount_path, results_folder(launch));
+    let outputs = format!("{}/{}", space.mount_path, results_folder(launch));
+    let work = format!("{}/.run-{launch}-", space.mount_path);
     for word in words {
-        *word = word.replace("{outputs}", &folder);
+        *word = word.replace("{outputs}", &outputs).replace("{work}", &work);
     }
 }
 
@@ -317,8 +321,8 @@ mod tests {
     fn results_lie_in_the_owners_space_wherever_that_is_mounted() {
         let mount =
             Mount { volume: Space::PERSONAL.to_owned(), mount_path: "/workspace/me".to_owned(), mode: "rw".to_owned() };
-        let mut words = vec!["--outdir".to_owned(), "{outputs}".to_owned()];
+        let mut words = usual_arguments();
         put_outputs(&mut words, &[mount], "l0");
-        assert_eq!(words, ["--outdir", "/workspace/me/runs/l0"]);
+        assert_eq!(words[..4], ["--tmp-outdir-prefix", "/workspace/me/.run-l0-", "--outdir", "/workspace/me/runs/l0"]);
     }
 }

@@ -63,18 +63,24 @@ grep -q '"levels":0' "$inputs" && exit 3
 exit 0
 "#;
 
-fn configuration(engine: &Engine, spaces: &Path) -> String {
+fn configuration(engine: &Engine, spaces: &Path, runner: &str) -> String {
     format!(
         "[quota]\nsessions = 3\n[zone]\nid = \"go-esa\"\nname = \"GO.ESA\"\n\
-         [[runner]]\nkind = \"cwltool\"\nimage = \"runner:1\"\ncommand = [\"/bin/sh\", \"-c\"]\n\
-         args = [{script}, \"runner\", \"{{workflow}}\", \"{{inputs}}\", \"{{outputs}}\"]\n\
+         [[runner]]\nkind = \"cwltool\"\nimage = \"runner:1\"\n{runner}\n\
          [[datazone]]\nid = \"real\"\nname = \"REAL\"\nbackend = \"docker\"\nendpoint = \"{endpoint}\"\n\
          space.personal.path = \"{}\"\n\
          [[datazone]]\nid = \"bare\"\nname = \"BARE\"\nbackend = \"docker\"\nendpoint = \"{endpoint}\"\n",
         spaces.display(),
-        // A JSON text is one of TOML's too.
-        script = json!(RUNNER),
         endpoint = engine.endpoint(),
+    )
+}
+
+/// The words that call [`RUNNER`]; a JSON text is one of TOML's too.
+fn stand_in() -> String {
+    format!(
+        "command = [\"/bin/sh\", \"-c\"]\n\
+         args = [{}, \"runner\", \"{{workflow}}\", \"{{inputs}}\", \"{{outputs}}\"]",
+        json!(RUNNER)
     )
 }
 
@@ -97,8 +103,12 @@ fn manifest() -> Value {
 }
 
 fn request(inputs: Value) -> PlanRequest {
+    request_with(inputs, 2048)
+}
+
+fn request_with(inputs: Value, memory_mib: u64) -> PlanRequest {
     let inputs = serde_json::from_value(inputs).unwrap();
-    let resources = serde_json::from_value(json!({ "cpu": { "min": 2 }, "memoryMiB": { "min": 2048 } })).unwrap();
+    let resources = serde_json::from_value(json!({ "cpu": { "min": 2 }, "memoryMiB": { "min": memory_mib } })).unwrap();
     PlanRequest { datalab: "go-esa/lab.test.count".to_owned(), resources, inputs, ..PlanRequest::default() }
 }
 
@@ -112,7 +122,8 @@ async fn a_pipeline_runs_with_what_it_needs_and_its_results_stay() {
     engine.import_busybox("runner:1", &["WORKDIR /home/lab"]);
     let spaces = engine.folder().join("spaces");
     std::fs::create_dir_all(&spaces).unwrap();
-    let settings = Settings { configuration: Some(configuration(&engine, &spaces)), ..Settings::default() };
+    let settings =
+        Settings { configuration: Some(configuration(&engine, &spaces, &stand_in())), ..Settings::default() };
     let sandbox = Sandbox::start(settings).await;
     let files =
         [("pipeline/main.cwl", WORKFLOW), ("pipeline/tools/count.cwl", TOOL), ("README.md", "Not for the runner.")];
@@ -167,4 +178,115 @@ async fn a_pipeline_runs_with_what_it_needs_and_its_results_stay() {
     assert_eq!(engine.run_docker(&["ps", "-aq"]).1.lines().count(), 3);
     assert_eq!(engine.run_docker(&["volume", "ls", "-q"]).1.lines().count(), 3);
     assert!(results.join("made.txt").exists());
+}
+
+/// Makes a file of as many MiB as it is told, and hands it to a second step.
+const LARGE: &[(&str, &str)] = &[
+    (
+        "pipeline/main.cwl",
+        "\
+cwlVersion: v1.2
+class: Workflow
+inputs:
+  size: int
+outputs:
+  made:
+    type: File
+    outputSource: second/made
+steps:
+  first:
+    run: make.cwl
+    in:
+      size: size
+    out: [made]
+  second:
+    run: copy.cwl
+    in:
+      from: first/made
+    out: [made]
+",
+    ),
+    (
+        "pipeline/make.cwl",
+        "\
+cwlVersion: v1.2
+class: CommandLineTool
+baseCommand: [dd, if=/dev/zero, of=first.bin, bs=1M]
+inputs:
+  size:
+    type: int
+    inputBinding:
+      prefix: count=
+      separate: false
+outputs:
+  made:
+    type: File
+    outputBinding:
+      glob: first.bin
+",
+    ),
+    (
+        "pipeline/copy.cwl",
+        "\
+cwlVersion: v1.2
+class: CommandLineTool
+baseCommand: cp
+arguments:
+  - position: 2
+    valueFrom: second.bin
+inputs:
+  from:
+    type: File
+    inputBinding:
+      position: 1
+outputs:
+  made:
+    type: File
+    outputBinding:
+      glob: second.bin
+",
+    ),
+];
+
+/// The image of the real cwltool that `tests/setup.sh` makes.
+fn cwltool() -> Option<PathBuf> {
+    let usual = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/alidade-tests/cwltool.tar"));
+    let archive = std::env::var_os("ALIDADE_TEST_CWLTOOL").map(PathBuf::from).or_else(usual)?;
+    if archive.exists() {
+        return Some(archive);
+    }
+    eprintln!("SKIPPED: {} is not there; tests/setup.sh makes it", archive.display());
+    None
+}
+
+/// What steps make was kept in `/tmp`, which is a quarter of the lab's memory: larger results failed.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_real_cwltool_makes_results_larger_than_the_labs_temporary_folder() {
+    const MEMORY_MIB: u64 = 2048;
+    const RESULT_MIB: u64 = MEMORY_MIB / 4 + 32;
+    let Some(archive) = cwltool() else { return };
+    let Some(engine) = Engine::start() else { return };
+    engine.import("runner:1", &archive, &[]);
+    let spaces = engine.folder().join("spaces");
+    std::fs::create_dir_all(&spaces).unwrap();
+    let runner = "command = [\"cwltool\", \"--no-container\"]";
+    let settings = Settings { configuration: Some(configuration(&engine, &spaces, runner)), ..Settings::default() };
+    let sandbox = Sandbox::start(settings).await;
+    if let Err(error) = sandbox.admin().publish("lab.test.count", "1.0.0", package_with(&manifest(), LARGE)).await {
+        panic!("{error:#?}");
+    }
+    let alice = sandbox.account("alice", Role::User, LAUNCHES).await;
+    let run = LaunchRequest::Plan(Box::new(request_with(json!({ "size": RESULT_MIB }), MEMORY_MIB)));
+    let launch = alice.client.launch(&run, "large").await.unwrap();
+    let done = wait_for(&alice.client, &launch.id, |launch| launch.state.is_final()).await;
+    let log = alice.client.launch_logs(&launch.id).await.unwrap();
+    assert_eq!(done.state, LaunchState::Completed, "{done:#?} {log:#?}");
+    let results = spaces.join("alice/runs").join(&launch.id);
+    assert_eq!(std::fs::metadata(results.join("second.bin")).unwrap().len(), RESULT_MIB << 20);
+    let left = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+        entries.collect::<Vec<_>>()
+    };
+    assert_eq!(left(&results), ["second.bin"]);
+    assert_eq!(left(&spaces.join("alice")), ["runs"], "nothing that was made on the way is left");
 }

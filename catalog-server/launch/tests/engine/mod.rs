@@ -2,7 +2,6 @@
 #![allow(dead_code, reason = "every test that includes this uses its own part of it")]
 
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -89,15 +88,21 @@ impl Engine {
             }
             fs::write(root.join("etc/passwd"), "lab:x:1000:100::/home/lab:/bin/sh\n").unwrap();
         }
-        let archive = Command::new("tar").arg("c").arg("-C").arg(&root).arg(".").output().unwrap();
+        let archive = self.folder.path().join("rootfs.tar");
+        let packed = Command::new("tar").arg("cf").arg(&archive).arg("-C").arg(&root).arg(".").status().unwrap();
+        assert!(packed.success(), "the image was not packed");
+        self.import(name, &archive, changes);
+    }
+
+    /// Makes an image of an archive of its files, with these changes in Dockerfile words.
+    pub(crate) fn import(&self, name: &str, archive: &Path, changes: &[&str]) {
         let mut import = self.docker();
         import.arg("import");
         for change in changes {
             import.arg("-c").arg(change);
         }
-        let mut import = import.arg("-").arg(name).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        import.stdin.take().unwrap().write_all(&archive.stdout).unwrap();
-        assert!(import.wait().unwrap().success(), "the image was not imported");
+        let imported = import.arg(archive).arg(name).stdout(Stdio::null()).status().unwrap();
+        assert!(imported.success(), "the image was not imported");
     }
 
     /// The engine's own client, pointed at this engine.

@@ -42,12 +42,18 @@ impl Drivers {
     }
 }
 
-/// Wakes a launch's driver, or starts one.
+/// Tells a launch's driver that its row was changed, or starts one.
 pub(super) fn wake(launcher: &Launcher, id: &str) {
+    if let Some(driver) = attend(launcher, id) {
+        driver.asked.notify_one();
+    }
+}
+
+/// Starts a launch's driver unless it has one, which is left to its work and returned.
+fn attend(launcher: &Launcher, id: &str) -> Option<Arc<Driver>> {
     let mut drivers = launcher.shared.drivers.lock();
     if let Some(driver) = drivers.get(id) {
-        driver.asked.notify_one();
-        return;
+        return Some(Arc::clone(driver));
     }
     let notify = Arc::new(Driver::default());
     drivers.insert(id.to_owned(), Arc::clone(&notify));
@@ -56,6 +62,7 @@ pub(super) fn wake(launcher: &Launcher, id: &str) {
         run(&launcher, &id, &notify).await;
         launcher.shared.drivers.lock().remove(&id);
     });
+    None
 }
 
 /// Drives one launch until it is over.
@@ -202,7 +209,7 @@ pub(super) async fn sweep(launcher: Launcher) {
     let mut first_seen: BTreeMap<String, BTreeMap<LaunchId, Timestamp>> = BTreeMap::new();
     loop {
         match launcher.shared.ledger.live_launches().await {
-            Ok(live) => live.iter().for_each(|stored| wake(&launcher, &stored.launch.id)),
+            Ok(live) => live.iter().for_each(|stored| _ = attend(&launcher, &stored.launch.id)),
             Err(error) => tracing::warn!(%error, "live launches could not be read"),
         }
         let zones: Vec<String> = launcher.shared.zones.ids().map(str::to_owned).collect();
@@ -238,7 +245,7 @@ async fn clean(launcher: &Launcher, zone: &str, first_seen: &mut BTreeMap<Launch
         match launcher.shared.ledger.launch(item.launch.as_str()).await {
             Ok(Some(stored)) => {
                 if stored.launch.state.is_final() {
-                    wake(launcher, item.launch.as_str());
+                    attend(launcher, item.launch.as_str());
                 }
                 known.insert(item.launch.clone());
             }

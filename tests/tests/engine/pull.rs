@@ -68,4 +68,14 @@ async fn killed_while_an_image_is_pulled_it_is_started_once() {
         engine.run_docker(&["image", "prune", "-af"]);
     }
     assert_eq!(alice.client.me().await.unwrap().running, 0);
+
+    // Launches are looked after every 15 seconds, which gave up what was under way: a longer pull began anew each time, and
+    // never ended.
+    registry.pause(Duration::from_secs(17));
+    let before = registry.asked();
+    let request = PlanRequest { datalab: "go-esa/lab.test.pulled".to_owned(), ..PlanRequest::default() };
+    let launch = alice.client.launch(&LaunchRequest::Plan(Box::new(request)), "long").await.unwrap();
+    let ready = wait_for(&alice.client, &launch.id, is_settled).await;
+    assert!(ready.failure.is_none(), "{ready:#?}");
+    assert_eq!(registry.asked() - before, 2, "the configuration and the one layer, each once");
 }

@@ -296,14 +296,19 @@ impl DockerBackend {
         let surroundings = Surroundings { config: &self.config, image: &found, mounts: sources, devices: &devices };
         let body = container::body(spec, &surroundings);
         let options = CreateContainerOptions { name: Some(spec.launch.to_string()), ..Default::default() };
-        match client.create_container(Some(options), body).await {
-            Ok(_) => {}
+        let made = match client.create_container(Some(options), body).await {
+            Ok(_) => true,
             // Another server or an earlier attempt was faster; whose it is is looked at by the caller.
-            Err(error) if is_conflict(&error) => {}
+            Err(error) if is_conflict(&error) => false,
             Err(error) => return Err(self.failed(Stage::Start, &error).await),
-        }
+        };
         self.inspect(Stage::Start, &spec.launch).await?.ok_or_else(|| {
-            BackendError::new(Stage::Start, FailureCode::ContainerLost, "it was created and is not there")
+            if made {
+                return BackendError::new(Stage::Start, FailureCode::ContainerLost, "it was created and is not there");
+            }
+            // An engine reserves the name before there is a container of it; asked again, it has made it.
+            let cause = "the engine is still making the container";
+            BackendError::new(Stage::Start, FailureCode::EngineUnreachable, cause)
         })
     }
 

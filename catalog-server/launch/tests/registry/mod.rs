@@ -62,6 +62,8 @@ struct Shown {
     image: Mutex<Image>,
     /// How long it takes until a layer begins to come.
     pause_millis: AtomicU64,
+    /// How often a layer was asked for.
+    asked: AtomicU64,
 }
 
 impl Registry {
@@ -75,6 +77,11 @@ impl Registry {
         *self.shown.image.lock().unwrap() = image;
     }
 
+    /// How often a layer or a configuration was asked for.
+    pub(crate) fn asked(&self) -> u64 {
+        self.shown.asked.load(Ordering::SeqCst)
+    }
+
     /// Lets every layer begin only after a pause.
     pub(crate) fn pause(&self, pause: std::time::Duration) {
         self.shown.pause_millis.store(u64::try_from(pause.as_millis()).unwrap(), Ordering::SeqCst);
@@ -83,7 +90,7 @@ impl Registry {
 
 /// Serves an image as `lab:1`.
 pub(crate) async fn serve(image: Image) -> Registry {
-    let shown = Arc::new(Shown { image: Mutex::new(image), pause_millis: AtomicU64::new(0) });
+    let shown = Arc::new(Shown { image: Mutex::new(image), pause_millis: AtomicU64::new(0), asked: AtomicU64::new(0) });
     let router = Router::new()
         .route("/v2/", get(|| async { "{}" }))
         .route("/v2/lab/manifests/{reference}", get(manifest))
@@ -110,6 +117,7 @@ async fn manifest(State(shown): State<Arc<Shown>>, Path(reference): Path<String>
 
 async fn blob(State(shown): State<Arc<Shown>>, Path(digest): Path<String>) -> Response {
     let image = shown.image.lock().unwrap().clone();
+    shown.asked.fetch_add(1, Ordering::SeqCst);
     tokio::time::sleep(std::time::Duration::from_millis(shown.pause_millis.load(Ordering::SeqCst))).await;
     match image.blobs.into_iter().find(|(known, _)| *known == digest) {
         Some((_, bytes)) => Response::new(Body::from(bytes)),

@@ -43,6 +43,12 @@ if ! PYTHONPATH=$clients/python python3 -c 'import rdflib, pyshacl, sickle, sign
   python3 -m pip install --quiet --upgrade --target "$clients/python" "${python_clients[@]}" 2>/dev/null ||
     echo "could not install: ${python_clients[*]}; tests that need them are left out" >&2
 fi
+# The schemas of Kubernetes need a newer jsonschema than a client beside them takes.
+if ! PYTHONPATH=$clients/kubernetes python3 -c 'import kubernetes_validate' 2>/dev/null; then
+  echo "installing: kubernetes-validate"
+  python3 -m pip install --quiet --upgrade --target "$clients/kubernetes" kubernetes-validate 2>/dev/null ||
+    echo "could not install kubernetes-validate; objects for Kubernetes are not held against its schemas" >&2
+fi
 if [ ! -x "$clients/node/node_modules/.bin/ldes-client" ]; then
   if command -v npm >/dev/null; then
     echo "installing: ldes-client"

@@ -1,7 +1,8 @@
 //! The life of a launch in the demonstration, driven as the server drives it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
-use std::sync::{Arc, Mutex};
+mod life;
+
 use std::time::Duration;
 
 use axum::body::Body;
@@ -10,13 +11,13 @@ use catalog_launch::config::{BackendKind, GpuConfig, VolumeConfig, ZoneConfig};
 use catalog_launch::demo::{DemoBackend, Faults};
 use catalog_launch::reconcile::{Deadlines, drive};
 use catalog_launch::{Endpoint, Gpus, LaunchSpec, LogQuery, Readiness};
-use catalog_schemas::id::LaunchId;
-use catalog_schemas::launch::{Launch, LaunchState};
+use catalog_schemas::launch::LaunchState;
 use catalog_schemas::plan::{MilliCpu, Mount};
 use futures::StreamExt;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use jiff::Timestamp;
+use life::{ENDS, drive_hearing, row};
 use tower::ServiceExt;
 
 fn quick() -> Faults {
@@ -40,16 +41,9 @@ fn zone(faults: Faults) -> DemoBackend {
 
 fn spec(number: u8) -> LaunchSpec {
     LaunchSpec {
-        launch: LaunchId::from_bytes([number; 16]),
         name: "my <aladin>".to_owned(),
         datalab_name: "Aladin Sky Atlas".to_owned(),
-        datalab: String::new(),
-        version: String::new(),
-        on_behalf_of: None,
-        datasets: Vec::new(),
-        owner_hash: "5e88".to_owned(),
         image: None,
-        interface_type: "web".to_owned(),
         cpu: MilliCpu(1500),
         memory_mib: 2048,
         gpus: Some(Gpus { count: 1, vendor: "nvidia".to_owned(), model: "A100".to_owned() }),
@@ -58,79 +52,11 @@ fn spec(number: u8) -> LaunchSpec {
             mount_path: "/data/user/pla_legacy".to_owned(),
             mode: "ro".to_owned(),
         }],
-        port: Some(8888),
         entry_path: "/lab/tree".to_owned(),
         readiness: Readiness { path: None, timeout_seconds: 5 },
-        command: Vec::new(),
-        args: Vec::new(),
-        env: Vec::new(),
-        files: Vec::new(),
+        ..life::spec(number)
     }
 }
-
-fn row(spec: &LaunchSpec) -> Launch {
-    Launch {
-        id: spec.launch.to_string(),
-        name: spec.name.clone(),
-        owner: "anna".to_owned(),
-        datalab: "http://localhost/id/go-esa/esa.esdc.aladin".to_owned(),
-        datalab_name: spec.datalab_name.clone(),
-        version: "0.3.1".to_owned(),
-        datazone: "demo".to_owned(),
-        demo: true,
-        interface_type: spec.interface_type.clone(),
-        digest: None,
-        state: LaunchState::Requested,
-        stage: None,
-        failure: None,
-        requested: spec.resources(),
-        granted: None,
-        mounts: spec.mounts.clone(),
-        access_url: None,
-        open_when_ready: true,
-        remove_when_finished: false,
-        created: Timestamp::now().to_string(),
-        ready: None,
-        ended: None,
-        expires: None,
-        last_used: None,
-        idle_minutes: None,
-        hint: None,
-        results: None,
-    }
-}
-
-/// Drives a launch until it is in a state, as the server's loop does; returns it with everything that was told.
-async fn drive_to(
-    backend: &dyn Backend,
-    spec: &LaunchSpec,
-    mut launch: Launch,
-    until: &[LaunchState],
-) -> (Launch, Vec<String>) {
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let mut since = Timestamp::now();
-    for _ in 0..400 {
-        let heard = told.clone();
-        let progress = move |progress: catalog_launch::Progress| heard.lock().unwrap().push(progress.to_string());
-        let update = drive(backend, spec, &launch, since, &Deadlines::default(), &progress).await;
-        if update.launch.state != launch.state {
-            since = Timestamp::now();
-        }
-        launch = update.launch;
-        told.lock().unwrap().extend(update.message);
-        if until.contains(&launch.state) {
-            let told = told.lock().unwrap().clone();
-            return (launch, told);
-        }
-        if !update.again {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-    panic!("not in {until:?}: {launch:?}");
-}
-
-const ENDS: [LaunchState; 4] =
-    [LaunchState::Ready, LaunchState::Completed, LaunchState::Cancelled, LaunchState::Failed];
 
 async fn get(router: &axum::Router, path: &str) -> (StatusCode, String) {
     let response = router.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
@@ -143,7 +69,7 @@ async fn get(router: &axum::Router, path: &str) -> (StatusCode, String) {
 async fn a_launch_is_prepared_started_opened_and_stopped() {
     let zone = zone(quick());
     let spec = spec(1);
-    let (launch, told) = drive_to(&zone, &spec, row(&spec), &ENDS).await;
+    let (launch, told) = drive_hearing(&zone, &spec, row(&spec, LaunchState::Requested), &ENDS).await;
     assert_eq!(launch.state, LaunchState::Ready, "{launch:?}");
     assert_eq!(launch.granted, Some(spec.resources()));
     assert_eq!(launch.access_url.as_deref(), Some(format!("/lab/{}/lab/tree", spec.launch).as_str()));
@@ -181,7 +107,7 @@ async fn a_launch_is_prepared_started_opened_and_stopped() {
 
     let mut stopping = launch;
     stopping.state = LaunchState::Stopping;
-    let (ended, _) = drive_to(&zone, &spec, stopping, &[LaunchState::Cancelled]).await;
+    let (ended, _) = drive_hearing(&zone, &spec, stopping, &[LaunchState::Cancelled]).await;
     assert!(ended.ended.is_some() && ended.access_url.is_none());
     assert_eq!(zone.list().await.unwrap(), []);
     assert_eq!(zone.capacity().await.unwrap().free_cpu, MilliCpu::cores(4));
@@ -208,7 +134,7 @@ async fn every_fault_ends_in_its_code() {
         if code != "ready.timeout" {
             spec.readiness.timeout_seconds = 5;
         }
-        let (launch, _) = drive_to(&zone, &spec, row(&spec), &ENDS).await;
+        let (launch, _) = drive_hearing(&zone, &spec, row(&spec, LaunchState::Requested), &ENDS).await;
         let failure = launch.failure.expect(code);
         assert_eq!((failure.stage.as_str(), failure.code.as_str()), (stage, code));
         assert!(!failure.cause.is_empty() && !failure.next_action.is_empty());
@@ -224,7 +150,7 @@ async fn every_fault_ends_in_its_code() {
 async fn a_pull_that_stalls_is_given_up_at_its_deadline() {
     let zone = zone(Faults { prepare_millis: 600_000, ..quick() });
     let spec = spec(15);
-    let mut launch = row(&spec);
+    let mut launch = row(&spec, LaunchState::Requested);
     launch.state = LaunchState::Preparing;
     let deadlines = Deadlines { prepare: jiff::SignedDuration::from_millis(100), ..Deadlines::default() };
     let update = drive(&zone, &spec, &launch, Timestamp::now(), &deadlines, &|_| {}).await;
@@ -236,7 +162,7 @@ async fn a_pull_that_stalls_is_given_up_at_its_deadline() {
 async fn a_zone_that_is_down_is_asked_again_and_a_running_lab_is_not_given_up() {
     let zone = zone(Faults { down: true, ..quick() });
     let spec = spec(9);
-    let mut launch = row(&spec);
+    let mut launch = row(&spec, LaunchState::Requested);
     launch.state = LaunchState::Preparing;
     let update = drive(&zone, &spec, &launch, Timestamp::now(), &Deadlines::default(), &|_| {}).await;
     assert_eq!((update.launch.state, update.changed), (LaunchState::Preparing, false));
@@ -252,9 +178,9 @@ async fn a_zone_that_is_down_is_asked_again_and_a_running_lab_is_not_given_up() 
 #[tokio::test]
 async fn a_server_that_comes_back_finds_its_labs_started_anew() {
     let spec = spec(10);
-    let (launch, _) = drive_to(&zone(quick()), &spec, row(&spec), &ENDS).await;
+    let (launch, _) = drive_hearing(&zone(quick()), &spec, row(&spec, LaunchState::Requested), &ENDS).await;
     let restarted = zone(quick());
-    let (launch, _) = drive_to(&restarted, &spec, launch, &ENDS).await;
+    let (launch, _) = drive_hearing(&restarted, &spec, launch, &ENDS).await;
     assert_eq!(launch.state, LaunchState::Ready);
     assert_eq!(restarted.list().await.unwrap().len(), 1);
 }
@@ -264,13 +190,16 @@ async fn a_full_zone_refuses_and_a_headless_lab_completes() {
     let zone = zone(quick());
     let mut first = spec(11);
     first.cpu = MilliCpu(3000);
-    assert_eq!(drive_to(&zone, &first, row(&first), &ENDS).await.0.state, LaunchState::Ready);
+    assert_eq!(
+        drive_hearing(&zone, &first, row(&first, LaunchState::Requested), &ENDS).await.0.state,
+        LaunchState::Ready
+    );
     let second = spec(12);
-    let (refused, _) = drive_to(&zone, &second, row(&second), &ENDS).await;
+    let (refused, _) = drive_hearing(&zone, &second, row(&second, LaunchState::Requested), &ENDS).await;
     assert_eq!(refused.failure.unwrap().code, "resources.unavailable");
     let mut third = spec(13);
     (third.interface_type, third.cpu, third.gpus) = ("headless".to_owned(), MilliCpu(500), None);
-    let (launch, told) = drive_to(&zone, &third, row(&third), &ENDS).await;
+    let (launch, told) = drive_hearing(&zone, &third, row(&third, LaunchState::Requested), &ENDS).await;
     assert_eq!(launch.state, LaunchState::Completed);
     assert!(told.contains(&"it runs".to_owned()), "{told:?}");
 }

@@ -3,22 +3,23 @@
 #![allow(clippy::print_stderr, reason = "a skipped test says so loudly")]
 
 mod engine;
+mod life;
 mod registry;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use catalog_launch::backend::{Backend, BackendError, FailureCode, Observed};
 use catalog_launch::config::{BackendKind, GpuConfig, VolumeConfig, VolumeMode, ZoneConfig};
 use catalog_launch::reconcile::{Deadlines, drive};
-use catalog_launch::{Endpoint, Gpus, Image, LaunchSpec, LogQuery, Readiness, open};
-use catalog_schemas::id::LaunchId;
-use catalog_schemas::launch::{Launch, LaunchState};
+use catalog_launch::{Endpoint, Gpus, Image, LaunchSpec, LogQuery, open};
+use catalog_schemas::launch::LaunchState;
 use catalog_schemas::plan::{MilliCpu, Mount};
 use engine::Engine;
 use futures::StreamExt;
-use jiff::{SignedDuration, Timestamp};
-use std::sync::Arc;
+use jiff::Timestamp;
+use life::{ENDS, drive_to, row};
 
 fn zone(engine: &Engine) -> ZoneConfig {
     let held = engine.folder().join("volumes/pla");
@@ -38,84 +39,12 @@ fn zone(engine: &Engine) -> ZoneConfig {
 
 fn spec(number: u8, script: &str) -> LaunchSpec {
     LaunchSpec {
-        launch: LaunchId::from_bytes([number; 16]),
-        name: "lab".to_owned(),
-        datalab_name: "Lab".to_owned(),
-        datalab: String::new(),
-        version: String::new(),
-        on_behalf_of: None,
-        datasets: Vec::new(),
-        owner_hash: "5e88".to_owned(),
-        image: Some(Image { reference: "lab:1".to_owned(), digest: None }),
-        interface_type: "web".to_owned(),
-        cpu: MilliCpu(500),
-        memory_mib: 64,
-        gpus: None,
-        mounts: Vec::new(),
-        port: Some(8888),
-        entry_path: "/".to_owned(),
-        readiness: Readiness { path: None, timeout_seconds: 20 },
         command: vec!["/bin/sh".to_owned(), "-c".to_owned()],
         args: vec![script.to_owned()],
         env: vec![("LAB_BASE".to_owned(), "{basePath}".to_owned())],
-        files: Vec::new(),
+        ..life::spec(number)
     }
 }
-
-fn row(spec: &LaunchSpec) -> Launch {
-    Launch {
-        id: spec.launch.to_string(),
-        name: spec.name.clone(),
-        owner: "anna".to_owned(),
-        datalab: "http://localhost/id/go-esa/esa.lab".to_owned(),
-        datalab_name: spec.datalab_name.clone(),
-        version: "1".to_owned(),
-        datazone: "sci-cloud".to_owned(),
-        demo: false,
-        interface_type: spec.interface_type.clone(),
-        digest: None,
-        state: LaunchState::Requested,
-        stage: None,
-        failure: None,
-        requested: spec.resources(),
-        granted: None,
-        mounts: spec.mounts.clone(),
-        access_url: None,
-        open_when_ready: false,
-        remove_when_finished: false,
-        created: Timestamp::now().to_string(),
-        ready: None,
-        ended: None,
-        expires: None,
-        last_used: None,
-        idle_minutes: None,
-        hint: None,
-        results: None,
-    }
-}
-
-async fn drive_to(backend: &dyn Backend, spec: &LaunchSpec, mut launch: Launch, until: &[LaunchState]) -> Launch {
-    let deadlines = Deadlines { unreachable: SignedDuration::from_secs(5), ..Deadlines::default() };
-    let mut since = Timestamp::now();
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while Instant::now() < deadline {
-        let update = drive(backend, spec, &launch, since, &deadlines, &|_| {}).await;
-        if update.launch.state != launch.state {
-            since = Timestamp::now();
-        }
-        launch = update.launch;
-        if until.contains(&launch.state) {
-            return launch;
-        }
-        if !update.again {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-    panic!("not in {until:?}: {launch:?}");
-}
-
-const ENDS: [LaunchState; 4] =
-    [LaunchState::Ready, LaunchState::Completed, LaunchState::Cancelled, LaunchState::Failed];
 
 async fn log(backend: &dyn Backend, spec: &LaunchSpec) -> Vec<String> {
     backend.logs(&spec.launch, LogQuery::default()).map(|line| line.unwrap().text).collect().await
@@ -162,7 +91,7 @@ async fn a_lab_runs_with_exactly_what_it_was_granted() {
     };
     spec.mounts = vec![mounted("pla-legacy", "ro")];
     let begun = Instant::now();
-    let launch = drive_to(zone.as_ref(), &spec, row(&spec), &ENDS).await;
+    let launch = drive_to(zone.as_ref(), &spec, row(&spec, LaunchState::Requested), &ENDS).await;
     let took = begun.elapsed();
     let lines = log(zone.as_ref(), &spec).await;
     assert_eq!(launch.state, LaunchState::Ready, "{launch:?} {lines:?}");
@@ -243,7 +172,7 @@ async fn a_lab_runs_with_exactly_what_it_was_granted() {
     without.readiness.path = Some("/".to_owned());
     without.interface_type = "headless".to_owned();
     without.args = vec!["ls /data".to_owned()];
-    let launch = drive_to(zone.as_ref(), &without, row(&without), &ENDS).await;
+    let launch = drive_to(zone.as_ref(), &without, row(&without, LaunchState::Requested), &ENDS).await;
     assert_eq!(launch.state, LaunchState::Completed, "{launch:?}");
     assert_eq!(log(zone.as_ref(), &without).await, Vec::<String>::new());
     let networks = engine.run_docker(&["network", "ls", "-q", "--filter", "name=^alidade$"]).1;
@@ -316,7 +245,7 @@ async fn every_failure_has_its_code_in_seconds() {
     case("sleep 60", "spec.refused", &|spec| spec.env.push(("LD_PRELOAD".to_owned(), "x".to_owned())));
     for (spec, code) in &cases {
         let begun = Instant::now();
-        let launch = drive_to(zone.as_ref(), spec, row(spec), &ENDS).await;
+        let launch = drive_to(zone.as_ref(), spec, row(spec, LaunchState::Requested), &ENDS).await;
         let failure = launch.failure.clone().unwrap_or_else(|| panic!("{code}: {launch:?}"));
         let expected = if *code == "image.not_found" { "image.pull_failed" } else { code };
         assert_eq!(failure.code, expected, "{failure:?}");
@@ -351,7 +280,7 @@ async fn a_killed_engine_comes_back_with_its_labs() {
     let mut spec = spec(30, "exec /bin/httpd -f -p 8888 -h /");
     spec.env.clear();
     spec.entry_path = "/etc/passwd".to_owned();
-    let launch = drive_to(zone.as_ref(), &spec, row(&spec), &ENDS).await;
+    let launch = drive_to(zone.as_ref(), &spec, row(&spec, LaunchState::Requested), &ENDS).await;
     assert_eq!(launch.state, LaunchState::Ready, "{launch:?}");
     engine.kill();
     let update = drive(zone.as_ref(), &spec, &launch, Timestamp::now(), &Deadlines::default(), &|_| {}).await;
@@ -396,7 +325,7 @@ async fn an_image_is_pulled_once_and_runs_by_its_digest_whatever_the_tag_says_la
     // The tag moves; what was recorded still runs.
     registry.show(second);
     spec.image.as_mut().unwrap().digest = prepared.digest;
-    let launch = drive_to(zone.as_ref(), &spec, row(&spec), &ENDS).await;
+    let launch = drive_to(zone.as_ref(), &spec, row(&spec, LaunchState::Requested), &ENDS).await;
     assert_eq!(launch.state, LaunchState::Completed, "{launch:?}");
     assert_eq!(log(zone.as_ref(), &spec).await, ["which=first"]);
 
@@ -404,12 +333,12 @@ async fn an_image_is_pulled_once_and_runs_by_its_digest_whatever_the_tag_says_la
     for (number, name, code) in [(41, "nothing:1", "image.not_found"), (42, "lab:9", "image.not_found")] {
         let mut missing = self::spec(number, "");
         missing.image = reference(name);
-        let launch = drive_to(zone.as_ref(), &missing, row(&missing), &ENDS).await;
+        let launch = drive_to(zone.as_ref(), &missing, row(&missing, LaunchState::Requested), &ENDS).await;
         assert_eq!(launch.failure.unwrap().code, code);
     }
     let mut elsewhere = self::spec(43, "");
     elsewhere.image = Some(Image { reference: "elsewhere.example/lab:1".to_owned(), digest: None });
-    let launch = drive_to(zone.as_ref(), &elsewhere, row(&elsewhere), &ENDS).await;
+    let launch = drive_to(zone.as_ref(), &elsewhere, row(&elsewhere, LaunchState::Requested), &ENDS).await;
     assert_eq!(launch.failure.unwrap().code, "image.registry_refused");
 }
 
@@ -435,7 +364,7 @@ async fn an_engine_killed_at_any_moment_of_a_start_leaves_one_lab_and_nothing_el
         );
         engine.restart();
         // The row still says what it said before the crash.
-        let mut launch = row(&spec);
+        let mut launch = row(&spec, LaunchState::Requested);
         launch.state = LaunchState::Starting;
         let launch = drive_to(zone.as_ref(), &spec, launch, &ENDS).await;
         assert_eq!(launch.state, LaunchState::Ready, "{wait} ms: {launch:?}");

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod cluster;
+mod life;
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -9,9 +10,7 @@ use std::time::Duration;
 use catalog_launch::config::VolumeConfig;
 use catalog_launch::kubernetes::KubernetesBackend;
 use catalog_launch::reconcile::{Deadlines, drive};
-use catalog_launch::{
-    Backend, BackendKind, Gpus, Image, LaunchSpec, LogQuery, Observed, Readiness, SpecFile, ZoneConfig,
-};
+use catalog_launch::{Backend, BackendKind, Gpus, Image, LaunchSpec, LogQuery, Observed, SpecFile, ZoneConfig};
 use catalog_schemas::id::LaunchId;
 use catalog_schemas::launch::{Launch, LaunchState};
 use catalog_schemas::plan::{MilliCpu, Mount};
@@ -19,6 +18,7 @@ use catalog_schemas::volume::Space;
 use cluster::Cluster;
 use futures::StreamExt;
 use jiff::Timestamp;
+use life::{drive_to, row};
 use serde_json::{Value, json};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -51,40 +51,15 @@ fn backend(config: &ZoneConfig) -> KubernetesBackend {
 
 fn spec(number: u8) -> LaunchSpec {
     LaunchSpec {
-        launch: LaunchId::from_bytes([number; 16]),
-        name: "my lab".to_owned(),
-        datalab_name: "Lab".to_owned(),
-        datalab: String::new(),
-        version: String::new(),
-        on_behalf_of: None,
-        datasets: Vec::new(),
-        owner_hash: "5e884898".to_owned(),
         image: Some(Image { reference: "quay.io/lab:1".to_owned(), digest: None }),
-        interface_type: "web".to_owned(),
-        cpu: MilliCpu(500),
         memory_mib: 512,
-        gpus: None,
         mounts: vec![Mount {
             volume: "pla".to_owned(),
             mount_path: "/data/user/pla".to_owned(),
             mode: "ro".to_owned(),
         }],
-        port: Some(8888),
-        entry_path: "/".to_owned(),
-        readiness: Readiness::default(),
-        command: Vec::new(),
-        args: Vec::new(),
-        env: Vec::new(),
-        files: Vec::new(),
+        ..life::spec(number)
     }
-}
-
-fn row(spec: &LaunchSpec, state: LaunchState) -> Launch {
-    serde_json::from_value(json!({
-        "id": spec.launch, "name": "my lab", "owner": "anna", "datalab": "x", "datalabName": "Lab", "version": "1",
-        "datazone": "sci-cloud", "interfaceType": "web", "state": state, "requested": {}, "created": "2026-01-01T00:00:00Z"
-    }))
-    .unwrap()
 }
 
 fn node(name: &str, cpu: &str, memory: &str, gpus: u32, ready: bool) -> Value {
@@ -114,26 +89,6 @@ fn running() -> Value {
 
 fn waiting(reason: &str, message: &str) -> Value {
     json!({"status": {"phase": "Pending", "containerStatuses": container(&json!({"waiting": {"reason": reason, "message": message}}))}})
-}
-
-/// Drives a launch until it is in one of the states.
-async fn drive_to(backend: &dyn Backend, spec: &LaunchSpec, mut launch: Launch, until: &[LaunchState]) -> Launch {
-    let (mut since, deadlines) = (Timestamp::now(), Deadlines::default());
-    tokio::time::timeout(PATIENCE, async {
-        while !until.contains(&launch.state) {
-            let update = drive(backend, spec, &launch, since, &deadlines, &|_| {}).await;
-            if update.launch.state != launch.state {
-                since = Timestamp::now();
-            }
-            launch = update.launch;
-            if !update.again {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        }
-        launch
-    })
-    .await
-    .unwrap()
 }
 
 /// Plays the kubelet: patches the pod as soon as it is there.

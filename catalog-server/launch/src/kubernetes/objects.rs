@@ -461,39 +461,40 @@ mod tests {
             insta::assert_json_snapshot!("files", files);
             insta::assert_json_snapshot!("network_policy", policy);
         });
-        // The engine's own client agrees that they are objects of its API, where it is installed.
+        // Kubernetes' own schemas agree, without a word that they do not know.
         let objects = [
-            serde_json::to_string(&pod),
-            serde_json::to_string(&service),
-            serde_json::to_string(&files),
-            serde_json::to_string(&policy),
+            ("pod", serde_json::to_value(&pod).unwrap()),
+            ("service", serde_json::to_value(&service).unwrap()),
+            ("files", serde_json::to_value(&files).unwrap()),
+            ("network_policy", serde_json::to_value(&policy).unwrap()),
         ];
-        for object in objects {
-            check_with_kubectl(&object.unwrap());
+        for (name, object) in objects {
+            let Some(findings) = schema_findings(&object) else { return };
+            assert_eq!(findings, "", "{name}");
+            let mut wrong = object.clone();
+            wrong["metadata"]["nmae"] = serde_json::json!("x");
+            assert!(schema_findings(&wrong).unwrap().contains("nmae"), "a schema that finds nothing says nothing");
         }
     }
 
-    /// Has `kubectl` read an object; it needs no cluster for that, but says loudly when it wants one.
-    fn check_with_kubectl(object: &str) {
-        use std::io::Write as _;
-        let mut command = std::process::Command::new("kubectl");
-        command.args(["create", "--dry-run=client", "--validate=false", "-o", "name", "-f", "-"]);
-        // Nobody listens there: what happens to listen at kubectl's usual address is no cluster.
-        command.env("KUBECONFIG", "/dev/null").arg("--server=http://127.0.0.1:1");
-        let piped = std::process::Stdio::piped;
-        let Ok(mut child) = command.stdin(piped()).stdout(piped()).stderr(piped()).spawn() else {
-            eprintln!("SKIPPED: there is no kubectl");
-            return;
-        };
-        child.stdin.take().unwrap().write_all(object.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        if !output.status.success() && (said.contains("connection refused") || said.contains("was refused")) {
-            // Releases before 1.31 ask a cluster for its kinds even then.
-            eprintln!("SKIPPED: this kubectl wants a cluster even for a dry run: {said}");
-            return;
+    /// Holds an object against the schemas of the oldest and of a recent Kubernetes that `tests/setup.sh` installs.
+    fn schema_findings(object: &serde_json::Value) -> Option<String> {
+        let chosen = std::env::var_os("ALIDADE_TEST_CLIENTS").map(std::path::PathBuf::from);
+        let usual = || Some(std::path::PathBuf::from(std::env::var_os("HOME")?).join(".cache/alidade-tests"));
+        let schemas = chosen.or_else(usual)?.join("kubernetes");
+        if !schemas.join("kubernetes_validate").is_dir() {
+            eprintln!("SKIPPED: {} has no schemas of Kubernetes; tests/setup.sh installs them", schemas.display());
+            return None;
         }
-        assert!(output.status.success(), "{said}");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("object.json");
+        std::fs::write(&file, object.to_string()).unwrap();
+        let mut command = std::process::Command::new("python3");
+        command.args(["-m", "kubernetes_validate", "--strict", "--quiet", "-k", "1.25", "-k", "1.33"]).arg(&file);
+        let output = command.env("PYTHONPATH", &schemas).output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.success(), said.is_empty(), "{said}");
+        Some(said)
     }
 
     #[test]

@@ -2,17 +2,17 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use catalog_graph::Store;
 use catalog_index::Generations;
 use catalog_records::Ledger;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
 use crate::catalog::Catalog;
 use crate::census::Census;
 use crate::config::{Config, Sparql};
 use crate::dumps::Dumps;
+use crate::following::Following;
 use crate::harvest::Harvester;
 use crate::homes::Homes;
 use crate::labels::FacetLabels;
@@ -79,10 +79,12 @@ pub struct App {
     pub throttle: Throttle,
     /// Hashes passwords.
     pub passwords: Passwords,
+    /// How far the search index has followed.
+    pub indexed: Following,
+    /// How far the moderators' RDF store has followed.
+    pub staff_followed: Following,
     staff: OnceLock<Arc<Store>>,
     warm: AtomicBool,
-    indexed: watch::Sender<u64>,
-    awaited: watch::Sender<u64>,
 }
 
 /// The parts that are opened before the server is put together.
@@ -140,10 +142,10 @@ impl App {
             providers,
             throttle: Throttle::default(),
             passwords: Passwords::default(),
+            indexed: Following::default(),
+            staff_followed: Following::default(),
             staff: OnceLock::new(),
             warm: AtomicBool::new(false),
-            indexed: watch::Sender::new(0),
-            awaited: watch::Sender::new(0),
         }
     }
 
@@ -201,36 +203,5 @@ impl App {
 
     fn fingerprint_file(&self) -> std::path::PathBuf {
         self.config.data_dir.join("index").join("MADE_FOR")
-    }
-
-    /// Notes the sequence that searches see from now on.
-    pub fn set_indexed(&self, seq: u64) {
-        self.indexed.send_replace(seq);
-    }
-
-    /// Waits until searches see a sequence, at most two seconds: a publisher's next search finds what they published.
-    pub async fn wait_until_indexed(&self, seq: u64) {
-        let mut indexed = self.indexed.subscribe();
-        if *indexed.borrow() >= seq {
-            return;
-        }
-        self.awaited.send_if_modified(|awaited| {
-            let is_new = *awaited < seq;
-            *awaited = seq.max(*awaited);
-            is_new
-        });
-        // A timeout only means that the answer is a moment old; it carries its own sequence.
-        let _ = tokio::time::timeout(Duration::from_secs(2), indexed.wait_for(|applied| *applied >= seq)).await;
-    }
-
-    /// Says whether somebody waits for a sequence after this one to be found.
-    pub fn awaits_index(&self, seq: u64) -> bool {
-        *self.awaited.borrow() > seq
-    }
-
-    /// Waits until somebody waits for a sequence after this one to be found.
-    pub async fn index_is_awaited(&self, seq: u64) {
-        // The sender lives as long as the app, so there is always a value to wait for.
-        let _ = self.awaited.subscribe().wait_for(|awaited| *awaited > seq).await;
     }
 }

@@ -11,6 +11,7 @@ pub mod census;
 pub mod command;
 pub mod config;
 pub mod dumps;
+pub mod following;
 pub mod foreign;
 pub mod harvest;
 pub mod homes;

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use catalog_graph::Store;
 use catalog_index::{Batch, Index};
 use catalog_records::{Change, Ledger, StoredRecord, StoredSayings};
 
@@ -81,7 +82,7 @@ async fn follow_index(app: Arc<App>) {
         match outcome {
             Ok(seq) => {
                 outdated = false;
-                app.set_indexed(seq);
+                app.indexed.reach(seq);
                 // The index is looked at even when nothing changes, so that damage is found before somebody meets it.
                 let gather = (began.elapsed() * GATHER_SHARE).clamp(GATHER.0, GATHER.1);
                 let gathered = tokio::time::Instant::now() + gather;
@@ -89,7 +90,7 @@ async fn follow_index(app: Arc<App>) {
                 if changed {
                     tokio::select! {
                         () = tokio::time::sleep_until(gathered) => {}
-                        () = app.index_is_awaited(seq) => {}
+                        () = app.indexed.awaited(seq) => {}
                     }
                 } else {
                     let thorough = checked.is_none_or(|at| at.elapsed() > CHECK_EVERY);
@@ -130,7 +131,8 @@ async fn catch_up_index(app: &Arc<App>, index: &Arc<Index>) -> Result<u64, Error
     while let Some(changed) = changed_since(&app.ledger, reached).await? {
         reached = changed.seq;
         waiting += changed.shown.len() + changed.gone.len();
-        let commits = waiting >= COMMIT || reached >= app.ledger.last_seq() || app.awaits_index(index.applied_seq());
+        let commits =
+            waiting >= COMMIT || reached >= app.ledger.last_seq() || app.indexed.is_awaited(index.applied_seq());
         let (writing, projection) = (Arc::clone(index), Arc::clone(&app.projection));
         blocking(move || {
             let upserts = changed.shown.iter().filter_map(|record| projection.document(record)).collect();
@@ -140,7 +142,7 @@ async fn catch_up_index(app: &Arc<App>, index: &Arc<Index>) -> Result<u64, Error
         .await?;
         if commits {
             waiting = 0;
-            app.set_indexed(reached);
+            app.indexed.reach(reached);
         }
     }
     Ok(index.applied_seq())
@@ -240,8 +242,7 @@ async fn check_graph(app: &Arc<App>) {
 /// Brings the RDF store up to the ledger: record by record, or anew when most records have changed, which is faster.
 async fn catch_up_graph(app: &Arc<App>) -> Result<(), Error> {
     loop {
-        let behind = app.ledger.last_seq().saturating_sub(app.graph.applied_seq());
-        if behind >= WORTH_FILLING && behind > app.ledger.count().await? / 2 {
+        if is_worth_filling(&app.ledger, &app.graph).await? {
             return fill_graph(app, "most records have changed").await;
         }
         let Some(changed) = changed_since(&app.ledger, app.graph.applied_seq()).await? else { return Ok(()) };
@@ -257,18 +258,28 @@ async fn catch_up_graph(app: &Arc<App>) -> Result<(), Error> {
     }
 }
 
-/// Fills a new generation beside the one that answers, then swaps.
+/// Fills the public store anew.
 async fn fill_graph(app: &Arc<App>, cause: &str) -> Result<(), Error> {
     tracing::info!(cause, "filling the RDF store");
+    let count = fill_store(app, &app.graph, Projection::change).await?;
+    tracing::info!(count, "the RDF store is filled");
+    Ok(())
+}
+
+/// What a store is to say of a record, given what each source says of it.
+type Says = fn(&Projection, &StoredRecord, Option<&StoredSayings>) -> Option<catalog_graph::Change>;
+
+/// Fills a new generation beside the one that answers, then swaps; returns how many records were read.
+pub(crate) async fn fill_store(app: &Arc<App>, store: &Arc<Store>, says: Says) -> Result<usize, Error> {
     let seq = app.ledger.last_seq();
-    let (graph, projection) = (Arc::clone(&app.graph), Arc::clone(&app.projection));
+    let (filled, projection) = (Arc::clone(store), Arc::clone(&app.projection));
     let mut rebuild = blocking(move || {
-        let mut rebuild = graph.rebuild()?;
+        let mut rebuild = filled.rebuild()?;
         projection.vocabulary(&mut rebuild)?;
         Ok(rebuild)
     })
     .await?;
-    let (mut after, mut count) = (0, 0_usize);
+    let (mut after, mut count) = (0, 0);
     loop {
         let records = app.ledger.scan(after, SCAN).await?;
         let Some(last) = records.last() else { break };
@@ -277,17 +288,22 @@ async fn fill_graph(app: &Arc<App>, cause: &str) -> Result<(), Error> {
         let projection = Arc::clone(&app.projection);
         let said = said_of(&app.ledger, &records).await?;
         rebuild = blocking(move || {
-            let change = |record: &StoredRecord| projection.change(record, said.get(&record.id));
+            let change = |record: &StoredRecord| says(&projection, record, said.get(&record.id));
             let changes: Vec<_> = records.iter().filter_map(change).collect();
             rebuild.fill(&changes)?;
             Ok(rebuild)
         })
         .await?;
     }
-    let graph = Arc::clone(&app.graph);
-    blocking(move || Ok(graph.install(rebuild, seq)?)).await?;
-    tracing::info!(count, "the RDF store is filled");
-    Ok(())
+    let store = Arc::clone(store);
+    blocking(move || Ok(store.install(rebuild, seq)?)).await?;
+    Ok(count)
+}
+
+/// Says whether so much has changed since a store's sequence that filling it anew is faster than following.
+pub(crate) async fn is_worth_filling(ledger: &Ledger, store: &Store) -> Result<bool, Error> {
+    let behind = ledger.last_seq().saturating_sub(store.applied_seq());
+    Ok(behind >= WORTH_FILLING && behind > ledger.count().await? / 2)
 }
 
 /// Gathers what each source says, of the few records of which more than one speaks.
@@ -319,6 +335,9 @@ async fn changed_since(ledger: &Ledger, seq: u64) -> Result<Option<Changed>, Err
     Ok(Some(Changed { shown, gone, seq }))
 }
 
-async fn blocking<T: Send + 'static>(run: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+/// Runs what computes or reads files off the threads that answer requests.
+pub(crate) async fn blocking<T: Send + 'static>(
+    run: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
     tokio::task::spawn_blocking(run).await?
 }

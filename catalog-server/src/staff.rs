@@ -9,13 +9,17 @@ use catalog_graph::Store;
 
 use crate::app::App;
 use crate::http::problem::with_sources;
-use crate::projector::Error;
+use crate::projector::{Error, blocking, fill_store, is_worth_filling};
 
 /// The folder beside the public store's.
 const FOLDER: &str = "graph-staff";
 
 /// Records copied in one batch.
 const BATCH: u32 = 1000;
+
+/// How long changes gather, unless a moderator asks: questions are few, and following each change costs as much as the
+/// public store does.
+const GATHER: Duration = Duration::from_secs(60);
 
 /// Starts the projection; it ends with the process.
 pub fn start(app: &Arc<App>) {
@@ -39,18 +43,21 @@ async fn follow(app: Arc<App>) {
         if store.applied_seq() > app.ledger.last_seq() {
             store.give_up("it knows more than the ledger, which was restored or replaced".to_owned());
         }
-        let outcome = match store.rebuild_cause() {
-            Some(_) => fill(&app, &store).await,
-            None => catch_up(&app, &store).await,
-        };
-        match outcome {
+        match catch_up(&app, &store).await {
             Ok(()) => {
-                app.open_staff(&store);
                 let applied = store.applied_seq();
+                app.open_staff(&store);
+                app.staff_followed.reach(applied);
                 if committed.wait_for(|last| *last > applied).await.is_err() {
                     return;
                 }
+                tokio::select! {
+                    () = tokio::time::sleep(GATHER) => {}
+                    () = app.staff_followed.awaited(applied) => {}
+                }
             }
+            // The server is stopping.
+            Err(Error::Ledger(catalog_records::Error::Closed)) => return,
             Err(error) => {
                 tracing::error!(
                     error = with_sources(&error),
@@ -64,6 +71,9 @@ async fn follow(app: Arc<App>) {
 
 async fn catch_up(app: &Arc<App>, store: &Arc<Store>) -> Result<(), Error> {
     loop {
+        if store.rebuild_cause().is_some() || is_worth_filling(&app.ledger, store).await? {
+            fill_store(app, store, |projection, record, _| projection.staff_change(record)).await?;
+        }
         let changes = app.ledger.changes_after(store.applied_seq(), BATCH).await?;
         let Some(seq) = changes.iter().map(|change| change.seq).max() else { return Ok(()) };
         let keys: Vec<_> = changes.into_iter().map(|change| (change.zone, change.identifier)).collect();
@@ -75,34 +85,4 @@ async fn catch_up(app: &Arc<App>, store: &Arc<Store>) -> Result<(), Error> {
         })
         .await?;
     }
-}
-
-async fn fill(app: &Arc<App>, store: &Arc<Store>) -> Result<(), Error> {
-    let seq = app.ledger.last_seq();
-    let (filled, projection) = (Arc::clone(store), Arc::clone(&app.projection));
-    let mut rebuild = blocking(move || {
-        let mut rebuild = filled.rebuild()?;
-        projection.vocabulary(&mut rebuild)?;
-        Ok(rebuild)
-    })
-    .await?;
-    let mut after = 0;
-    loop {
-        let records = app.ledger.scan(after, BATCH).await?;
-        let Some(last) = records.last() else { break };
-        after = last.id;
-        let projection = Arc::clone(&app.projection);
-        rebuild = blocking(move || {
-            let changes: Vec<_> = records.iter().filter_map(|record| projection.staff_change(record)).collect();
-            rebuild.fill(&changes)?;
-            Ok(rebuild)
-        })
-        .await?;
-    }
-    let store = Arc::clone(store);
-    blocking(move || Ok(store.install(rebuild, seq)?)).await
-}
-
-async fn blocking<T: Send + 'static>(run: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
-    tokio::task::spawn_blocking(run).await?
 }

@@ -89,7 +89,7 @@ async fn run(mut config: Config) -> anyhow::Result<()> {
     harvest::start(&app).await.map_err(|failure| anyhow::anyhow!("the sources cannot be used: {}", failure.words()))?;
     // A first start indexes the sample in a moment; nobody should meet an empty search in it. A large index that has
     // to be built is not waited for: pages answer meanwhile.
-    app.wait_until_indexed(app.ledger.last_seq()).await;
+    app.indexed.wait_until(app.ledger.last_seq()).await;
     say(format_args!("Alidade is at {}", app.base));
     if let Some(token) = first_token {
         say(format_args!("first administrator token (shown once, sign in with it at {}/login): {token}", app.base));

@@ -38,7 +38,7 @@ pub async fn search(
     let asked = headers.get(MIN_SEQ).and_then(|value| value.to_str().ok()?.parse().ok());
     let own = viewer.account().and_then(|account| app.catalog.last_write_of(account));
     if let Some(seq) = asked.max(own) {
-        app.wait_until_indexed(seq.min(app.ledger.last_seq())).await;
+        app.indexed.wait_until(seq.min(app.ledger.last_seq())).await;
     }
     let within = if query.can_start_now { Some(app.launcher.can_start_now().await?) } else { None };
     let answer = run(app, query, within).await?;

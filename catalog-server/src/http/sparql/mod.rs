@@ -153,6 +153,7 @@ pub(super) async fn answer_staff(
     let store = app
         .staff()
         .ok_or_else(|| Failure::unavailable("sparql.warming_up", "the moderators' RDF store is being filled", 5))?;
+    app.staff_followed.wait_until(app.ledger.last_seq()).await;
     let endpoint = Endpoint {
         queries: Arc::clone(&app.staff_queries),
         folder: store.folder().to_owned(),

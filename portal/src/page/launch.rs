@@ -231,10 +231,12 @@ fn volumes(shown: Shown<'_>, legend: &'static str, kinds: &[&str]) -> Option<Any
                     || need.volume.ends_with(&format!(":{}", volume.key)))
         })
     };
-    let items: Vec<_> = shown
-        .volumes
-        .iter()
-        .filter(|volume| kinds.contains(&volume.kind.as_str()))
+    let mut offered: Vec<&Volume> =
+        shown.volumes.iter().filter(|volume| kinds.contains(&volume.kind.as_str())).collect();
+    // What can be had comes first, one's own choice before all.
+    offered.sort_by_key(|volume| (volume.my_mount_path.is_none(), volume.replicas.is_empty()));
+    let items: Vec<_> = offered
+        .into_iter()
         .map(|volume| {
             let needed = required(volume);
             let checked = needed || shown.form.volumes.contains(&volume.key);

@@ -139,7 +139,7 @@ fn lines(launch: &Launch, log: &[String]) -> AnyView {
     let earlier = (from > 0).then(|| view! { <p class="quiet small">{format!("The last {LINES} lines.")}</p> });
     let text = log[from..].join("\n");
     let download = format!("/api/v1/launches/{}/logs?download=true", segment(launch.id.as_str()));
-    view! { <p class="small"><a href=download>"Download the whole log"</a></p>{earlier}<pre class="log" tabindex="0" aria-labelledby="logs">{text}</pre> }.into_any()
+    view! { <p class="small"><a href=download>"Download the whole log"</a></p>{earlier}<div class="log" tabindex="0" role="region" aria-labelledby="logs"><pre>{text}</pre></div> }.into_any()
 }
 
 fn happened(events: &[LaunchEvent]) -> Option<AnyView> {

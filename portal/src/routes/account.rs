@@ -45,6 +45,7 @@ pub(super) async fn login(visit: Visit, body: Bytes) -> Response {
             let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::UNAUTHORIZED);
             let said = match (problem.status, token.is_some()) {
                 (429, _) => "Too many attempts; wait a minute.",
+                (403, true) => "This token is for a program. Only one with the scope admin signs in.",
                 (_, true) => "This token is not known. It may be mistyped, expired or revoked.",
                 (_, false) => "The account or the password is wrong.",
             };

@@ -36,6 +36,17 @@ pub async fn root(Path(launch): Path<LaunchId>) -> Redirect {
     Redirect::permanent(&format!("/lab/{launch}/"))
 }
 
+/// What an answer may say of the whole origin, which is not its lab's: it would end sessions, take over pages of others or
+/// outlive the lab.
+const OF_THE_ORIGIN: [HeaderName; 6] = [
+    HeaderName::from_static("clear-site-data"),
+    HeaderName::from_static("service-worker-allowed"),
+    HeaderName::from_static("origin-agent-cluster"),
+    HeaderName::from_static("nel"),
+    header::STRICT_TRANSPORT_SECURITY,
+    header::ALT_SVC,
+];
+
 /// Passes a request on to a lab.
 pub async fn pass(
     State(app): State<Arc<App>>,
@@ -162,7 +173,7 @@ fn forward_headers(headers: &mut HeaderMap, app: &App, base: &str, from: From) {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|line| line.split(';'))
         .map(str::trim)
-        .filter(|pair| pair.split('=').next().is_none_or(|name| name != own && name != door::COOKIE))
+        .filter(|pair| pair.split('=').next().map(str::trim).is_none_or(|name| name != own && name != door::COOKIE))
         .map(str::to_owned)
         .collect();
     headers.remove(header::COOKIE);
@@ -193,12 +204,19 @@ fn backward_headers(headers: &mut HeaderMap, app: &App, base: &str, demo: bool) 
             headers.remove(name);
         }
     }
+    for name in OF_THE_ORIGIN {
+        headers.remove(name);
+    }
     let own = cookie_name(app.config.is_secure());
     let cookies: Vec<HeaderValue> = headers
         .get_all(header::SET_COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
-        .filter(|text| text.split('=').next().map(str::trim).is_none_or(|name| name != own && name != door::COOKIE))
+        // One without a name is sent back as what its value says, which may be our name.
+        .filter(|text| {
+            let name = text.split('=').next().unwrap_or_default().trim();
+            !name.is_empty() && name != own && name != door::COOKIE
+        })
         .map(|text| {
             let parts = text.split(';').map(str::trim).filter(|part| {
                 let name = part.split('=').next().unwrap_or_default();

@@ -37,7 +37,7 @@ if [ -n "$upgrade" ]; then
   printf 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n'
   exec cat
 fi
-printf 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/plain\r\nSet-Cookie: alidade=stolen\r\nSet-Cookie: own=1; Path=/\r\n\r\npath=%s headers=%s\n' "$path" "$headers"
+printf 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/plain\r\nClear-Site-Data: "*"\r\nService-Worker-Allowed: /\r\nSet-Cookie: alidade=stolen\r\nSet-Cookie: =alidade=stolen\r\nSet-Cookie: own=1; Path=/\r\n\r\npath=%s headers=%s\n' "$path" "$headers"
 "#;
 
 fn configuration(engine: &Engine) -> String {
@@ -113,6 +113,10 @@ async fn a_real_lab_is_used_and_survives_kills_of_server_and_engine() {
     let cookies: Vec<String> =
         response.headers().get_all("set-cookie").iter().map(|it| it.to_str().unwrap().to_owned()).collect();
     assert_eq!(cookies, [format!("own=1; Path=/lab/{}/", launch.id)]);
+    // What a lab says of the whole origin, which is not its own, is not passed on.
+    for of_the_origin in ["clear-site-data", "service-worker-allowed"] {
+        assert!(!response.headers().contains_key(of_the_origin), "{of_the_origin}");
+    }
     let text = response.text().await.unwrap().to_ascii_lowercase();
     assert!(
         text.contains("path=/tree?x=1 ") && text.contains(&format!("x-forwarded-prefix: /lab/{}|", launch.id)),

@@ -40,6 +40,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(400);
 /// The most bytes of an answer.
 const MAX_ANSWER: usize = 8 << 20;
 
+/// The most bytes of a problem.
+const MAX_PROBLEM: usize = 64 << 10;
+
 /// A launch as one server hands it to another; its id is its key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -121,28 +124,10 @@ impl RemoteBackend {
         if response.status().is_success() { Ok(response) } else { Err(refused(stage, response).await) }
     }
 
-    async fn read<T: serde::de::DeserializeOwned>(
-        &self,
-        stage: Stage,
-        response: reqwest::Response,
-    ) -> Result<T, BackendError> {
-        let mut bytes = Vec::new();
-        let mut stream = response.bytes_stream();
-        while let Some(chunk) = stream.next().await {
-            bytes.extend_from_slice(&chunk.map_err(|error| unreachable(stage, causes(&error)))?);
-            if bytes.len() > MAX_ANSWER {
-                return Err(BackendError::new(stage, FailureCode::EngineRefused, "its answer is too long"));
-            }
-        }
-        serde_json::from_slice(&bytes).map_err(|error| {
-            BackendError::new(stage, FailureCode::EngineRefused, format!("its answer cannot be read: {error}"))
-        })
-    }
-
     async fn zone(&self) -> Result<Datazone, BackendError> {
         let path = format!("/api/v1/datazones/{}", self.datazone);
         let response = self.ask(Stage::Inquire, Method::GET, &path, None).await?;
-        let zone: Datazone = self.read(Stage::Inquire, response).await?;
+        let zone: Datazone = read(Stage::Inquire, response).await?;
         self.is_demo.store(zone.demo, Ordering::Relaxed);
         if zone.health == "up" {
             return Ok(zone);
@@ -153,7 +138,7 @@ impl RemoteBackend {
     /// Finds the launch over there; it is asked for by its key, so that what was cut off is found again.
     async fn find(&self, stage: Stage, launch: &LaunchId) -> Result<Option<Launch>, BackendError> {
         match self.ask(stage, Method::GET, &format!("/api/v1/delegations/launches/{launch}"), None).await {
-            Ok(response) => self.read(stage, response).await.map(Some),
+            Ok(response) => read(stage, response).await.map(Some),
             Err(error) if error.code == FailureCode::ContainerLost => Ok(None),
             Err(error) => Err(error),
         }
@@ -179,7 +164,7 @@ impl RemoteBackend {
             // Asking twice is the same as once: the id is the key over there.
             None => {
                 let response = self.ask(Stage::Prepare, Method::PUT, &path, Some(&self.delegated(spec))).await?;
-                self.read(Stage::Prepare, response).await?
+                read(Stage::Prepare, response).await?
             }
         };
         let mut said = String::new();
@@ -292,17 +277,44 @@ fn unreachable(stage: Stage, cause: String) -> BackendError {
     BackendError::new(stage, FailureCode::EngineUnreachable, cause)
 }
 
+/// Reads an answer; one that stops in the middle, is too long or makes no sense is none: whoever stands in front of the other
+/// server may have given it, and what was asked for may be done all the same.
+async fn read<T: serde::de::DeserializeOwned>(stage: Stage, response: reqwest::Response) -> Result<T, BackendError> {
+    let bytes = bounded(response, MAX_ANSWER, PATIENCE).await.map_err(|cause| unreachable(stage, cause))?;
+    serde_json::from_slice(&bytes).map_err(|error| unreachable(stage, format!("its answer cannot be read: {error}")))
+}
+
+/// Returns the body of an answer that has so many bytes at most and comes in time.
+async fn bounded(response: reqwest::Response, most: usize, patience: Duration) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let mut stream = response.bytes_stream();
+    let reading = async {
+        while let Some(chunk) = stream.next().await {
+            bytes.extend_from_slice(&chunk.map_err(|error| causes(&error))?);
+            if bytes.len() > most {
+                return Err("its answer is too long".to_owned());
+            }
+        }
+        Ok(())
+    };
+    let read = tokio::time::timeout(patience, reading).await;
+    read.unwrap_or_else(|_| Err(format!("its answer does not end within {} s", patience.as_secs())))?;
+    Ok(bytes)
+}
+
 /// Turns a problem of the other server into our error.
 async fn refused(stage: Stage, response: reqwest::Response) -> BackendError {
     let status = response.status();
-    let bytes = tokio::time::timeout(PATIENCE, response.bytes()).await.ok().and_then(Result::ok).unwrap_or_default();
-    let problem: Option<Problem> = serde_json::from_slice(&bytes[..bytes.len().min(64 << 10)]).ok();
+    let bytes = bounded(response, MAX_PROBLEM, PATIENCE).await.unwrap_or_default();
+    let problem: Option<Problem> = serde_json::from_slice(&bytes).ok();
     let cause = problem.as_ref().map_or_else(
         || format!("it answers {status}"),
         |problem| format!("the other server says: {}", problem.detail.as_ref().unwrap_or(&problem.title)),
     );
     let code = match (status, problem.as_ref().map(Problem::code)) {
-        (StatusCode::NOT_FOUND, _) => FailureCode::ContainerLost,
+        (StatusCode::NOT_FOUND, Some(_)) => FailureCode::ContainerLost,
+        // Somebody in front of the other server says that, who knows nothing of launches.
+        (StatusCode::NOT_FOUND, None) => FailureCode::EngineUnreachable,
         (StatusCode::TOO_MANY_REQUESTS, _) => FailureCode::EngineUnreachable,
         (_, Some("plan.no")) => FailureCode::ResourcesUnavailable,
         (_, Some("spec.refused")) => FailureCode::SpecRefused,
@@ -329,7 +341,7 @@ impl Backend for RemoteBackend {
         async {
             let path = "/api/v1/delegations/plans";
             let response = self.ask(Stage::Inquire, Method::POST, path, Some(&self.delegated(spec))).await?;
-            let plan: Plan = self.read(Stage::Inquire, response).await?;
+            let plan: Plan = read(Stage::Inquire, response).await?;
             if plan.offers.iter().any(|offer| offer.datazone == self.datazone) {
                 return Ok(Vec::new());
             }
@@ -376,9 +388,65 @@ impl Backend for RemoteBackend {
     fn list(&self) -> BoxFuture<'_, Result<Vec<Listed>, BackendError>> {
         async {
             let response = self.ask(Stage::Inquire, Method::GET, "/api/v1/delegations/launches", None).await?;
-            let listed: DelegatedList = self.read(Stage::Inquire, response).await?;
+            let listed: DelegatedList = read(Stage::Inquire, response).await?;
             Ok(listed.launches.into_iter().map(|(launch, running)| Listed { launch, running }).collect())
         }
         .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    /// Serves one answer, word for word, to whoever asks.
+    async fn saying(answer: &'static str) -> RemoteBackend {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut config = ZoneConfig::new("far".parse().unwrap(), "FAR", BackendKind::Remote);
+        config.url = Some(format!("http://{}", listener.local_addr().unwrap()));
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    while stream.read(&mut [0; 4096]).await.is_ok_and(|read| read > 0) {
+                        _ = stream.write_all(answer.as_bytes()).await;
+                    }
+                });
+            }
+        });
+        // It can only fail when one is installed already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        RemoteBackend::new(&config, &Identity::read("here", &Identity::generate().unwrap()).unwrap()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_makes_no_sense_is_no_answer_and_ends_no_launch() {
+        let launch = LaunchId::from_bytes([1; 16]);
+        for answer in [
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 6\r\n\r\n<html>",
+            "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n<html>",
+            "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}",
+            "SSH-2.0-OpenSSH_9.2\r\n",
+        ] {
+            let zone = saying(answer).await;
+            let error = zone.status(&launch).await.unwrap_err();
+            assert!(error.is_transient(), "{answer}: {error}");
+            assert!(zone.capacity().await.unwrap_err().is_transient(), "{answer}");
+        }
+        let problem = serde_json::to_string(&Problem::new(404, "not_found", "no such launch", "")).unwrap();
+        let known = format!("HTTP/1.1 404 Not Found\r\ncontent-length: {}\r\n\r\n{problem}", problem.len());
+        let zone = saying(known.leak()).await;
+        assert_eq!(zone.status(&launch).await.unwrap(), Observed::Absent, "Alidade itself says so");
+    }
+
+    /// An answer that stopped in its middle held up whoever waited for it, for ever.
+    #[tokio::test]
+    async fn an_answer_that_does_not_end_is_given_up() {
+        let zone = saying("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{\"id\":").await;
+        let response = zone.client.get(&zone.url).send().await.unwrap();
+        let cause = bounded(response, 1000, Duration::from_millis(50)).await.unwrap_err();
+        assert!(cause.contains("does not end"), "{cause}");
+        let response = zone.client.get(&zone.url).send().await.unwrap();
+        assert_eq!(bounded(response, 3, Duration::from_secs(60)).await.unwrap_err(), "its answer is too long");
     }
 }

@@ -1,7 +1,7 @@
 //! Passes a lab's traffic on to the server that runs it, HTTP and WebSocket, each request signed.
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use catalog_schemas::id::LaunchId;
@@ -38,18 +38,17 @@ async fn pass(State(passing): State<std::sync::Arc<Passing>>, mut request: Reque
     );
     let client = request.extensions_mut().remove::<hyper::upgrade::OnUpgrade>();
     let (parts, body) = request.into_parts();
-    let mut sent = passing.client.request(parts.method.clone(), format!("{}{path}", passing.url));
+    // A length without its bytes would be filled with the next request of the connection, which may be somebody else's.
+    let has_body = !parts.headers.contains_key(header::UPGRADE) && !body.is_end_stream();
+    let mut sent = passing.client.request(parts.method, format!("{}{path}", passing.url));
     for (name, value) in &parts.headers {
-        if !matches!(*name, header::HOST | header::AUTHORIZATION | header::CONTENT_LENGTH) {
+        let is_ours = matches!(*name, header::HOST | header::AUTHORIZATION);
+        if !is_ours && (has_body || name != header::CONTENT_LENGTH) {
             sent = sent.header(name, value);
         }
     }
-    if let Some(length) = parts.headers.get(header::CONTENT_LENGTH) {
-        sent = sent.header(header::CONTENT_LENGTH, length);
-    }
-    let is_upgrade = parts.headers.contains_key(header::UPGRADE);
     sent = sent.header(header::AUTHORIZATION, signed);
-    if !is_upgrade && !matches!(parts.method, http::Method::GET | http::Method::HEAD) {
+    if has_body {
         sent = sent.body(reqwest::Body::wrap_stream(body.into_data_stream()));
     }
     match sent.send().await {
@@ -74,4 +73,38 @@ fn answered(response: reqwest::Response, client: Option<hyper::upgrade::OnUpgrad
         return builder.body(Body::empty()).unwrap_or_else(|_| StatusCode::BAD_GATEWAY.into_response());
     }
     builder.body(Body::from_stream(response.bytes_stream())).unwrap_or_else(|_| StatusCode::BAD_GATEWAY.into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tower::ServiceExt;
+
+    /// A length was sent without its body with `GET`, so that the other server took the next request for it.
+    #[tokio::test]
+    async fn a_body_goes_with_its_length_whatever_the_method() {
+        let echo = Router::new().fallback(|request: Request| async move {
+            let length = request.headers().get(header::CONTENT_LENGTH).cloned();
+            let body = axum::body::to_bytes(request.into_body(), 100).await.unwrap();
+            format!("{length:?} {body:?}")
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(axum::serve(listener, echo).into_future());
+        let identity = Identity::read("go-esa", &Identity::generate().unwrap()).unwrap();
+        // It can only fail when one is installed already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let router = router(reqwest::Client::new(), url, identity, LaunchId::from_bytes([1; 16]));
+        let upgrade = || Request::get("/x").header(header::UPGRADE, "websocket").header(header::CONNECTION, "upgrade");
+        for (request, expected) in [
+            (Request::get("/x").header(header::CONTENT_LENGTH, 5).body(Body::from("hello")), r#"Some("5") b"hello""#),
+            (Request::post("/x").header(header::CONTENT_LENGTH, 5).body(Body::from("hello")), r#"Some("5") b"hello""#),
+            (Request::get("/x").header(header::CONTENT_LENGTH, 5).body(Body::empty()), r#"None b"""#),
+            (upgrade().header(header::CONTENT_LENGTH, 5).body(Body::from("hello")), r#"None b"""#),
+        ] {
+            let response = router.clone().oneshot(request.unwrap()).await.unwrap();
+            let said = axum::body::to_bytes(response.into_body(), 1000).await.unwrap();
+            assert_eq!(String::from_utf8_lossy(&said), expected);
+        }
+    }
 }

@@ -111,7 +111,8 @@ make_cwltool_image() (
     { cat "$root.log" >&2; exit 1; }
   rm -f "$root.log"
   chroot "$root" python3 -m compileall -q /opt/cwltool || true
-  printf '#!/bin/sh\nPYTHONPATH=/opt/cwltool exec python3 -m cwltool "$@"\n' >"$root/usr/local/bin/cwltool"
+  # Not `-m cwltool`, which ends with 0 whatever became of the workflow.
+  printf '#!/bin/sh\nPYTHONPATH=/opt/cwltool exec python3 /opt/cwltool/bin/cwltool "$@"\n' >"$root/usr/local/bin/cwltool"
   chmod 755 "$root" "$root/usr/local/bin/cwltool"
   mkdir -p "$(dirname "$cwltool")" && tar -C "$root" -cf "$cwltool.new" . && mv "$cwltool.new" "$cwltool"
 )

@@ -214,9 +214,44 @@ pub(crate) fn mounted(key: &str) -> String {
     }
 }
 
+/// Returns a line of a log as a terminal would leave it: without colours, and with what was written over something else.
+pub(crate) fn plain(line: &str) -> String {
+    let line = line.trim_end_matches('\r');
+    let line = line.rsplit_once('\r').map_or(line, |(_, last)| last);
+    let (mut plain, mut rest) = (String::with_capacity(line.len()), line.chars());
+    while let Some(character) = rest.next() {
+        match character {
+            // Control sequences end with a letter, titles of windows with a bell (ECMA-48, section 5.4).
+            '\u{1b}' => match rest.next() {
+                Some('[') => _ = rest.find(|it| matches!(it, '@'..='~')),
+                Some(']') => _ = rest.find(|it| matches!(it, '\u{7}' | '\\')),
+                _ => {}
+            },
+            '\t' => plain.push(character),
+            _ if character.is_control() => {}
+            _ => plain.push(character),
+        }
+    }
+    plain
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_of_a_log_is_what_a_terminal_leaves_of_it() {
+        for (line, expected) in [
+            ("\u{1b}[1;30mINFO\u{1b}[0m [step first] start", "INFO [step first] start"),
+            ("10 %\r20 %\r100 %\r", "100 %"),
+            ("\u{1b}]0;title\u{7}a\tb\u{8}", "a\tb"),
+            ("cut \u{1b}[1", "cut "),
+            ("cut \u{1b}", "cut "),
+            ("plain ✓", "plain ✓"),
+        ] {
+            assert_eq!(plain(line), expected);
+        }
+    }
 
     #[test]
     fn amounts_read_well() {

@@ -22,6 +22,11 @@ pub fn running(
     open: bool,
     now: &str,
 ) -> Document {
+    let log = match &launch.failure {
+        Some(failure) if log.is_empty() => &failure.log[..],
+        _ => log,
+    };
+    let log: Vec<String> = log.iter().map(|line| words::plain(line)).collect();
     let path = format!("/launches/{}", segment(launch.id.as_str()));
     let zone = words::zone_name(zones, &launch.datazone);
     let settled = launch.state.is_final() || answers(launch);
@@ -36,9 +41,9 @@ pub fn running(
             {failure(launch)}
             {ready(launch)}
             <div class="actions">{actions(launch)}{again(launch)}</div>
-            {launch.results.as_ref().and_then(|_| part::workflow::steps(log))}
+            {launch.results.as_ref().and_then(|_| part::workflow::steps(&log))}
             <h2 id="logs">"Log"</h2>
-            {lines(launch, log)}
+            {lines(launch, &log)}
             {happened(events)}
         </section>
         <aside>{facts(launch)}</aside>
@@ -127,10 +132,6 @@ fn failure(launch: &Launch) -> Option<AnyView> {
 }
 
 fn lines(launch: &Launch, log: &[String]) -> AnyView {
-    let log = match &launch.failure {
-        Some(failure) if log.is_empty() => &failure.log[..],
-        _ => log,
-    };
     if log.is_empty() {
         let said = if launch.state.is_final() { "Nothing was logged." } else { "Nothing has been logged yet." };
         return view! { <p class="quiet small">{said}</p> }.into_any();

@@ -276,8 +276,8 @@ async fn the_real_cwltool_makes_results_larger_than_the_labs_temporary_folder() 
         panic!("{error:#?}");
     }
     let alice = sandbox.account("alice", Role::User, LAUNCHES).await;
-    let run = LaunchRequest::Plan(Box::new(request_with(json!({ "size": RESULT_MIB }), MEMORY_MIB)));
-    let launch = alice.client.launch(&run, "large").await.unwrap();
+    let run = |size: i64| LaunchRequest::Plan(Box::new(request_with(json!({ "size": size }), MEMORY_MIB)));
+    let launch = alice.client.launch(&run(RESULT_MIB.cast_signed()), "large").await.unwrap();
     let done = wait_for(&alice.client, &launch.id, |launch| launch.state.is_final()).await;
     let log = alice.client.launch_logs(&launch.id).await.unwrap();
     assert_eq!(done.state, LaunchState::Completed, "{done:#?} {log:#?}");
@@ -289,4 +289,11 @@ async fn the_real_cwltool_makes_results_larger_than_the_labs_temporary_folder() 
     };
     assert_eq!(left(&results), ["second.bin"]);
     assert_eq!(left(&spaces.join("alice")), ["runs"], "nothing that was made on the way is left");
+
+    // A step that fails is a run that fails.
+    let launch = alice.client.launch(&run(-1), "wrong").await.unwrap();
+    let failed = wait_for(&alice.client, &launch.id, |launch| launch.state.is_final()).await;
+    let failure = failed.failure.unwrap();
+    assert_eq!((failed.state, failure.code.as_str()), (LaunchState::Failed, "exit.nonzero"), "{failure:#?}");
+    assert!(failure.log.iter().any(|line| line.contains("permanentFail")), "{failure:#?}");
 }

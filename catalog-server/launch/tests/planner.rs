@@ -332,6 +332,7 @@ fn what_could_be_put_to_no_zone_is_refused_as_a_whole() {
     let mut case = Case::new(vec![zone("z", 8, 8192)]);
     case.need.resources.gpu = Some(GpuRequest { count: 1, models: vec!["A100".to_owned()], ..GpuRequest::default() });
     case.request = PlanRequest {
+        name: Some("lab\n2026 INFO it is stopped".to_owned()),
         datazone: Some("atlantis".to_owned()),
         resources: Resources {
             cpu: Some(CpuRange { min: MilliCpu(500), max: None }),
@@ -352,6 +353,7 @@ fn what_could_be_put_to_no_zone_is_refused_as_a_whole() {
     assert_eq!(
         case.faults(),
         [
+            "name.invalid /name: a name is one line, without characters that steer the direction of text",
             "resources.below_minimum /resources/cpu/min: it needs at least 2 CPUs; 0.5 is asked for",
             "resources.range /resources/memoryMiB/max: at most 2 GiB is less than at least 4 GiB",
             "resources.below_minimum /resources/gpu/count: it needs at least 1 GPUs; 0 is asked for",
@@ -363,6 +365,11 @@ fn what_could_be_put_to_no_zone_is_refused_as_a_whole() {
             "datazone.unknown /datazone: there is no datazone `atlantis`",
         ]
     );
+    for (name, is_taken) in [("Übung ✓", true), ("a\u{202e}b", false), (&"x".repeat(101), false), ("", true)] {
+        let mut case = Case::new(vec![zone("z", 8, 8192)]);
+        case.request.name = Some(name.to_owned());
+        assert_eq!(case.plan().is_ok(), is_taken, "{name}");
+    }
 }
 
 #[test]

@@ -110,7 +110,7 @@ impl Launcher {
         let Asked { request, offer } = asked;
         let now = Timestamp::now();
         let name = request.name.as_deref().map(str::trim).filter(|name| !name.is_empty());
-        let name: String = name.unwrap_or(&candidate.short_name).chars().take(100).collect();
+        let name: String = name.unwrap_or(&candidate.short_name).to_owned();
         let mut spec = spec(&id, &name, candidate, &offer, actor);
         spec.files.clone_from(&candidate.files);
         spec.datasets.clone_from(&request.datasets);

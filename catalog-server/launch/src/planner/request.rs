@@ -57,6 +57,7 @@ impl Wanted<'_> {
 /// Makes one of need and request.
 pub(super) fn wanted<'a>(question: &Question<'a>) -> Result<Wanted<'a>, Error> {
     let mut findings = Vec::new();
+    findings.extend(question.request.name.as_deref().and_then(name_fault));
     let cpu = wanted_cpu(question, &mut findings);
     let memory = wanted_memory(question, &mut findings);
     let gpu = wanted_gpu(question, &mut findings);
@@ -76,6 +77,20 @@ pub(super) fn wanted<'a>(question: &Question<'a>) -> Result<Wanted<'a>, Error> {
     } else {
         Err(Error::Request { findings })
     }
+}
+
+/// Says what is wrong with the owner's name for a launch, which stands in lists, logs and at other servers.
+fn name_fault(name: &str) -> Option<Finding> {
+    const MOST: usize = 100;
+    let is_hidden = |it: char| it.is_control() || matches!(it, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let message = if name.chars().count() > MOST {
+        format!("a name has at most {MOST} characters")
+    } else if name.contains(is_hidden) {
+        "a name is one line, without characters that steer the direction of text".to_owned()
+    } else {
+        return None;
+    };
+    Some(Finding::error("name.invalid", message).pointer("/name").got(cut(name)))
 }
 
 fn wanted_cpu(question: &Question<'_>, findings: &mut Vec<Finding>) -> CpuRange {

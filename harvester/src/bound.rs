@@ -20,7 +20,8 @@ pub(crate) struct Bound {
 impl Source for Bound {
     fn harvest<'a>(&'a self, from: Cursor, sink: &'a Sink) -> BoxFuture<'a, Outcome> {
         let is_of_these = from.state.get(MAPPINGS).and_then(|kept| kept.as_str()) == Some(self.digest.as_str());
-        let from = if is_of_these { from } else { Cursor::default() };
+        // Where an interrupted run goes on is given only to who reads with the same mappings.
+        let from = if is_of_these { from } else { Cursor { position: from.position, ..Cursor::default() } };
         Box::pin(async move {
             let mut outcome = self.source.harvest(from, sink).await;
             // Who remembers nothing needs no such note.

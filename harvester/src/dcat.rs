@@ -8,7 +8,7 @@ use catalog_fetch::{Page, Url};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use oxrdf::{NamedNode, NamedOrBlankNode, Term};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::graph::Graph;
 use crate::item::{Fault, Item, Place};
@@ -99,9 +99,9 @@ impl Dcat {
         Ok(Self { settings, graphs, trees, format, place })
     }
 
-    async fn run(&self, run: &Run<'_>) -> Result<(Coverage, Cursor), End> {
+    async fn run(&self, run: &Run<'_>, position: &Value) -> Result<(Coverage, Cursor), End> {
         match &self.place {
-            Ok(url) => self.crawl(run, url).await?,
+            Ok(url) => self.crawl(run, url, position).await?,
             Err(folder) => self.folder(run, folder).await?,
         }
         Ok((Coverage::Complete, Cursor::default()))
@@ -110,10 +110,17 @@ impl Dcat {
     /// Reads pages from the first one on: next pages always, parts as long as they are of the same origin.
     ///
     /// The first page is needed. What else cannot be read is a gap: what is behind it is not known.
-    async fn crawl(&self, run: &Run<'_>, first: &Url) -> Result<(), End> {
-        let mut paging = Paging::new();
+    async fn crawl(&self, run: &Run<'_>, first: &Url, position: &Value) -> Result<(), End> {
+        let mut paging = Paging::from(&position["soFar"]);
         let mut crawl = Crawl { seen: HashSet::from([without_fragment(first)]), open: VecDeque::new() };
-        crawl.open.push_back((first.clone(), Why::First));
+        match position["next"].as_str().and_then(|next| Url::parse(next).ok()) {
+            Some(next) => {
+                crawl.seen.insert(without_fragment(&next));
+                crawl.open.push_back((next, Why::Next));
+                run.gaps.set_paged();
+            }
+            None => crawl.open.push_back((first.clone(), Why::First)),
+        }
         while let Some((url, why)) = crawl.open.pop_front() {
             let place = Place::file(url.to_string());
             let page = match run.fresh(&url, ACCEPT).await {
@@ -157,7 +164,12 @@ impl Dcat {
                 paging.news(url.as_str(), after.0 - before.0, after.1 - before.1)?;
                 paging.count(handed.max(members) as u64, total);
             }
-            run.progress(total, None).await?;
+            let next = match crawl.open.make_contiguous() {
+                [(next, Why::Next)] => Some(json!({ "next": next.as_str(), "soFar": paging.so_far() })),
+                // What else waits was found on pages that are not read again.
+                _ => None,
+            };
+            run.come_to(total, next).await?;
         }
         if let Some(trouble) = paging.shortfall(first.as_str()) {
             run.gap(Place::file(first.to_string()), trouble).await?;
@@ -439,7 +451,7 @@ impl Source for Dcat {
                 Err(trouble) => return Outcome::failed(trouble, from),
             };
             self.trees.begin();
-            let result = self.run(&run).await;
+            let result = self.run(&run, &from.position).await;
             run.outcome(result, Cursor { position: Value::Null, ..from }, None)
         }
         .boxed()

@@ -177,7 +177,7 @@ impl Files {
             }
             files += wanted_here.len() as u64;
             self.fetch_all(run, wanted_here).await?;
-            run.progress(None, None).await?;
+            run.progress(None).await?;
         }
         if files == 0 {
             let message = format!("`{root}` is a web page and not an index of files");

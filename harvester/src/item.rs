@@ -209,7 +209,8 @@ pub struct Progress {
     /// Records that the source says it has, when it says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<u64>,
-    /// From where a run may go on when this one is interrupted here; everything before was handed on.
+    /// The [`Cursor::position`](crate::Cursor::position) from which a run may go on when this one is interrupted here;
+    /// everything before was handed on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resume: Option<crate::Cursor>,
+    pub position: Option<serde_json::Value>,
 }

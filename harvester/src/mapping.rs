@@ -459,7 +459,7 @@ impl Mappings {
     }
 
     /// Returns what stands for all of them as they are now; after a change of any it is another.
-    pub(crate) fn digest(&self) -> String {
+    pub fn digest(&self) -> String {
         let mut all = Sha256::new();
         for (name, mapping) in &self.0 {
             all.update(Sha256::digest(name.as_bytes()));

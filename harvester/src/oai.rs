@@ -5,6 +5,7 @@ use std::sync::Arc;
 use catalog_fetch::Url;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::Error;
@@ -20,6 +21,25 @@ use crate::tree::{Tree, xml};
 
 /// Pages of one run, unless the operator says otherwise.
 const MOST_PAGES: u64 = 100_000;
+
+/// Where in the repository a run is.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Where {
+    /// The set, by its place in the settings.
+    set: usize,
+    /// What the next page is asked for with.
+    token: Option<String>,
+    /// The repository's own time at the first answer, from which the next run asks for changes.
+    begin: Option<String>,
+    /// How much of the list was read.
+    so_far: Value,
+}
+
+impl Where {
+    fn of(position: &Value) -> Self {
+        serde_json::from_value(position.clone()).unwrap_or_default()
+    }
+}
 
 /// A repository that speaks OAI-PMH.
 #[derive(Debug)]
@@ -46,26 +66,22 @@ impl Oai {
             [] => vec![None],
             sets => sets.iter().map(|set| Some(set.as_str())).collect(),
         };
-        let mut begin: Option<String> = None;
+        let mut place = Where::of(&from.position);
         run.gaps.set_paged();
-        for set in sets {
-            self.list(run, set, since, &mut begin).await?;
+        for (number, set) in sets.into_iter().enumerate().skip(place.set) {
+            place.set = number;
+            self.list(run, set, since, &mut place).await?;
+            place = Where { begin: place.begin, ..Where::default() };
         }
         let coverage = if since.is_some() { Coverage::Changes } else { Coverage::Complete };
-        let state = json!({ "from": begin });
+        let state = json!({ "from": place.begin });
         Ok((coverage, Cursor { state, position: Value::Null }))
     }
 
-    /// Lists the records of a set; `begin` becomes the repository's own time at the first answer.
-    async fn list(
-        &self,
-        run: &Run<'_>,
-        set: Option<&str>,
-        since: Option<&str>,
-        begin: &mut Option<String>,
-    ) -> Result<(), End> {
-        let mut paging = Paging::new();
-        let mut token: Option<String> = None;
+    /// Lists the records of a set, from where it is.
+    async fn list(&self, run: &Run<'_>, set: Option<&str>, since: Option<&str>, place: &mut Where) -> Result<(), End> {
+        let mut paging = Paging::from(&place.so_far);
+        let mut token = place.token.take();
         loop {
             let url = self.request(set, since, token.as_deref());
             let page = run.fresh(&url, "text/xml, application/xml").await?;
@@ -82,8 +98,8 @@ impl Oai {
             if value["element"] != "OAI-PMH" {
                 return Err(Trouble::lasting("page.format", format!("`{name}` is no answer of OAI-PMH")).into());
             }
-            if begin.is_none() {
-                *begin = text(&value["responseDate"][0]).map(|date| self.granular(since, &date));
+            if place.begin.is_none() {
+                place.begin = text(&value["responseDate"][0]).map(|date| self.granular(since, &date));
             }
             if let Some(error) = value["error"].as_array().and_then(|errors| errors.first()) {
                 let code = error["attr:code"].as_str().unwrap_or_default();
@@ -117,8 +133,9 @@ impl Oai {
             self.records(run, &name, &bytes, records).await?;
             let after = run.mapper.news();
             paging.news(&name, after.0 - before.0, after.1 - before.1)?;
-            run.progress(expected, None).await?;
             token = text(resumption).filter(|token| !token.is_empty());
+            let place = Where { token: token.clone(), so_far: paging.so_far(), ..place.clone() };
+            run.come_to(expected, token.as_ref().map(|_| json!(place))).await?;
             if token.is_none() {
                 return match paging.shortfall(self.url.as_str()) {
                     Some(trouble) => run.gap(Place::file(self.url.to_string()), trouble).await,

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::source::Trouble;
@@ -28,8 +29,16 @@ const EMPTY: u32 = 20;
 const STALE: u32 = 3;
 
 impl Paging {
-    pub(crate) fn new() -> Self {
-        Self::default()
+    /// Begins where an earlier run was interrupted, at what [`Self::so_far`] said there.
+    pub(crate) fn from(so_far: &Value) -> Self {
+        let number = |key: &str| so_far.get(key).and_then(Value::as_u64);
+        let shrank = number("had").zip(number("has"));
+        Self { read: number("read").unwrap_or_default(), total: number("total"), shrank, ..Self::default() }
+    }
+
+    /// Says how much of the list was read. Which pages were seen is not kept: a circle is found again in its next round.
+    pub(crate) fn so_far(&self) -> Value {
+        json!({ "read": self.read, "total": self.total, "had": self.shrank.map(|it| it.0), "has": self.shrank.map(|it| it.1) })
     }
 
     /// Notes a page by where it was asked for and what it says.
@@ -105,14 +114,14 @@ mod tests {
 
     #[test]
     fn circles_are_found() {
-        let mut paging = Paging::new();
+        let mut paging = Paging::default();
         assert!(paging.page("a", "1", false).is_ok() && paging.page("b", "2", false).is_ok());
         assert_eq!(paging.page("a", "3", false).unwrap_err().code, "paging.loop");
         assert_eq!(paging.page("c", "2", false).unwrap_err().code, "paging.loop");
-        let mut paging = Paging::new();
+        let mut paging = Paging::default();
         let found = (0..100).find_map(|number| paging.page(&number.to_string(), "", true).err());
         assert_eq!(found.unwrap().code, "paging.loop");
-        let mut paging = Paging::new();
+        let mut paging = Paging::default();
         assert!(paging.news("a", 5, 0).is_ok() && paging.news("b", 0, 1).is_ok() && paging.news("c", 1, 4).is_ok());
         assert!((0..3).find_map(|_| paging.news("d", 0, 5).err()).is_some());
     }
@@ -126,7 +135,7 @@ mod tests {
             (vec![(2, Some(4)), (1, Some(3))], Some("list.moved")),
             (vec![(2, Some(3)), (2, Some(4))], None),
         ] {
-            let mut paging = Paging::new();
+            let mut paging = Paging::default();
             pages.iter().for_each(|(here, total)| paging.count(*here, *total));
             let found = paging.shortfall("x").map(|trouble| trouble.code);
             assert_eq!(found.as_deref(), expected, "{pages:?}");

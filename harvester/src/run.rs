@@ -209,8 +209,15 @@ impl<'a> Run<'a> {
     }
 
     /// Says how far the run has come.
-    pub(crate) async fn progress(&self, expected: Option<u64>, resume: Option<Cursor>) -> Result<(), End> {
-        let progress = Progress { pages: self.fetcher.pages(), bytes: self.fetcher.bytes(), expected, resume };
+    pub(crate) async fn progress(&self, expected: Option<u64>) -> Result<(), End> {
+        self.come_to(expected, None).await
+    }
+
+    /// Says how far the run has come, and from where it may go on if it is interrupted here. With a gap behind it, it
+    /// may not: nobody would know of the gap.
+    pub(crate) async fn come_to(&self, expected: Option<u64>, position: Option<serde_json::Value>) -> Result<(), End> {
+        let position = position.filter(|_| self.gaps.trouble().is_none());
+        let progress = Progress { pages: self.fetcher.pages(), bytes: self.fetcher.bytes(), expected, position };
         Ok(self.sink.send(Item::Progress(progress)).await?)
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use catalog_fetch::{Answer, Request, Url};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use serde_json::Value;
+use serde_json::{Value, json};
 use spargebra::{Query, SparqlParser};
 
 use crate::Error;
@@ -51,14 +51,14 @@ impl Sparql {
         Ok(Self { settings, mapper, url, query })
     }
 
-    async fn run(&self, run: &Run<'_>) -> Result<(Coverage, Cursor), End> {
+    async fn run(&self, run: &Run<'_>, position: &Value) -> Result<(Coverage, Cursor), End> {
         let size = self.settings.page_size.unwrap_or(PAGE).max(1);
         // A query that says itself where a page is cut keeps records whole; otherwise all pages are put together first.
         let whole_records = self.query.contains("{offset}");
-        let mut paging = Paging::new();
+        let mut paging = Paging::from(&position["soFar"]);
         let (mut all, mut was_empty) = (Graph::default(), false);
         run.gaps.set_paged();
-        for number in 0.. {
+        for number in position["page"].as_u64().unwrap_or_default().. {
             let query = paged(&self.query, size, u64::from(size) * number);
             let form = format!("query={}", encoded(&query));
             let request = Request {
@@ -109,7 +109,8 @@ impl Sparql {
                     return Err(Trouble::lasting("limit.statements", message).into());
                 }
             }
-            run.progress(None, None).await?;
+            let next = json!({ "page": number + 1, "soFar": paging.so_far() });
+            run.come_to(None, Some(next).filter(|_| whole_records)).await?;
         }
         if !whole_records {
             self.hand(run, all, Place::file(self.url.to_string())).await?;
@@ -147,7 +148,7 @@ impl Source for Sparql {
                 Ok(run) => run,
                 Err(trouble) => return Outcome::failed(trouble, from),
             };
-            let result = self.run(&run).await;
+            let result = self.run(&run, &from.position).await;
             run.outcome(result, Cursor { position: Value::Null, ..from }, None)
         }
         .boxed()

@@ -42,7 +42,12 @@ impl Stac {
         Ok(Self { settings, mapper, url })
     }
 
-    async fn run(&self, run: &Run<'_>) -> Result<(Coverage, Cursor), End> {
+    async fn run(&self, run: &Run<'_>, position: &Value) -> Result<(Coverage, Cursor), End> {
+        if let Some(lists) = Lists::at(position) {
+            run.gaps.set_paged();
+            self.lists(run, lists).await?;
+            return Ok((Coverage::Complete, Cursor::default()));
+        }
         let page = run.fresh(&self.url, ACCEPT).await?;
         let base = page.url.clone();
         let root = parse(page, &self.url)
@@ -101,7 +106,7 @@ impl Stac {
                     }
                 }
             }
-            run.progress(None, None).await?;
+            run.progress(None).await?;
         }
         Ok(())
     }
@@ -109,7 +114,8 @@ impl Stac {
     async fn visit(&self, run: &Run<'_>, node: &Node, base: &Url, value: Value, walk: &mut Walk) -> Result<(), End> {
         let (shape, place) = (Shape::of(&value), Place::file(node.url.to_string()));
         if shape == Shape::Features {
-            let read = self.pages(run, base.clone(), Some(value)).await.map(drop);
+            let mut list = Lists { alone: false, ..Lists::of(base.clone()) };
+            let read = self.pages(run, &mut list, Some(value)).await;
             return run.survive(place, read).await;
         }
         if shape == Shape::Other && !node.is_leaf {
@@ -151,8 +157,8 @@ impl Stac {
     /// Reads an API: its collections, and their items where that is asked for or they are records.
     async fn api(&self, run: &Run<'_>, root: Value, is_list: bool) -> Result<(), End> {
         run.gaps.set_paged();
-        let items = if is_list {
-            self.pages(run, self.url.clone(), Some(root)).await?
+        let first = if is_list {
+            self.url.clone()
         } else {
             let collections = links(&root)
                 .into_iter()
@@ -162,20 +168,42 @@ impl Stac {
             let Some(collections) = collections else {
                 return Err(Trouble::lasting("page.format", format!("`{}` has no collections", self.url)).into());
             };
-            self.pages(run, collections, None).await?
+            collections
         };
-        for url in items {
+        let mut lists = Lists { first: true, ..Lists::of(first) };
+        self.pages(run, &mut lists, Some(root).filter(|_| is_list)).await?;
+        self.items(run, lists).await
+    }
+
+    /// Goes on where a run was interrupted.
+    async fn lists(&self, run: &Run<'_>, mut lists: Lists) -> Result<(), End> {
+        let place = Place::file(lists.list.to_string());
+        let read = self.pages(run, &mut lists, None).await;
+        if lists.first {
+            read?;
+        } else {
+            run.survive(place, read).await?;
+        }
+        self.items(run, lists).await
+    }
+
+    /// Reads the lists that are left.
+    async fn items(&self, run: &Run<'_>, lists: Lists) -> Result<(), End> {
+        let mut rest = lists.rest;
+        while let Some(url) = rest.pop_front() {
             let place = Place::file(url.to_string());
-            let read = self.pages(run, url, None).await.map(drop);
+            let mut lists = Lists { rest: rest.clone(), ..Lists::of(url) };
+            let read = self.pages(run, &mut lists, None).await;
             run.survive(place, read).await?;
         }
         Ok(())
     }
 
-    /// Reads pages of collections or features as far as they go; returns where the items to be read are.
-    async fn pages(&self, run: &Run<'_>, first: Url, read: Option<Value>) -> Result<Vec<Url>, End> {
-        let mut paging = Paging::new();
-        let (mut next, mut read, mut items) = (Some(first.clone()), read, Vec::new());
+    /// Reads pages of collections or features as far as they go; where the items of collections are is added to the lists,
+    /// when these pages are the first list.
+    async fn pages(&self, run: &Run<'_>, lists: &mut Lists, read: Option<Value>) -> Result<(), End> {
+        let mut paging = Paging::from(&lists.so_far);
+        let (mut next, mut read) = (lists.next.take(), read);
         while let Some(url) = next.take() {
             let value = match read.take() {
                 Some(value) => value,
@@ -204,7 +232,7 @@ impl Stac {
                         Some((_, link)) => link.and_then(|link| url.join(&link).ok()),
                         None => collection_items(&url, id),
                     };
-                    items.extend(found);
+                    lists.rest.extend(found.filter(|_| lists.first));
                 }
                 if !is_collection || asked && !is_records {
                     let place = Place { pointer: Some(format!("/{index}")), ..Place::file(url.to_string()) };
@@ -214,13 +242,56 @@ impl Stac {
             run.trees(trees).await?;
             let after = run.mapper.news();
             paging.news(url.as_str(), after.0 - before.0, after.1 - before.1)?;
-            run.progress(total, None).await?;
             next = next_page(&value, &url)?;
+            (lists.next, lists.so_far) = (next.clone(), paging.so_far());
+            run.come_to(total, lists.position()).await?;
         }
-        if let Some(trouble) = paging.shortfall(first.as_str()) {
-            run.gap(Place::file(first.to_string()), trouble).await?;
+        if let Some(trouble) = paging.shortfall(lists.list.as_str()) {
+            run.gap(Place::file(lists.list.to_string()), trouble).await?;
         }
-        Ok(items)
+        Ok(())
+    }
+}
+
+/// Where a run is in lists of collections and features.
+#[derive(Debug, Clone)]
+struct Lists {
+    /// Whether the list is the first one, which says where the others are.
+    first: bool,
+    /// Whether the lists are all that there is, so that a run may go on in them.
+    alone: bool,
+    /// Where the list begins.
+    list: Url,
+    /// Its next page.
+    next: Option<Url>,
+    /// How much of it was read.
+    so_far: Value,
+    /// The lists after it.
+    rest: VecDeque<Url>,
+}
+
+impl Lists {
+    /// Makes the beginning of one list.
+    fn of(list: Url) -> Self {
+        let next = Some(list.clone());
+        Self { first: false, alone: true, list, next, so_far: Value::Null, rest: VecDeque::new() }
+    }
+
+    /// Reads what [`Self::position`] made.
+    fn at(position: &Value) -> Option<Self> {
+        let url = |value: &Value| value.as_str().and_then(|text| Url::parse(text).ok());
+        let (list, next) = (url(&position["list"])?, url(&position["next"])?);
+        let rest = position["rest"].as_array()?.iter().map(url).collect::<Option<_>>()?;
+        let (first, so_far) = (position["first"].as_bool()?, position["soFar"].clone());
+        Some(Self { first, alone: true, list, next: Some(next), so_far, rest })
+    }
+
+    /// Returns from where a run goes on that is interrupted before the next page.
+    fn position(&self) -> Option<Value> {
+        let next = self.next.as_ref().filter(|_| self.alone)?;
+        let rest: Vec<&str> = self.rest.iter().map(Url::as_str).collect();
+        let (list, next) = (self.list.as_str(), next.as_str());
+        Some(serde_json::json!({ "first": self.first, "list": list, "next": next, "soFar": self.so_far, "rest": rest }))
     }
 }
 
@@ -323,7 +394,7 @@ impl Source for Stac {
                 Ok(run) => run,
                 Err(trouble) => return Outcome::failed(trouble, from),
             };
-            let result = self.run(&run).await;
+            let result = self.run(&run, &from.position).await;
             run.outcome(result, Cursor { position: Value::Null, ..from }, None)
         }
         .boxed()

@@ -337,3 +337,104 @@ async fn two_records_with_one_key_are_told_apart_from_a_second_run() {
         assert_eq!(said.faults[0].key.as_deref(), Some("C0000000001-TEST"));
     }
 }
+
+/// Six records on three pages, as a kind of source lists them; `asked` counts the answers.
+fn a_page(kind: &str, base: &str, path: &str, form: &str, asked: usize) -> Answer {
+    let (text, key) = match kind {
+        "oai-pmh" => (path, "resumptionToken="),
+        "sparql" => (form, "OFFSET+"),
+        _ => (path, "page="),
+    };
+    let number = text.split_once(key).and_then(|(_, rest)| rest.split('&').next()?.parse::<usize>().ok());
+    let page = number.map(|number| if kind == "sparql" { number / 2 } else { number });
+    let page = page.unwrap_or_default();
+    let ids = [page * 2, page * 2 + 1];
+    let next = (page < 2).then_some(page + 1);
+    match kind {
+        "oai-pmh" => {
+            let token = next.map(|next| next.to_string()).unwrap_or_default();
+            let records: String = ids.iter().map(|id| oai_record(&id.to_string())).collect();
+            let body = format!(
+                "<ListRecords>{records}<resumptionToken completeListSize='6'>{token}</resumptionToken></ListRecords>"
+            );
+            // The time of every answer is another: that of the first counts.
+            let Answer(status, headers, body) = oai(&body);
+            let text = String::from_utf8_lossy(&body).replace("2026-11-25T", &format!("2026-11-{:02}T", asked + 1));
+            Answer(status, headers, text.into_bytes())
+        }
+        "sparql" if page > 2 => Answer::of("application/n-triples", ""),
+        "sparql" => {
+            let triples = ids.map(|id| format!("<urn:d{id}> <http://www.w3.org/1999/02/22-rdf-syntax-ns#type> <http://www.w3.org/ns/dcat#Dataset> .\n<urn:d{id}> <http://purl.org/dc/terms/title> \"D{id}\" .\n"));
+            Answer::of("application/n-triples", triples.concat())
+        }
+        "dcat" => {
+            let next =
+                next.map(|next| format!("<#view> <http://www.w3.org/ns/hydra/core#next> <{base}/?page={next}> .\n"));
+            let datasets = ids.map(|id| format!("<{base}/d{id}> a <http://www.w3.org/ns/dcat#Dataset> ; <http://purl.org/dc/terms/title> \"D{id}\" .\n"));
+            let total = "<#view> <http://www.w3.org/ns/hydra/core#totalItems> 6 .\n";
+            Answer::of("text/turtle", format!("{total}{}{}", next.unwrap_or_default(), datasets.concat()))
+        }
+        _ => {
+            let links: Vec<_> =
+                next.iter().map(|next| json!({ "rel": "next", "href": format!("?page={next}") })).collect();
+            let body = if path.contains("/items") {
+                let of = path.split('/').nth(2).unwrap_or_default();
+                let item = |id: &usize| {
+                    json!({ "type": "Feature", "id": format!("{of}-{id}"), "collection": of, "geometry": null,
+                    "properties": { "title": format!("Item {id}"), "datetime": "2020-01-01T00:00:00Z" }, "links": [], "assets": {} })
+                };
+                json!({ "type": "FeatureCollection", "numberMatched": 6, "features": ids.iter().map(item).collect::<Vec<_>>(), "links": links })
+            } else if path.starts_with("/collections") {
+                let collection = |id: &usize| {
+                    json!({ "type": "Collection", "id": format!("c{id}"), "description": "d", "license": "MIT", "extent": {},
+                    "links": [{ "rel": "items", "href": format!("{base}/collections/c{id}/items") }] })
+                };
+                json!({ "collections": ids.iter().map(collection).collect::<Vec<_>>(), "links": links })
+            } else {
+                json!({ "type": "Catalog", "id": "x", "conformsTo": [], "links": [{ "rel": "data", "href": "/collections" }] })
+            };
+            Answer::of("application/json", body.to_string())
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_goes_on_from_wherever_it_was_interrupted() {
+    for (kind, more, least) in [
+        ("oai-pmh", json!({ "incremental": true }), 2),
+        (
+            "sparql",
+            json!({ "query": "CONSTRUCT { ?s ?p ?o } WHERE { ?s ?p ?o } LIMIT {limit} OFFSET {offset}", "pageSize": 2 }),
+            3,
+        ),
+        ("dcat", json!({}), 2),
+        // Two pages of collections, and two of the items of each.
+        ("stac", json!({ "items": true }), 14),
+    ] {
+        let (base, asked) = (Arc::new(std::sync::OnceLock::<String>::new()), AtomicUsize::new(0));
+        let known = Arc::clone(&base);
+        let address = serve(move |path, form| {
+            a_page(kind, &known.get().cloned().unwrap_or_default(), path, form, asked.fetch_add(1, Ordering::SeqCst))
+        })
+        .await;
+        base.set(address.clone()).unwrap();
+        let mut settings =
+            json!({ "id": "x", "kind": kind, "url": format!("{address}/"), "allowPrivateAddresses": true });
+        settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let whole = harvest(settings.clone()).await;
+        assert!(whole.is_complete() && whole.faults.is_empty(), "{kind}: {:?} {:?}", whole.outcome, whole.faults);
+        assert!(
+            whole.keys().len() >= 6 && whole.positions.len() >= least,
+            "{kind}: {:?} {:?}",
+            whole.keys(),
+            whole.positions
+        );
+        for (position, before) in &whole.positions {
+            let cursor = catalog_harvester::Cursor { position: position.clone(), ..Default::default() };
+            let rest = harvest_from(settings.clone(), cursor).await;
+            let keys = [&whole.keys()[..*before], &rest.keys()].concat();
+            assert_eq!((keys, rest.is_complete()), (whole.keys(), true), "{kind} from {position}: {:?}", rest.outcome);
+            assert_eq!(rest.outcome.cursor, whole.outcome.cursor, "{kind} from {position}");
+        }
+    }
+}

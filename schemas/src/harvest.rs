@@ -137,6 +137,8 @@ pub struct RunView {
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended: Option<String>,
+    /// How often it went on where it was when its server had ended.
+    pub resumed: u32,
     /// Why it failed, is held, or was not complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<RunReason>,

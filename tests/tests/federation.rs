@@ -528,3 +528,83 @@ async fn a_server_that_is_killed_while_it_harvests_loses_nothing_and_deletes_not
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
+
+/// A page of an OAI-PMH list of five pages with four records each.
+fn oai_page(page: usize) -> Value {
+    let record = |n: usize| {
+        format!(
+            "<record><header><identifier>urn:x:{n}</identifier><datestamp>2020-01-01</datestamp></header><metadata>\
+             <oai_dc:dc xmlns:oai_dc=\"o\" xmlns:dc=\"d\"><dc:title>Record {n}</dc:title></oai_dc:dc></metadata></record>"
+        )
+    };
+    let records: String = (page * 4..page * 4 + 4).map(record).collect();
+    let token = if page < 4 { format!("{}", page + 1) } else { String::new() };
+    let body = format!(
+        "<OAI-PMH xmlns=\"http://www.openarchives.org/OAI/2.0/\"><responseDate>2026-01-01T00:00:00Z</responseDate><request/>\
+         <ListRecords>{records}<resumptionToken completeListSize=\"20\">{token}</resumptionToken></ListRecords></OAI-PMH>"
+    );
+    json!({ "type": "text/xml", "body": body })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_goes_on_where_it_was_when_its_server_was_killed() {
+    let mut sandbox = zone("zone-a").await;
+    let sites = Sites::start().await;
+    let path = |page: usize| match page {
+        0 => "/oai?verb=ListRecords&metadataPrefix=oai_dc".to_owned(),
+        page => format!("/oai?verb=ListRecords&resumptionToken={page}"),
+    };
+    // Whether the token still holds after the kill, and from which page the list is asked for then.
+    for (name, holds, goes_on_at) in [("patient", true, 1), ("forgetful", false, 0)] {
+        let answers = |last: Value| (0..4).map(|page| (path(page), oai_page(page))).chain([(path(4), last)]).collect();
+        sites.set(name, answers(json!({ "hang": true })));
+        let url = format!("{}/oai", sites.base(name));
+        let settings = json!({ "id": name, "kind": "oai-pmh", "url": url, "allowPrivateAddresses": true });
+        sandbox.admin().source_define(&serde_json::from_value(settings).unwrap()).await.unwrap();
+        let run = sandbox.admin().run_start(name, false).await.unwrap();
+        let started = Instant::now();
+        let mut asked = Vec::new();
+        while !asked.iter().any(|asked: &String| asked.ends_with("resumptionToken=4")) {
+            assert!(started.elapsed() < PATIENCE, "the last page was not asked for: {asked:?}\n{}", sandbox.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            asked.extend(sites.asked(name));
+        }
+        // What the first page said was kept at once; the rest is read again.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        sandbox.kill9();
+        let mut now: std::collections::HashMap<String, Value> = answers(oai_page(4));
+        if !holds {
+            let refusal = "<OAI-PMH xmlns=\"http://www.openarchives.org/OAI/2.0/\"><responseDate>2026-01-01T00:00:00Z</responseDate>\
+                           <request/><error code=\"badResumptionToken\">it is too old</error></OAI-PMH>";
+            // A new list has new tokens.
+            let renewed = |page: usize| {
+                let mut answer = oai_page(page);
+                let body = answer["body"].as_str().unwrap().replace("\">", "\">new").replace("new</resump", "</resump");
+                answer["body"] = json!(body.replacen("\">new", "\">", body.matches("\">new").count() - 1));
+                answer
+            };
+            now = [(path(1), json!({ "type": "text/xml", "body": refusal })), (path(0), renewed(0))].into();
+            now.extend((1..4).map(|page| (path(page).replace("Token=", "Token=new"), renewed(page))));
+            now.insert(path(4).replace("Token=", "Token=new"), oai_page(4));
+        }
+        sites.set(name, now);
+        sandbox.run().await;
+        let admin = sandbox.admin();
+        let started = Instant::now();
+        let mut over = admin.run(name, run.number).await.unwrap();
+        while matches!(over.state.as_str(), "queued" | "running") {
+            assert!(started.elapsed() < PATIENCE, "the run does not end: {over:?}\n{}", sandbox.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            over = admin.run(name, run.number).await.unwrap();
+        }
+        let asked = sites.asked(name);
+        assert_eq!((over.state.as_str(), over.complete, over.resumed), ("completed", true, 1), "{over:?} {asked:?}");
+        assert_eq!((over.added, over.quarantined), (20, 0), "{over:?} {asked:?}");
+        assert!(asked[0].ends_with("resumptionToken=1"), "it went on where it was: {asked:?}");
+        let again = asked.iter().filter(|asked| asked.contains("metadataPrefix")).count();
+        assert_eq!(again, usize::from(goes_on_at == 0), "{asked:?}");
+        assert_eq!(total(&sandbox, &[("source", name)]).await, 20);
+        let still = harvest(&sandbox, name, false).await;
+        assert_eq!((still.added, still.changed, still.removed, still.unchanged), (0, 0, 0, 20), "{still:?}");
+    }
+}

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::row::Connection;
 
 /// The migrations by number, from 1; released ones are never edited.
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("../migrations/sqlite/0001_ledger.sql"),
     include_str!("../migrations/sqlite/0002_modified.sql"),
     include_str!("../migrations/sqlite/0003_harvest.sql"),
@@ -17,6 +17,7 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("../migrations/sqlite/0008_harvest_faults.sql"),
     include_str!("../migrations/sqlite/0009_ways.sql"),
     include_str!("../migrations/sqlite/0010_reviews.sql"),
+    include_str!("../migrations/sqlite/0011_resume.sql"),
 ];
 
 /// The newest schema that this release knows.

@@ -2,7 +2,7 @@
 
 #![allow(clippy::vec_box, clippy::borrowed_box, reason = "records come boxed from their source's channel")]
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use catalog_harvester::{Fault, Harvested};
@@ -14,6 +14,7 @@ use catalog_schemas::problem::{Finding, Severity};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::keepsake::{Keepsake, SoFar};
 use crate::catalog::FIRST_VERSION;
 use crate::http::problem::Failure;
 
@@ -40,18 +41,10 @@ pub(super) struct Reading {
     is_zone: bool,
     /// The report so far.
     pub(super) report: RunView,
-    quarantined: Vec<RunFinding>,
-    remarks: Vec<RunFinding>,
-    words: HashMap<(String, String), u64>,
-    reviews: usize,
-    /// Rows staged, new records and changes so far.
-    rows: u64,
-    fresh: u64,
-    changes: u64,
-    /// What may hide a record of which not even the key is known.
-    unreadable: HashMap<String, Hidden>,
-    /// Records that this run joins, so that two keys do not become one record.
-    joined: HashSet<i64>,
+    /// What else it came to so far.
+    so_far: SoFar,
+    /// Where it was interrupted, when it goes on: rows, pages and bytes by then. What was staged may come again.
+    interrupted: Option<(u64, u64, u64)>,
 }
 
 /// An item with what validation made of it.
@@ -73,27 +66,32 @@ struct Before {
 
 impl Reading {
     pub(super) fn new(ledger: Ledger, lease: Lease, home: ZoneId, is_zone: bool, report: RunView) -> Self {
-        Self {
-            ledger,
-            lease,
-            home,
-            is_zone,
-            report,
-            quarantined: Vec::new(),
-            remarks: Vec::new(),
-            words: HashMap::new(),
-            reviews: 0,
-            rows: 0,
-            fresh: 0,
-            changes: 0,
-            unreadable: HashMap::new(),
-            joined: HashSet::new(),
-        }
+        Self { ledger, lease, home, is_zone, report, so_far: SoFar::default(), interrupted: None }
+    }
+
+    /// Goes on with what was kept of a run.
+    pub(super) fn go_on(&mut self, kept: Keepsake) {
+        let RunView { state, stage, resumed, .. } = std::mem::take(&mut self.report);
+        self.report = RunView { state, stage, resumed, ..kept.report };
+        self.so_far = kept.so_far;
+        self.interrupted = Some((self.so_far.rows, self.report.done, self.report.bytes));
+    }
+
+    /// Says whether it went on where it was interrupted and nothing came of that.
+    pub(super) fn went_on_in_vain(&self) -> bool {
+        self.interrupted.is_some_and(|(rows, ..)| rows == self.so_far.rows)
+    }
+
+    /// Notes how many pages and bytes were read since it was taken up.
+    pub(super) fn has_read(&mut self, pages: u64, bytes: u64) {
+        let (_, before, bytes_before) = self.interrupted.unwrap_or_default();
+        self.report.done = self.report.done.max(before + pages);
+        self.report.bytes = self.report.bytes.max(bytes_before + bytes);
     }
 
     /// Says whether nothing at all was read.
     pub(super) fn is_empty(&self) -> bool {
-        self.rows == 0
+        self.so_far.rows == 0
     }
 
     /// Says whether something was set aside and nothing was a record.
@@ -104,26 +102,27 @@ impl Reading {
 
     /// Returns the findings, what was set aside first, and the words that no scheme has.
     pub(super) fn findings(&mut self) -> (Vec<RunFinding>, Vec<Unmatched>) {
-        let mut findings = std::mem::take(&mut self.quarantined);
-        findings.append(&mut self.remarks);
-        let words = std::mem::take(&mut self.words);
-        let words = words.into_iter().map(|((term, value), count)| Unmatched { term, value, count }).collect();
-        (findings, words)
+        let mut findings = std::mem::take(&mut self.so_far.quarantined);
+        findings.append(&mut self.so_far.remarks);
+        let words = std::mem::take(&mut self.so_far.words).into_iter().flat_map(|(term, words)| {
+            words.into_iter().map(move |(value, count)| Unmatched { term: term.clone(), value, count })
+        });
+        (findings, words.collect())
     }
 
     /// Returns what may hide records; nothing when there was too much to remember.
     pub(super) fn unreadable(&mut self) -> Option<Vec<Hidden>> {
-        let all = std::mem::take(&mut self.unreadable);
+        let all = std::mem::take(&mut self.so_far.unreadable);
         (all.len() < UNREADABLE).then(|| all.into_values().collect())
     }
 
     /// Notes something that is no record; what the source said of it before stays.
     pub(super) fn fault(&mut self, fault: Fault) -> Option<Staged> {
         let kept = fault.key.clone().map(|key| row(What::Kept, key, String::new()));
-        if kept.is_none() && self.unreadable.len() < UNREADABLE {
+        if kept.is_none() && self.so_far.unreadable.len() < UNREADABLE {
             let part = (!fault.anywhere).then(|| fault.place.file.clone());
             let fingerprint = fault.fingerprint();
-            self.unreadable.insert(fingerprint.clone(), Hidden { fingerprint, part });
+            self.so_far.unreadable.insert(fingerprint.clone(), Hidden { fingerprint, part });
         }
         self.set_aside(fault.key.clone(), finding_of(fault));
         kept
@@ -131,18 +130,22 @@ impl Reading {
 
     fn set_aside(&mut self, key: Option<String>, finding: Finding) {
         self.report.quarantined += 1;
-        if self.quarantined.len() < FINDINGS {
-            self.quarantined.push(RunFinding { quarantined: true, key, record: None, finding });
+        if self.so_far.quarantined.len() < FINDINGS {
+            self.so_far.quarantined.push(RunFinding { quarantined: true, key, record: None, finding });
         }
     }
 
-    /// Stages a piece; an empty one only says that the run lives.
+    /// Stages a piece, with where the run would go on after it; an empty one only says that the run lives.
     pub(super) async fn stage(
         &mut self,
-        items: Vec<Box<Harvested>>,
-        gone: Vec<(String, String)>,
+        mut items: Vec<Box<Harvested>>,
+        mut gone: Vec<(String, String)>,
         mut rows: Vec<Staged>,
+        next: Option<(&str, Value)>,
     ) -> Result<(), Failure> {
+        if self.interrupted.is_some() {
+            self.drop_repeated(&mut items, &mut gone).await?;
+        }
         let before = self.look_up(&items).await?;
         // What is known by its hash needs no second look: it was valid when it was stored.
         let (same, others): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| self.is_same(item, &before));
@@ -166,10 +169,26 @@ impl Reading {
             }
         }
         self.take_back(gone, &mut rows).await?;
-        let first = self.rows + 1;
-        self.rows += rows.len() as u64;
+        let first = self.so_far.rows + 1;
+        self.so_far.rows += rows.len() as u64;
         let progress = (self.report.done, self.report.total, self.report.bytes);
-        self.ledger.run_stage(&self.lease, first, rows, reviews, progress).await?;
+        let kept = next.map(|(stamp, position)| Keepsake::of(stamp, position, &self.report, &self.so_far));
+        let resumption = kept.transpose()?.flatten();
+        self.ledger.run_stage(&self.lease, first, rows, reviews, progress, resumption).await?;
+        Ok(())
+    }
+
+    /// Drops what was staged before the interruption: whoever reads the source does not know of it any more.
+    async fn drop_repeated(
+        &self,
+        items: &mut Vec<Box<Harvested>>,
+        gone: &mut Vec<(String, String)>,
+    ) -> Result<(), Failure> {
+        let keys: Vec<&str> =
+            items.iter().map(|item| item.key.as_str()).chain(gone.iter().map(|(key, _)| key.as_str())).collect();
+        let staged = self.ledger.staged(&self.lease, &keys).await?;
+        items.retain(|item| !staged.contains(&(item.key.clone(), item.kind.as_str().to_owned())));
+        gone.retain(|(key, _)| staged.iter().all(|(staged, _)| staged != key));
         Ok(())
     }
 
@@ -197,9 +216,11 @@ impl Reading {
 
     fn remember_words(&mut self, item: &Harvested) {
         for word in &item.unmatched {
-            let key = (word.scheme.clone(), word.text.chars().take(200).collect());
-            if self.words.len() < WORDS || self.words.contains_key(&key) {
-                *self.words.entry(key).or_default() += 1;
+            let known: usize = self.so_far.words.values().map(BTreeMap::len).sum();
+            let words = self.so_far.words.entry(word.scheme.clone()).or_default();
+            let text: String = word.text.chars().take(200).collect();
+            if known < WORDS || words.contains_key(&text) {
+                *words.entry(text).or_default() += 1;
             }
         }
     }
@@ -268,11 +289,11 @@ impl Reading {
         if staged.what == What::Same {
             return Ok(staged);
         }
-        self.changes += 1;
-        staged.change = Some(self.changes);
+        self.so_far.changes += 1;
+        staged.change = Some(self.so_far.changes);
         if staged.what == What::New {
-            self.fresh += 1;
-            staged.fresh = Some(self.fresh);
+            self.so_far.fresh += 1;
+            staged.fresh = Some(self.so_far.fresh);
         }
         staged.state =
             (item.manifest.get("state").and_then(Value::as_str) == Some("deprecated")).then_some("deprecated");
@@ -322,14 +343,14 @@ impl Reading {
                 "identity.elsewhere",
                 format!("`{by}` names a record here and one that is at home in the zone `{}`", self.home),
             ),
-            [one] if !one.taken && self.joined.insert(one.record) => {
+            [one] if !one.taken && self.so_far.joined.insert(one.record) => {
                 return Ok(Join::With(one.record, one.identifier.clone()));
             }
             [_] => ("identity.twice", format!("two records of the source bear `{by}`, which names one record here")),
             _ => ("identity.ambiguous", format!("`{by}` and what goes with it name {} records here", found.len())),
         };
-        if self.reviews < REVIEWS {
-            self.reviews += 1;
+        if self.so_far.reviews < REVIEWS {
+            self.so_far.reviews += 1;
             reviews.push(Review {
                 source: self.lease.source.clone(),
                 run: self.lease.run,
@@ -348,11 +369,11 @@ impl Reading {
         let all =
             item.remarks.iter().cloned().map(|remark| Finding { severity: Severity::Warning, ..finding_of(remark) });
         for finding in all.chain(findings) {
-            if self.remarks.len() >= FINDINGS {
+            if self.so_far.remarks.len() >= FINDINGS {
                 return;
             }
             let finding = placed(finding, item);
-            self.remarks.push(RunFinding {
+            self.so_far.remarks.push(RunFinding {
                 quarantined: false,
                 key: Some(item.key.clone()),
                 record: Some(format!("{}/{identifier}", self.home)),
@@ -366,10 +387,11 @@ impl Reading {
         let keys: Vec<&str> = gone.iter().map(|(key, _)| key.as_str()).collect();
         let known = self.ledger.known(&self.lease.source, &keys).await?;
         for ((key, kind), known) in known.into_iter().filter(|(_, known)| !known.gone) {
-            self.changes += 1;
+            self.so_far.changes += 1;
             self.report.removed += 1;
             let mut staged = row(What::Gone, key, kind);
-            (staged.change, staged.said, staged.record) = (Some(self.changes), Some(known.said), Some(known.record));
+            (staged.change, staged.said, staged.record) =
+                (Some(self.so_far.changes), Some(known.said), Some(known.record));
             staged.main = known.main;
             staged.reason = Some("the source says that it is gone".to_owned());
             rows.push(staged);

@@ -1,15 +1,17 @@
 //! Drives one run from its lease to its end.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use catalog_harvester::{Coverage, Cursor, Harvested, Item, Outcome, Sink, Source, Trouble};
-use catalog_records::{Finished, Lease, RunOutcome, Staged, StoredSource};
+use catalog_harvester::{Coverage, Cursor, Harvested, Item, Mappings, Outcome, Sink, Source, Trouble};
+use catalog_records::{Finished, Lease, RunOutcome, Staged, StoredSource, Taken};
 use catalog_schemas::harvest::{RunReason, RunView};
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 use super::batch::Reading;
+use super::keepsake::Keepsake;
 use super::{open, schedule};
 use crate::app::App;
 use crate::http::problem::Failure;
@@ -18,6 +20,8 @@ use crate::http::problem::Failure;
 const PIECE: usize = 500;
 /// How often a run says that it lives while its source says nothing.
 const BEAT: Duration = Duration::from_secs(10);
+/// How often what it takes to go on after an interruption is kept.
+const KEEP: Duration = Duration::from_secs(1);
 /// How long a source may say nothing at all: longer than any answer that the fetcher waits for.
 const SILENCE: Duration = Duration::from_secs(900);
 /// How long a run may read.
@@ -25,55 +29,110 @@ const READING: Duration = Duration::from_secs(6 * 3600);
 
 /// Takes up a queued run and brings it to its end; nothing is left half done whatever happens.
 pub(super) async fn drive(app: &Arc<App>, lease: Lease) -> Result<(), Failure> {
-    let Some(report) = app.ledger.run_take(&lease).await? else { return Ok(()) };
+    let Some(Taken { mut report, resumption }) = app.ledger.run_take(&lease).await? else { return Ok(()) };
     let Some(source) = app.ledger.source(&lease.source).await? else { return Ok(()) };
-    tracing::info!(source = lease.source, run = lease.run, "a run begins");
-    let opened = match open(app, &source.settings) {
-        Ok(opened) => opened,
-        Err(error) => {
-            let trouble = Trouble::lasting("source.settings", error.to_string());
-            return fail(app, &source, &lease, report, &trouble).await;
-        }
-    };
-    let is_zone = source.settings.kind == "alidade";
-    let home = match (is_zone, &source.zone) {
-        // The zone itself says which it is with its first answer, which is noted before anything of it is staged.
-        (true, zone) => zone.as_deref().map(str::parse).transpose()?,
-        (false, _) => Some(app.config.zone.id.clone()),
-    };
-    let cursor: Cursor = source.cursor.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    // An interrupted or partial run is read anew from its beginning: what it had seen is not known any more.
-    let cursor = Cursor { position: serde_json::Value::Null, ..cursor };
-    let (sink, items) = Sink::channel();
-    let task = tokio::spawn(async move { harvest(opened, cursor, sink).await });
-    let mut listener = Listener { app, lease: &lease, home, is_zone, items, report };
-    let read = tokio::time::timeout(READING, listener.read()).await;
-    let (report, items) = (listener.report.clone(), listener.items);
-    drop(items);
-    if !matches!(read, Ok(Ok(_))) {
-        // A source that hangs would not notice that nobody listens any more.
-        task.abort();
+    let stamp = stamp(&source)?;
+    let was_interrupted = resumption.is_some();
+    let kept = resumption.and_then(|kept| serde_json::from_str(&kept.state).ok());
+    let kept = kept.filter(|kept: &Keepsake| kept.stamp == stamp);
+    tracing::info!(source = lease.source, run = lease.run, goes_on = kept.is_some(), "a run begins");
+    if was_interrupted && kept.is_none() {
+        // It was begun with other settings or mappings, or by another version.
+        report = app.ledger.run_begin_anew(&lease).await?;
     }
-    let outcome = task.await;
-    let mut reading = match read {
-        Ok(Ok(reading)) => reading,
-        Ok(Err(failure)) if failure.problem().code() == "lease_lost" => return Err(failure),
-        Ok(Err(failure)) => {
-            return fail(app, &source, &lease, report, &Trouble::passing("run.failed", failure.words())).await;
+    let reader = Reader { app, source: &source, lease: &lease, stamp: &stamp };
+    let mut read = reader.read(report, kept).await;
+    if let Ok((reading, Outcome { coverage: Coverage::Partial(trouble), .. })) = &read
+        && reading.went_on_in_vain()
+    {
+        // Where it was is not there any more: a token ran out, a page went.
+        tracing::info!(source = lease.source, run = lease.run, code = trouble.code, "a run begins anew");
+        let report = app.ledger.run_begin_anew(&lease).await?;
+        read = reader.read(report, None).await;
+    }
+    match read {
+        Ok((mut reading, outcome)) => end(app, &source, &lease, &mut reading, outcome).await,
+        Err(Stop::Lost(failure)) => Err(failure),
+        Err(Stop::Trouble(report, trouble)) => fail(app, &source, &lease, *report, &trouble).await,
+    }
+}
+
+/// Stands for everything that makes where a run was mean the same again.
+fn stamp(source: &StoredSource) -> Result<String, Failure> {
+    let settings = serde_json::to_string(&source.settings).map_err(Failure::internal)?;
+    let mappings = Mappings::installed().map(Mappings::digest).map_err(Failure::internal)?;
+    let cursor = source.cursor.as_deref().unwrap_or_default();
+    let text = [env!("CARGO_PKG_VERSION"), &settings, &mappings, cursor].join("\n");
+    Ok(hex::encode(Sha256::digest(text)))
+}
+
+/// Why a run ends without having read its source.
+enum Stop {
+    /// Somebody else drives it by now, or nobody.
+    Lost(Failure),
+    /// It failed.
+    Trouble(Box<RunView>, Trouble),
+}
+
+/// Reads a source for a run.
+struct Reader<'a> {
+    app: &'a Arc<App>,
+    source: &'a StoredSource,
+    lease: &'a Lease,
+    stamp: &'a str,
+}
+
+impl Reader<'_> {
+    /// Reads the source from its beginning, or from where an interrupted run was.
+    async fn read(&self, report: RunView, kept: Option<Keepsake>) -> Result<(Reading, Outcome), Stop> {
+        let Self { app, source, lease, stamp } = *self;
+        let stop = |report: RunView, trouble: Trouble| Stop::Trouble(Box::new(report), trouble);
+        let opened = match open(app, &source.settings) {
+            Ok(opened) => opened,
+            Err(error) => return Err(stop(report, Trouble::lasting("source.settings", error.to_string()))),
+        };
+        let is_zone = source.settings.kind == "alidade";
+        let home = match (is_zone, &source.zone) {
+            // The zone itself says which it is with its first answer, which is noted before anything of it is staged.
+            (true, zone) => {
+                zone.as_deref().map(str::parse).transpose().map_err(|error| Stop::Lost(Failure::from(error)))?
+            }
+            (false, _) => Some(app.config.zone.id.clone()),
+        };
+        let cursor: Cursor =
+            source.cursor.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let position = kept.as_ref().map(|kept| kept.position.clone()).unwrap_or_default();
+        let (sink, items) = Sink::channel();
+        let task = tokio::spawn(async move { harvest(opened, Cursor { position, ..cursor }, sink).await });
+        let mut listener = Listener { app, lease, stamp, home, is_zone, items, report, kept };
+        let read = tokio::time::timeout(READING, listener.read()).await;
+        let (report, items) = (listener.report.clone(), listener.items);
+        drop(items);
+        if !matches!(read, Ok(Ok(_))) {
+            // A source that hangs would not notice that nobody listens any more.
+            task.abort();
         }
-        Err(_) => {
-            let message = format!("the source was not read within {} hours", READING.as_secs() / 3600);
-            return fail(app, &source, &lease, report, &Trouble::passing("run.deadline", message)).await;
+        let outcome = task.await;
+        let mut reading = match read {
+            Ok(Ok(reading)) => reading,
+            Ok(Err(failure)) if failure.problem().code() == "lease_lost" => return Err(Stop::Lost(failure)),
+            Ok(Err(failure)) => return Err(stop(report, Trouble::passing("run.failed", failure.words()))),
+            Err(_) => {
+                let message = format!("the source was not read within {} hours", READING.as_secs() / 3600);
+                return Err(stop(report, Trouble::passing("run.deadline", message)));
+            }
+        };
+        match outcome {
+            Ok(outcome) => {
+                reading.has_read(outcome.pages, outcome.bytes);
+                Ok((reading, outcome))
+            }
+            Err(error) => {
+                let message = format!("reading the source failed: {error}");
+                Err(stop(reading.report, Trouble::lasting("source.panicked", message)))
+            }
         }
-    };
-    let outcome = match outcome {
-        Ok(outcome) => outcome,
-        Err(error) => {
-            let trouble = Trouble::lasting("source.panicked", format!("reading the source failed: {error}"));
-            return fail(app, &source, &lease, reading.report, &trouble).await;
-        }
-    };
-    end(app, &source, &lease, &mut reading, outcome).await
+    }
 }
 
 async fn harvest(source: Box<dyn Source>, cursor: Cursor, sink: Sink) -> Outcome {
@@ -84,10 +143,12 @@ async fn harvest(source: Box<dyn Source>, cursor: Cursor, sink: Sink) -> Outcome
 struct Listener<'a> {
     app: &'a Arc<App>,
     lease: &'a Lease,
+    stamp: &'a str,
     home: Option<catalog_schemas::id::ZoneId>,
     is_zone: bool,
     items: mpsc::Receiver<Item>,
     report: RunView,
+    kept: Option<Keepsake>,
 }
 
 impl Listener<'_> {
@@ -96,7 +157,7 @@ impl Listener<'_> {
         let mut records: Vec<Box<Harvested>> = Vec::new();
         let mut gone: Vec<(String, String)> = Vec::new();
         let mut rows: Vec<Staged> = Vec::new();
-        let mut silent = Duration::ZERO;
+        let (mut silent, mut kept) = (Duration::ZERO, None::<Instant>);
         loop {
             let next = tokio::time::timeout(BEAT, self.items.recv()).await;
             let is_over = matches!(next, Ok(None));
@@ -108,23 +169,34 @@ impl Listener<'_> {
             if reading.is_none() {
                 let home = self.home().await?;
                 let (ledger, report) = (self.app.ledger.clone(), self.report.clone());
+                let kept = self.kept.take_if(|_| home.is_some());
                 reading = home.map(|home| Reading::new(ledger, self.lease.clone(), home, self.is_zone, report));
+                if let (Some(reading), Some(kept)) = (reading.as_mut(), kept) {
+                    reading.go_on(kept);
+                }
             }
+            let mut position = None;
             if let (Ok(Some(item)), Some(reading)) = (&next, reading.as_mut()) {
                 match item.clone() {
                     Item::Record(record) => records.push(record),
                     Item::Gone(one) => gone.push((one.key, one.place.file)),
                     Item::Faulty(fault) => rows.extend(reading.fault(fault)),
                     Item::Progress(progress) => {
-                        (reading.report.done, reading.report.total) = (progress.pages, progress.expected);
-                        reading.report.bytes = progress.bytes;
+                        reading.report.total = progress.expected;
+                        reading.has_read(progress.pages, progress.bytes);
+                        // What can be kept is kept once a second, with everything before it.
+                        position = progress.position.filter(|_| kept.is_none_or(|at| at.elapsed() >= KEEP));
                     }
                 }
             }
             let is_full = records.len() + gone.len() + rows.len() >= PIECE;
-            if let Some(reading) = reading.as_mut().filter(|_| is_full || is_over || next.is_err()) {
+            let is_due = is_full || is_over || next.is_err() || position.is_some();
+            if let Some(reading) = reading.as_mut().filter(|_| is_due) {
                 let take = (std::mem::take(&mut records), std::mem::take(&mut gone), std::mem::take(&mut rows));
-                reading.stage(take.0, take.1, take.2).await?;
+                if position.is_some() {
+                    kept = Some(Instant::now());
+                }
+                reading.stage(take.0, take.1, take.2, position.map(|position| (self.stamp, position))).await?;
                 self.report = reading.report.clone();
             }
             if is_over {
@@ -157,7 +229,6 @@ async fn end(
     outcome: Outcome,
 ) -> Result<(), Failure> {
     let mut report = reading.report.clone();
-    (report.done, report.bytes) = (outcome.pages.max(report.done), outcome.bytes.max(report.bytes));
     report.complete = !matches!(outcome.coverage, Coverage::Partial(_));
     let mut next = next_run(source, 0, None);
     match &outcome.coverage {

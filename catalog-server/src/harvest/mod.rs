@@ -5,6 +5,7 @@
 
 mod batch;
 mod drive;
+mod keepsake;
 mod schedule;
 mod zone;
 
@@ -13,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use catalog_harvester::{Mappings, Settings, Source, SourceKind};
-use catalog_records::{Actor, Lease, Origin, StoredSource};
+use catalog_records::{Actor, Interrupted, Lease, Origin, StoredSource};
 use catalog_schemas::harvest::{RunView, SourceSettings, SourceView};
 use jiff::Timestamp;
 use tokio::sync::{Notify, Semaphore};
@@ -172,8 +173,8 @@ pub async fn start(app: &Arc<App>) -> Result<(), Failure> {
     app.ledger.sources_keep(ids).await?;
     // This process holds the data folder: whoever drove a run before is gone.
     let forever = Timestamp::MAX;
-    for source in app.ledger.runs_interrupt(forever).await? {
-        tracing::warn!(source, "a run was interrupted; its source is read again");
+    for Interrupted { source, goes_on } in app.ledger.runs_interrupt(forever).await? {
+        tracing::warn!(source, goes_on, "a run was interrupted; it goes on where it was, or its source is read again");
     }
     tokio::spawn(keep_running(Arc::clone(app)));
     Ok(())

@@ -70,6 +70,8 @@ pub(crate) struct Said {
     pub(crate) faults: Vec<Fault>,
     pub(crate) gone: Vec<Gone>,
     pub(crate) outcome: Outcome,
+    /// From where it may go on, with how many records came before.
+    pub(crate) positions: Vec<(serde_json::Value, usize)>,
 }
 
 impl Said {
@@ -103,16 +105,16 @@ pub(crate) async fn harvest_from(settings: serde_json::Value, cursor: Cursor) ->
     let source = open(Settings::from_json(settings).unwrap(), &Mappings::shipped().unwrap()).unwrap();
     let (sink, mut items) = Sink::channel();
     let running = tokio::spawn(async move { source.harvest(cursor, &sink).await });
-    let (mut records, mut faults, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut records, mut faults, mut gone, mut positions) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     while let Some(item) = items.recv().await {
         match item {
             Item::Record(record) => records.push(*record),
             Item::Faulty(fault) => faults.push(fault),
             Item::Gone(one) => gone.push(one),
-            Item::Progress(_) => {}
+            Item::Progress(progress) => positions.extend(progress.position.map(|position| (position, records.len()))),
         }
     }
-    Said { records, faults, gone, outcome: running.await.unwrap() }
+    Said { records, faults, gone, outcome: running.await.unwrap(), positions }
 }
 
 /// Returns the folder of real data; nothing, loudly, when it is not here.

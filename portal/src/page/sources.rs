@@ -184,6 +184,8 @@ pub fn run(run: &RunView, now: &str) -> Document {
     let dry = run
         .dry_run
         .then(|| notice(Tone::Plain, view! { <p>"A dry run: it shows what would change and changed nothing."</p> }));
+    let resumed =
+        (run.resumed > 0).then(|| view! { <dt>"Went on after its server ended"</dt><dd>{run.resumed}" ×"</dd> });
     let approved = run.approved_by.clone().map(|by| view! { <dt>"Approved by"</dt><dd>{by}</dd> });
     let words_unmatched: Vec<_> = run
         .unmatched_terms
@@ -214,7 +216,7 @@ pub fn run(run: &RunView, now: &str) -> Document {
             <dt>"Removed"</dt><dd>{number(run.removed)}</dd>
             <dt>"Set aside"</dt><dd>{number(run.quarantined)}</dd>
             <dt>"Asked for by"</dt><dd>{run.requested_by.clone()}</dd>
-            {approved}
+            {approved}{resumed}
         </dl>
         {run.diff.as_ref().map(|diff| differences(run, diff))}
         {findings(&run.findings)}

@@ -1,6 +1,7 @@
 //! How a run's reading ends: what is gone is worked out, what may only be hidden is kept, and the guard looks.
 
 use catalog_schemas::harvest::{RunFinding, RunReason, RunView, Unmatched};
+use serde::{Deserialize, Serialize};
 use sqlx::QueryBuilder;
 
 use super::run::{Lease, RunState, clear, held, now_text, report, save};
@@ -31,7 +32,7 @@ pub struct Finished {
 }
 
 /// Something that could not be read and of which not even the key is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hidden {
     /// What it is known by in the next run.
     pub fingerprint: String,

@@ -2,7 +2,7 @@
 //!
 //! A run stages what it reads in pieces and changes nothing by that. When it has read everything, [`Ledger::run_finish`]
 //! compares with what the source said before; [`Ledger::run_apply`] then makes all of it true at once. A process that dies
-//! in between leaves a run whose lease runs out, and nothing else.
+//! in between leaves a run whose lease runs out; it waits again, to go on where the rows that were put down end.
 
 mod apply;
 mod finish;
@@ -17,7 +17,7 @@ mod stage;
 pub use finish::{Finished, Hidden, RunOutcome};
 pub use read::{Feeding, Known, StoredSaying, StoredSayings};
 pub use review::{Decision, Naming};
-pub use run::{Lease, RunState};
+pub use run::{Interrupted, Lease, Resumption, RunState, Taken};
 pub use source::{Origin, StoredSource};
 pub use stage::{Joining, Staged, What};
 

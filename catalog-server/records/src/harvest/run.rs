@@ -51,6 +51,48 @@ pub struct Lease {
     pub token: String,
 }
 
+/// Where a run goes on when the process that drives it ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resumption {
+    /// Rows that were put down by then; those after them are read again.
+    pub rows: u64,
+    /// What the driver needs to know, which the ledger does not look into.
+    pub state: String,
+}
+
+impl Resumption {
+    pub(super) async fn keep(&self, writing: &mut Writing, lease: &Lease) -> Result<(), Error> {
+        sqlx::query("UPDATE harvest_run SET resume_rows = $3, resume = $4 WHERE source = $1 AND number = $2")
+            .bind(lease.source.as_str())
+            .bind(stored(lease.run))
+            .bind(stored(self.rows))
+            .bind(self.state.as_str())
+            .execute(writing.connection().await?)
+            .await?;
+        Ok(())
+    }
+}
+
+/// A run that was taken up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Taken {
+    /// The report so far.
+    pub report: RunView,
+    /// Where it goes on, when it was interrupted.
+    pub resumption: Option<Resumption>,
+}
+
+/// A run whose driver is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interrupted {
+    /// Its source.
+    pub source: String,
+    /// Whether it waits to go on where it was; else its source is to be read again.
+    pub goes_on: bool,
+}
+
+/// How often a run is taken up again: one that ends its server each time must not do so for ever.
+const RESUMPTIONS: u32 = 20;
 /// Findings given with a run.
 const SHOWN: i64 = 500;
 /// Runs kept of a source.
@@ -99,12 +141,38 @@ pub(crate) async fn held(writing: &mut Writing, lease: &Lease) -> Result<RunView
     Ok(view)
 }
 
-/// Removes what a run staged.
+/// Removes what a run staged, and where it would have gone on.
 pub(crate) async fn clear(writing: &mut Writing, source: &str, run: u64) -> Result<(), Error> {
+    cut(writing, source, run, 0).await?;
+    sqlx::query("UPDATE harvest_run SET resume_rows = NULL, resume = NULL WHERE source = $1 AND number = $2")
+        .bind(source)
+        .bind(stored(run))
+        .execute(writing.connection().await?)
+        .await?;
+    Ok(())
+}
+
+/// Removes what a run staged after its first rows, and what the end of its reading added.
+async fn cut(writing: &mut Writing, source: &str, run: u64, rows: u64) -> Result<(), Error> {
     for statement in [
-        "DELETE FROM staged WHERE source = $1 AND run = $2",
-        "DELETE FROM staged_identifier WHERE source = $1 AND run = $2",
-        "DELETE FROM staged_fault WHERE source = $1 AND run = $2",
+        "DELETE FROM staged WHERE source = $1 AND run = $2 AND number > $3",
+        "DELETE FROM staged_identifier WHERE source = $1 AND run = $2 AND number > $3",
+    ] {
+        let query = sqlx::query(statement).bind(source).bind(stored(run)).bind(stored(rows));
+        query.execute(writing.connection().await?).await?;
+    }
+    let faults = sqlx::query("DELETE FROM staged_fault WHERE source = $1 AND run = $2").bind(source).bind(stored(run));
+    faults.execute(writing.connection().await?).await?;
+    Ok(())
+}
+
+/// Makes a run that was interrupted what it was when its first rows had been put down.
+async fn rewind(writing: &mut Writing, source: &str, run: u64, rows: u64) -> Result<(), Error> {
+    cut(writing, source, run, rows).await?;
+    for statement in [
+        "DELETE FROM harvest_finding WHERE source = $1 AND run = $2",
+        "DELETE FROM harvest_unmatched WHERE source = $1 AND run = $2",
+        "UPDATE harvest_run SET cursor = NULL WHERE source = $1 AND number = $2",
     ] {
         sqlx::query(statement).bind(source).bind(stored(run)).execute(writing.connection().await?).await?;
     }
@@ -194,20 +262,64 @@ struct Take {
 }
 
 impl Operation for Take {
-    type Answer = Option<RunView>;
+    type Answer = Option<Taken>;
 
-    async fn run(self, writing: &mut Writing) -> Result<Option<RunView>, Error> {
-        let (mut view, _) = load(writing, &self.lease.source, self.lease.run).await?;
-        if view.state != "queued" {
+    async fn run(self, writing: &mut Writing) -> Result<Option<Taken>, Error> {
+        let (source, run) = (self.lease.source.as_str(), self.lease.run);
+        let (mut report, _) = load(writing, source, run).await?;
+        if report.state != "queued" {
             return Ok(None);
         }
-        // What an earlier run of this number's source left behind is nobody's.
-        clear(writing, &self.lease.source, self.lease.run).await?;
-        view.state = RunState::Running.as_str().to_owned();
-        view.stage = Some("fetching".to_owned());
-        view.started = Some(now_text(writing)?);
-        save(writing, &view, Some(&self.lease.token)).await?;
-        Ok(Some(view))
+        let resumption = resumption(writing, source, run).await?;
+        match &resumption {
+            Some(resumption) => rewind(writing, source, run, resumption.rows).await?,
+            // What an earlier run of this number's source left behind is nobody's.
+            None => clear(writing, source, run).await?,
+        }
+        report.state = RunState::Running.as_str().to_owned();
+        report.stage = Some("fetching".to_owned());
+        let now = now_text(writing)?;
+        report.started.get_or_insert(now);
+        save(writing, &report, Some(&self.lease.token)).await?;
+        Ok(Some(Taken { report, resumption }))
+    }
+}
+
+async fn resumption(writing: &mut Writing, source: &str, run: u64) -> Result<Option<Resumption>, Error> {
+    let kept: Option<(i64, String)> = sqlx::query_as(
+        "SELECT resume_rows, resume FROM harvest_run WHERE source = $1 AND number = $2 AND resume IS NOT NULL",
+    )
+    .bind(source)
+    .bind(stored(run))
+    .fetch_optional(writing.connection().await?)
+    .await?;
+    Ok(kept.map(|(rows, state)| Resumption { rows: u64::try_from(rows).unwrap_or_default(), state }))
+}
+
+struct BeginAnew {
+    lease: Lease,
+}
+
+impl Operation for BeginAnew {
+    type Answer = RunView;
+
+    async fn run(self, writing: &mut Writing) -> Result<RunView, Error> {
+        let before = held(writing, &self.lease).await?;
+        clear(writing, &before.source, before.number).await?;
+        let report = RunView {
+            source: before.source,
+            number: before.number,
+            state: before.state,
+            stage: before.stage,
+            dry_run: before.dry_run,
+            requested_by: before.requested_by,
+            queued: before.queued,
+            started: before.started,
+            resumed: before.resumed,
+            ..RunView::default()
+        };
+        save(writing, &report, Some(&self.lease.token)).await?;
+        Ok(report)
     }
 }
 
@@ -216,9 +328,9 @@ struct Interrupt {
 }
 
 impl Operation for Interrupt {
-    type Answer = Vec<String>;
+    type Answer = Vec<Interrupted>;
 
-    async fn run(self, writing: &mut Writing) -> Result<Vec<String>, Error> {
+    async fn run(self, writing: &mut Writing) -> Result<Vec<Interrupted>, Error> {
         let rows = sqlx::query(
             "SELECT state, report FROM harvest_run WHERE state = 'running' AND COALESCE(heartbeat, 0) <= $1",
         )
@@ -228,8 +340,16 @@ impl Operation for Interrupt {
         let mut sources = Vec::new();
         for row in &rows {
             let mut view = report(row)?;
-            view.state = RunState::Interrupted.as_str().to_owned();
             view.stage = None;
+            let goes_on = view.resumed < RESUMPTIONS && resumption(writing, &view.source, view.number).await?.is_some();
+            sources.push(Interrupted { source: view.source.clone(), goes_on });
+            if goes_on {
+                view.state = RunState::Queued.as_str().to_owned();
+                view.resumed += 1;
+                save(writing, &view, None).await?;
+                continue;
+            }
+            view.state = RunState::Interrupted.as_str().to_owned();
             view.ended = Some(now_text(writing)?);
             let message = "the server that drove it ended; nothing of it was applied, and the source is read again";
             view.reason = Some(RunReason { code: "run.interrupted".to_owned(), message: message.to_owned() });
@@ -241,7 +361,6 @@ impl Operation for Interrupt {
                 .bind(now)
                 .execute(writing.connection().await?)
                 .await?;
-            sources.push(view.source);
         }
         Ok(sources)
     }
@@ -319,12 +438,18 @@ impl Ledger {
     }
 
     /// Takes up a queued run; nothing when somebody else did.
-    pub async fn run_take(&self, lease: &Lease) -> Result<Option<RunView>, Error> {
+    pub async fn run_take(&self, lease: &Lease) -> Result<Option<Taken>, Error> {
         self.write(Take { lease: lease.clone() }).await
     }
 
-    /// Marks runs whose driver gave no sign of life since a moment as interrupted and plans their sources anew.
-    pub async fn runs_interrupt(&self, silent_since: jiff::Timestamp) -> Result<Vec<String>, Error> {
+    /// Forgets what a run has read, which begins from nothing.
+    pub async fn run_begin_anew(&self, lease: &Lease) -> Result<RunView, Error> {
+        self.write(BeginAnew { lease: lease.clone() }).await
+    }
+
+    /// Finds runs whose driver gave no sign of life since a moment. Those that can go on where they were wait to be taken up;
+    /// the others are marked as interrupted and their sources planned anew.
+    pub async fn runs_interrupt(&self, silent_since: jiff::Timestamp) -> Result<Vec<Interrupted>, Error> {
         self.write(Interrupt { older_than: silent_since.as_millisecond() }).await
     }
 

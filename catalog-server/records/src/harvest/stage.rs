@@ -1,13 +1,13 @@
 //! What a run reads, put down in pieces; nothing of it counts before the run is applied.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use catalog_schemas::harvest::Review;
 use catalog_schemas::id::{Identifier, ZoneId};
 use sqlx::QueryBuilder;
 
 use super::review::ask;
-use super::run::{Lease, held};
+use super::run::{Lease, Resumption, held};
 use crate::error::Error;
 use crate::open::Ledger;
 use crate::row::{Database, column, stored};
@@ -110,6 +110,7 @@ struct Stage {
     rows: Vec<Staged>,
     reviews: Vec<Review>,
     progress: (u64, Option<u64>, u64),
+    resumption: Option<Resumption>,
 }
 
 impl Operation for Stage {
@@ -127,6 +128,9 @@ impl Operation for Stage {
         // What a dry run meets is nobody's to decide: nothing of it becomes a record.
         for review in self.reviews.iter().filter(|_| !view.dry_run) {
             ask(writing, review).await?;
+        }
+        if let Some(resumption) = &self.resumption {
+            resumption.keep(writing, &self.lease).await?;
         }
         (view.done, view.total, view.bytes) = self.progress;
         super::run::save(writing, &view, Some(&self.lease.token)).await
@@ -178,7 +182,8 @@ async fn identifiers_in(
 }
 
 impl Ledger {
-    /// Puts down what a run has read, from row number `first` on, and says that the run lives.
+    /// Puts down what a run has read, from row number `first` on, with where it would go on from there, and says that the
+    /// run lives.
     pub async fn run_stage(
         &self,
         lease: &Lease,
@@ -186,8 +191,28 @@ impl Ledger {
         rows: Vec<Staged>,
         reviews: Vec<Review>,
         progress: (u64, Option<u64>, u64),
+        resumption: Option<Resumption>,
     ) -> Result<(), Error> {
-        self.write(Stage { lease: lease.clone(), first, rows, reviews, progress }).await
+        self.write(Stage { lease: lease.clone(), first, rows, reviews, progress, resumption }).await
+    }
+
+    /// Finds which of these keys a run has put down already, with their types.
+    pub async fn staged(&self, lease: &Lease, keys: &[&str]) -> Result<HashSet<(String, String)>, Error> {
+        let mut found = HashSet::new();
+        for keys in keys.chunks(ROWS) {
+            let mut query = QueryBuilder::<Database>::new("SELECT key, kind FROM staged WHERE source = ");
+            query.push_bind(lease.source.as_str()).push(" AND run = ").push_bind(stored(lease.run));
+            query.push(" AND key IN (");
+            let mut list = query.separated(", ");
+            for key in keys {
+                list.push_bind(*key);
+            }
+            query.push(")");
+            for row in query.build().fetch_all(self.readers()).await? {
+                found.insert((column(&row, "key")?, column(&row, "kind")?));
+            }
+        }
+        Ok(found)
     }
 
     /// Finds the records of other sources that bear any of these global identifiers.

@@ -1,8 +1,11 @@
 //! Harvest from the ledger's side: runs that are applied whole or not at all, and what is never lost or deleted.
 
-use catalog_records::{Finished, Hidden, Lease, Ledger, Origin, RunOutcome, Staged, State, What, merge::Saying};
-use catalog_schemas::harvest::{RunView, SourceSettings};
+use catalog_records::{
+    Finished, Hidden, Interrupted, Lease, Ledger, Origin, Resumption, RunOutcome, Staged, State, What, merge::Saying,
+};
+use catalog_schemas::harvest::{RunFinding, RunView, SourceSettings, Unmatched};
 use catalog_schemas::id::ZoneId;
+use catalog_schemas::problem::Finding;
 use proptest::prelude::*;
 
 use super::publication;
@@ -30,7 +33,7 @@ pub(super) type Says<'a> = [(&'a str, &'a str, &'a [&'a str])];
 pub(super) async fn stage(ledger: &Ledger, source: &str, says: &Says<'_>) -> (Lease, RunView) {
     let queued = ledger.run_queue(source, false, "schedule", "test").await.unwrap();
     let lease = Lease { source: source.to_owned(), run: queued.number, token: "t".to_owned() };
-    let mut view = ledger.run_take(&lease).await.unwrap().unwrap();
+    let mut view = ledger.run_take(&lease).await.unwrap().unwrap().report;
     let (mut fresh, mut change, mut rows) = (0, 0, Vec::new());
     let keys: Vec<&str> = says.iter().map(|(key, ..)| *key).collect();
     let known = ledger.known(source, &keys).await.unwrap();
@@ -79,7 +82,7 @@ pub(super) async fn stage(ledger: &Ledger, source: &str, says: &Says<'_>) -> (Le
             global: global.iter().map(|text| (*text).to_owned()).collect(),
         });
     }
-    ledger.run_stage(&lease, 1, rows, Vec::new(), (1, None, 0)).await.unwrap();
+    ledger.run_stage(&lease, 1, rows, Vec::new(), (1, None, 0), None).await.unwrap();
     (lease, view)
 }
 
@@ -216,12 +219,95 @@ async fn a_run_whose_driver_is_silent_is_interrupted_and_leaves_nothing() {
     let seq = ledger.last_seq();
     let (lease, view) = stage(&ledger, "aws", &[("b", "B", &[])]).await;
     let interrupted = ledger.runs_interrupt("2100-01-01T00:00:00Z".parse().unwrap()).await.unwrap();
-    assert_eq!(interrupted, ["aws"]);
+    assert_eq!(interrupted, [Interrupted { source: "aws".to_owned(), goes_on: false }]);
     assert_eq!(ledger.run("aws", lease.run).await.unwrap().unwrap().state, "interrupted");
     let finished = Finished { report: view, removes: true, fraction: 200, ..Finished::default() };
     assert!(ledger.run_finish(&lease, finished, Vec::new(), Vec::new()).await.is_err());
     assert!(ledger.run_apply(&lease, false, None).await.is_err());
     assert_eq!((ledger.last_seq(), ledger.count().await.unwrap()), (seq, 1));
+}
+
+#[tokio::test]
+async fn a_run_goes_on_after_the_rows_that_were_kept() {
+    let ledger = Ledger::temporary().await.unwrap();
+    source(&ledger, "aws", 0).await;
+    harvest(&ledger, "aws", &[("a", "A", &[])]).await;
+    let (lease, _) = stage(&ledger, "aws", &[("a", "A", &[]), ("b", "B", &[])]).await;
+    let kept = Resumption { rows: 2, state: "here".to_owned() };
+    ledger.run_stage(&lease, 3, Vec::new(), Vec::new(), (2, None, 9), Some(kept.clone())).await.unwrap();
+    // What comes after is not kept, nor what the end of the reading added: the server dies before the run is applied.
+    let (row, kind) = ("c".to_owned(), "Dataset".to_owned());
+    ledger.run_stage(&lease, 3, vec![said_again(row, kind)], Vec::new(), (3, None, 10), None).await.unwrap();
+    let report = ledger.run("aws", lease.run).await.unwrap().unwrap();
+    finish_with_findings(&ledger, &lease, report).await;
+    let silent = || ledger.runs_interrupt("2100-01-01T00:00:00Z".parse().unwrap());
+    let goes_on = [Interrupted { source: "aws".to_owned(), goes_on: true }];
+    assert_eq!(silent().await.unwrap(), goes_on);
+    // Who drove it before finds out, and a wish for a run is this one.
+    assert!(ledger.run_stage(&lease, 4, Vec::new(), Vec::new(), (3, None, 0), None).await.is_err());
+    assert_eq!(ledger.run_queue("aws", false, "schedule", "test").await.unwrap().number, lease.run);
+    let next = Lease { token: "another".to_owned(), ..lease.clone() };
+    let taken = ledger.run_take(&next).await.unwrap().unwrap();
+    assert_eq!((taken.resumption, taken.report.resumed), (Some(kept), 1));
+    let staged = ledger.staged(&next, &["a", "b", "c"]).await.unwrap();
+    assert_eq!(
+        staged,
+        [("a", "Dataset"), ("b", "Dataset")].map(|(key, kind)| (key.to_owned(), kind.to_owned())).into()
+    );
+    // The union is what the source has: nothing is removed, and it is applied once.
+    let outcome = finish(&ledger, &next, taken.report).await;
+    assert!(matches!(&outcome, RunOutcome::Ready(report) if report.removed == 0), "{outcome:?}");
+    ledger.run_apply(&next, false, None).await.unwrap();
+    assert_eq!(ledger.count().await.unwrap(), 2);
+    assert_eq!(silent().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_run_that_ends_its_server_each_time_is_given_up() {
+    let ledger = Ledger::temporary().await.unwrap();
+    source(&ledger, "aws", 0).await;
+    let (mut lease, _) = stage(&ledger, "aws", &[("a", "A", &[])]).await;
+    let kept = Resumption { rows: 1, state: "here".to_owned() };
+    ledger.run_stage(&lease, 2, Vec::new(), Vec::new(), (1, None, 0), Some(kept)).await.unwrap();
+    let mut times = 0;
+    while ledger.runs_interrupt("2100-01-01T00:00:00Z".parse().unwrap()).await.unwrap()[0].goes_on {
+        lease.token = format!("t{times}");
+        ledger.run_take(&lease).await.unwrap().unwrap();
+        times += 1;
+        assert!(times < 100, "it goes on for ever");
+    }
+    assert_eq!(ledger.run("aws", lease.run).await.unwrap().unwrap().state, "interrupted");
+}
+
+/// A row that says that a record is as it was.
+fn said_again(key: String, kind: String) -> Staged {
+    Staged {
+        what: What::Kept,
+        key,
+        kind,
+        fresh: None,
+        change: None,
+        said: None,
+        record: None,
+        main: false,
+        zone: None,
+        identifier: None,
+        version: None,
+        state: None,
+        document: None,
+        given_hash: None,
+        content_hash: None,
+        part: String::new(),
+        reason: None,
+        global: Vec::new(),
+    }
+}
+
+async fn finish_with_findings(ledger: &Ledger, lease: &Lease, report: RunView) {
+    let finding = RunFinding { quarantined: true, key: None, record: None, finding: Finding::error("x", "x") };
+    let word = Unmatched { term: "mission".to_owned(), value: "x".to_owned(), count: 1 };
+    let finished = Finished { report, removes: true, fraction: 200, ..Finished::default() };
+    ledger.run_finish(lease, finished, vec![finding], vec![word]).await.unwrap();
 }
 
 #[tokio::test]

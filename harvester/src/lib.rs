@@ -8,6 +8,7 @@ mod bound;
 mod compact;
 mod dcat;
 mod files;
+mod fix;
 mod gaps;
 mod geometry;
 mod glob;
@@ -33,6 +34,7 @@ mod values;
 use catalog_ontology::manifest::ValidRecord;
 use catalog_schemas::problem::Report;
 
+pub use fix::fix;
 pub use identifier::identifier;
 pub use item::{Alias, Fault, Gone, Harvested, Item, Place, Progress, Scheme, Unmatched};
 pub use mapping::{Mapping, Mappings, TREE};

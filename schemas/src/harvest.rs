@@ -164,6 +164,9 @@ pub struct RunReason {
     pub code: String,
     /// The reason in words.
     pub message: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
 }
 
 /// Something that a run found.

@@ -64,6 +64,13 @@ impl Harvest {
     }
 }
 
+/// Prints what to do about the line before.
+fn fix(fix: Option<&str>) {
+    if let Some(fix) = fix {
+        say(format_args!("    fix: {fix}"));
+    }
+}
+
 /// Prints a report for a person.
 fn print(run: &RunView) {
     let dry = if run.dry_run { " (dry run: nothing was changed)" } else { "" };
@@ -71,6 +78,7 @@ fn print(run: &RunView) {
     say(format_args!("{} run {}: {}{part}{dry}", run.source, run.number, run.state));
     if let Some(reason) = &run.reason {
         say(format_args!("  {} [{}]", reason.message, reason.code));
+        fix(reason.fix.as_deref());
     }
     say(format_args!(
         "  {} added, {} changed, {} unchanged, {} removed, {} set aside, {} words without a concept",
@@ -90,6 +98,7 @@ fn print(run: &RunView) {
         let place = finding.file.as_ref().map(|file| format!("{file}{line}: ")).unwrap_or_default();
         let mark = if one.quarantined { "set aside" } else { "remark" };
         say(format_args!("  {mark}: {place}{} [{}]", finding.message, finding.code));
+        fix(finding.fix.as_deref());
     }
     for word in &run.unmatched_terms {
         say(format_args!("  no {} is called `{}` ({} records)", word.term, word.value, word.count));

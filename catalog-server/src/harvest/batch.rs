@@ -521,6 +521,7 @@ fn version(given: Option<&str>) -> String {
 
 fn finding_of(fault: Fault) -> Finding {
     let mut finding = Finding::error(&fault.code, fault.message);
+    finding.fix = catalog_harvester::fix(&fault.code).map(str::to_owned);
     finding.file = Some(fault.place.file).filter(|file| !file.is_empty());
     finding.line = fault.place.line.and_then(|line| u32::try_from(line).ok());
     finding.column = fault.place.column.and_then(|column| u32::try_from(column).ok());

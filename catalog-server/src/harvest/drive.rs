@@ -332,7 +332,8 @@ async fn fail(
 }
 
 fn reason(trouble: &Trouble) -> RunReason {
-    RunReason { code: trouble.code.clone(), message: trouble.message.clone() }
+    let fix = catalog_harvester::fix(&trouble.code).map(str::to_owned);
+    RunReason { code: trouble.code.clone(), message: trouble.message.clone(), fix }
 }
 
 /// Says when a source runs next: as its schedule says, sooner after a failure, later when the source asks for it.

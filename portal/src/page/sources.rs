@@ -1,6 +1,6 @@
 //! Harvest sources: how each is, what its runs did, and what waits for somebody to decide.
 
-use catalog_schemas::harvest::{Diff, DiffRecord, RunFinding, RunView, SourceView, Sources};
+use catalog_schemas::harvest::{Diff, DiffRecord, RunFinding, RunReason, RunView, SourceView, Sources};
 use catalog_schemas::problem::Finding;
 use leptos::prelude::*;
 
@@ -92,9 +92,10 @@ pub fn source(source: &SourceView, runs: &[RunView], now: &str) -> Document {
             view! { <p>"A run waits for approval: "<a href=run_path(&run.source, run.number)>{format!("run {}", run.number)}</a>{run.reason.as_ref().map(|reason| format!(". {}.", words::sentence(&reason.message).trim_end_matches('.')))}</p> },
         )
     });
-    let failing = matches!(source.health.as_str(), "failing" | "incomplete").then(|| source.last_run.as_ref()?.reason.clone()).flatten().map(|reason| {
-        notice(Tone::Bad, view! { <p>{with_code(&words::sentence(&reason.message))}" "<span class="mono small">{reason.code}</span></p> })
-    });
+    let failing = matches!(source.health.as_str(), "failing" | "incomplete")
+        .then(|| source.last_run.as_ref()?.reason.clone())
+        .flatten()
+        .map(|reason| notice(Tone::Bad, told(&reason)));
     let address = match safe_address(&settings.url) {
         Some(address) => view! { <a href=address rel="noopener">{settings.url.clone()}</a> }.into_any(),
         None => view! { <span class="mono">{settings.url.clone()}</span> }.into_any(),
@@ -166,7 +167,7 @@ pub fn run(run: &RunView, now: &str) -> Document {
     let goes_on = matches!(run.state.as_str(), "queued" | "running");
     let reason = run.reason.as_ref().map(|reason| {
         let tone = if run.state == "failed" { Tone::Bad } else { Tone::Warn };
-        notice(tone, view! { <p>{with_code(&words::sentence(&reason.message))}" "<span class="mono small">{reason.code.clone()}</span></p> })
+        notice(tone, told(reason))
     });
     let approve = (run.state == "held").then(|| {
         let action = format!("{source}/runs/{}/approve", run.number);
@@ -265,6 +266,13 @@ fn difference(record: &DiffRecord) -> AnyView {
         .into_any()
 }
 
+/// Says why a run ended as it did, and what to do about it.
+fn told(reason: &RunReason) -> AnyView {
+    let fix = reason.fix.as_ref().map(|fix| view! { <p class="small">{with_code(fix)}</p> });
+    view! { <p>{with_code(&words::sentence(&reason.message))}" "<span class="mono small">{reason.code.clone()}</span></p>{fix} }
+        .into_any()
+}
+
 fn findings(all: &[RunFinding]) -> Option<AnyView> {
     if all.is_empty() {
         return None;
@@ -296,9 +304,11 @@ fn finding(one: &RunFinding) -> AnyView {
     let place = place.map(|place| view! { <span class="mono place">{place}</span> });
     let key = one.key.clone().map(|key| view! { <span class="mono">{key}</span> });
     let record = one.record.as_ref().map(|record| record_link(record));
+    let fix = one.finding.fix.as_ref().map(|fix| view! { <p class="small">{with_code(fix)}</p> });
     view! {
         <li>
             <p class="message">{with_code(&words::sentence(message))}</p>
+            {fix}
             <p class="facts">{place}{key}<span class="mono">{code.clone()}</span>{record}</p>
         </li>
     }

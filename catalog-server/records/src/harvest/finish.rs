@@ -204,7 +204,7 @@ async fn supersede(writing: &mut Writing, source: &str, run: i64) -> Result<(), 
         let mut view = report(row)?;
         view.state = RunState::Failed.as_str().to_owned();
         let message = format!("run {run} has read the source again since");
-        view.reason = Some(RunReason { code: "run.superseded".to_owned(), message });
+        view.reason = Some(RunReason { code: "run.superseded".to_owned(), message, fix: None });
         save(writing, &view, None).await?;
         clear(writing, source, view.number).await?;
     }
@@ -249,6 +249,9 @@ struct Counts {
     seen: u64,
 }
 
+/// What to do about a run that waits.
+const APPROVE: &str = "Look at what it would remove, and approve the run if that is right; a later run of the mended source takes its place.";
+
 /// Says why a run must wait for somebody to approve it.
 fn guard(counts: &Counts, holds_empty: bool, allowed: u64) -> Option<RunReason> {
     let Counts { said, removed, seen } = *counts;
@@ -256,12 +259,13 @@ fn guard(counts: &Counts, holds_empty: bool, allowed: u64) -> Option<RunReason> 
         let message = format!(
             "it would remove {removed} of {said} records, more than the {allowed} that may go without approval"
         );
-        return Some(RunReason { code: "guard.mass_removal".to_owned(), message });
+        return Some(RunReason { code: "guard.mass_removal".to_owned(), message, fix: Some(APPROVE.to_owned()) });
     }
     // An empty answer is more often an accident than the truth, however few records there were.
     (holds_empty && seen == 0 && removed > 0).then(|| RunReason {
         code: "guard.nothing_left".to_owned(),
         message: format!("the source lists nothing any more, which would remove all of its {removed} records"),
+        fix: Some(APPROVE.to_owned()),
     })
 }
 

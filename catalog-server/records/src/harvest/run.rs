@@ -352,7 +352,8 @@ impl Operation for Interrupt {
             view.state = RunState::Interrupted.as_str().to_owned();
             view.ended = Some(now_text(writing)?);
             let message = "the server that drove it ended; nothing of it was applied, and the source is read again";
-            view.reason = Some(RunReason { code: "run.interrupted".to_owned(), message: message.to_owned() });
+            view.reason =
+                Some(RunReason { code: "run.interrupted".to_owned(), message: message.to_owned(), fix: None });
             save(writing, &view, None).await?;
             clear(writing, &view.source, view.number).await?;
             let now = writing.now;

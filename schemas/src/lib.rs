@@ -19,6 +19,7 @@ pub mod plan;
 pub mod problem;
 pub mod record;
 pub mod search;
+pub mod variable;
 pub mod volume;
 
 /// The namespace of the terms that are ours.

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use catalog_schemas::problem::{Finding, Severity};
+use catalog_schemas::variable::may_be_set;
 
 use crate::record::value::{Fields, Value};
 use crate::terms::Kind;
@@ -81,6 +82,7 @@ impl Checker<'_> {
         }
     }
 
+    /// Variables that would steer what runs the datalab are refused, and values that look like secrets.
     fn environment(&mut self, watched: &[Watched]) {
         let values = watched.iter().filter(|watched| watched.term.key == "runtime.env.value");
         let names: HashMap<&str, &Watched> = watched
@@ -88,6 +90,16 @@ impl Checker<'_> {
             .filter(|watched| watched.term.key == "runtime.env.name")
             .filter_map(|watched| Some((watched.pointer.rsplit_once('/')?.0, watched)))
             .collect();
+        for name in names.values() {
+            let Value::Literal(text) = &name.value else { continue };
+            if !may_be_set(text) {
+                let finding = Finding::error("environment.reserved", format!("a datalab must not set `{text}`"))
+                    .got(text)
+                    .expected("an upper-case word that steers neither the loader, the engine, a GPU nor a proxy")
+                    .fix("remove it, or set it inside the image; give the datalab's own variables names of their own");
+                self.report_at(name, finding);
+            }
+        }
         for value in values {
             let Value::Literal(text) = &value.value else { continue };
             let name = value.pointer.rsplit_once('/').and_then(|(pointer, _)| names.get(pointer));

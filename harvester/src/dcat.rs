@@ -5,8 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use catalog_fetch::{Page, Url};
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use oxrdf::{NamedNode, NamedOrBlankNode, Term};
 use serde_json::{Value, json};
 
@@ -16,9 +14,9 @@ use crate::mapper::Mapper;
 use crate::mapping::Mappings;
 use crate::paging::Paging;
 use crate::rdf::{self, Syntax};
-use crate::run::{self, End, Run};
+use crate::run::{self, End, Kind, Run};
 use crate::settings::Settings;
-use crate::source::{Coverage, Cursor, Outcome, Sink, Source, Trouble};
+use crate::source::{Coverage, Cursor, Trouble};
 use crate::tree::{Take, json};
 use crate::{Error, glob};
 
@@ -443,17 +441,15 @@ fn parts(graph: &Graph, first: &Url, here: &Url) -> Vec<Url> {
         .collect()
 }
 
-impl Source for Dcat {
-    fn harvest<'a>(&'a self, from: Cursor, sink: &'a Sink) -> BoxFuture<'a, Outcome> {
-        async move {
-            let run = match Run::new(&self.settings, &self.graphs, sink, MOST_PAGES) {
-                Ok(run) => run,
-                Err(trouble) => return Outcome::failed(trouble, from),
-            };
-            self.trees.begin();
-            let result = self.run(&run, &from.position).await;
-            run.outcome(result, Cursor { position: Value::Null, ..from }, None)
-        }
-        .boxed()
+impl Kind for Dcat {
+    const MOST_PAGES: u64 = MOST_PAGES;
+
+    fn begin(&self) -> (&Settings, &Arc<Mapper>) {
+        self.trees.begin();
+        (&self.settings, &self.graphs)
+    }
+
+    async fn read(&self, run: &Run<'_>, from: &Cursor) -> Result<(Coverage, Cursor), End> {
+        self.run(run, &from.position).await
     }
 }

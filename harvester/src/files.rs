@@ -6,16 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use catalog_fetch::{Answer, Body, Page, Request, Url};
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use regex::Regex;
 
 use crate::item::{Fault, Place};
 use crate::mapper::Mapper;
 use crate::mapping::Mappings;
-use crate::run::{self, End, Run};
+use crate::run::{self, End, Kind, Run};
 use crate::settings::Settings;
-use crate::source::{Coverage, Cursor, Outcome, Sink, Source, Trouble};
+use crate::source::{Coverage, Cursor, Trouble};
 use crate::tree::{Format, Take, json, table, xml, yaml};
 use crate::{Error, glob};
 
@@ -230,18 +228,15 @@ impl Files {
     }
 }
 
-impl Source for Files {
-    fn harvest<'a>(&'a self, from: Cursor, sink: &'a Sink) -> BoxFuture<'a, Outcome> {
-        async move {
-            let run = match Run::new(&self.settings, &self.mapper, sink, MOST_FILES) {
-                Ok(run) => run,
-                Err(trouble) => return Outcome::failed(trouble, from),
-            };
-            let result = self.run(&run, &from).await;
-            let again = Cursor { position: serde_json::Value::Null, ..from };
-            run.outcome(result, again, None)
-        }
-        .boxed()
+impl Kind for Files {
+    const MOST_PAGES: u64 = MOST_FILES;
+
+    fn begin(&self) -> (&Settings, &Arc<Mapper>) {
+        (&self.settings, &self.mapper)
+    }
+
+    async fn read(&self, run: &Run<'_>, from: &Cursor) -> Result<(Coverage, Cursor), End> {
+        self.run(run, from).await
     }
 }
 

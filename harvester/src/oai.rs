@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use catalog_fetch::Url;
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -14,9 +12,9 @@ use crate::mapper::{Mapper, alias};
 use crate::mapping::Mappings;
 use crate::paging::Paging;
 use crate::rdf;
-use crate::run::{self, End, Run};
+use crate::run::{self, End, Kind, Run};
 use crate::settings::Settings;
-use crate::source::{Coverage, Cursor, Outcome, Sink, Source, Trouble};
+use crate::source::{Coverage, Cursor, Trouble};
 use crate::tree::{Tree, xml};
 
 /// Pages of one run, unless the operator says otherwise.
@@ -257,16 +255,14 @@ fn default_mapping(prefix: &str) -> &'static str {
     }
 }
 
-impl Source for Oai {
-    fn harvest<'a>(&'a self, from: Cursor, sink: &'a Sink) -> BoxFuture<'a, Outcome> {
-        async move {
-            let run = match Run::new(&self.settings, &self.mapper, sink, MOST_PAGES) {
-                Ok(run) => run,
-                Err(trouble) => return Outcome::failed(trouble, from),
-            };
-            let result = self.run(&run, &from).await;
-            run.outcome(result, Cursor { position: Value::Null, ..from }, None)
-        }
-        .boxed()
+impl Kind for Oai {
+    const MOST_PAGES: u64 = MOST_PAGES;
+
+    fn begin(&self) -> (&Settings, &Arc<Mapper>) {
+        (&self.settings, &self.mapper)
+    }
+
+    async fn read(&self, run: &Run<'_>, from: &Cursor) -> Result<(Coverage, Cursor), End> {
+        self.run(run, from).await
     }
 }

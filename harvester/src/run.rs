@@ -13,7 +13,7 @@ use crate::gaps::Gaps;
 use crate::item::{Fault, Item, Place, Progress};
 use crate::mapper::Mapper;
 use crate::settings::Settings;
-use crate::source::{Coverage, Cursor, Outcome, Sink, Stopped, Trouble};
+use crate::source::{Coverage, Cursor, Outcome, Sink, Source, Stopped, Trouble};
 use crate::tree::{Take, Tree};
 
 /// Trees that are mapped together: planning a query costs as much as some records, and memory grows with the number.
@@ -22,6 +22,33 @@ const BATCH: usize = 64;
 const BATCH_BYTES: usize = 4 << 20;
 /// Batches that are mapped at a time.
 const TOGETHER: usize = 2;
+
+/// A kind of source: how it is read, with what every run has.
+pub(crate) trait Kind: Send + Sync + std::fmt::Debug {
+    /// Pages of one run, unless the operator says otherwise.
+    const MOST_PAGES: u64;
+
+    /// Begins a run: gives the settings and what maps most of the source.
+    fn begin(&self) -> (&Settings, &Arc<Mapper>);
+
+    /// Reads the source from a cursor.
+    fn read(&self, run: &Run<'_>, from: &Cursor) -> impl Future<Output = Result<(Coverage, Cursor), End>> + Send;
+}
+
+impl<K: Kind> Source for K {
+    fn harvest<'a>(&'a self, from: Cursor, sink: &'a Sink) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            let (settings, mapper) = self.begin();
+            let run = match Run::new(settings, mapper, sink, K::MOST_PAGES) {
+                Ok(run) => run,
+                Err(trouble) => return Outcome::failed(trouble, from),
+            };
+            let result = self.read(&run, &from).await;
+            // After a trouble the next run begins where this one did, and from the beginning of the list.
+            run.outcome(result, Cursor { position: serde_json::Value::Null, ..from })
+        })
+    }
+}
 
 /// What a run has, whatever its kind of source.
 #[derive(Debug)]
@@ -222,12 +249,7 @@ impl<'a> Run<'a> {
     }
 
     /// Ends the run; after a trouble the next one begins from `again`.
-    pub(crate) fn outcome(
-        &self,
-        result: Result<(Coverage, Cursor), End>,
-        again: Cursor,
-        expected: Option<u64>,
-    ) -> Outcome {
+    pub(crate) fn outcome(&self, result: Result<(Coverage, Cursor), End>, again: Cursor) -> Outcome {
         let (coverage, cursor) = match result {
             Ok(good) => match self.gaps.trouble() {
                 Some(trouble) => (Coverage::Partial(trouble), again),
@@ -236,7 +258,7 @@ impl<'a> Run<'a> {
             Err(End::Stopped) => (Coverage::Partial(Trouble::stopped()), again),
             Err(End::Trouble(trouble)) => (Coverage::Partial(trouble), again),
         };
-        Outcome { coverage, cursor, pages: self.fetcher.pages(), bytes: self.fetcher.bytes(), expected }
+        Outcome { coverage, cursor, pages: self.fetcher.pages(), bytes: self.fetcher.bytes(), expected: None }
     }
 }
 

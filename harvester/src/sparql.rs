@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use catalog_fetch::{Answer, Request, Url};
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use spargebra::{Query, SparqlParser};
 
@@ -16,9 +14,9 @@ use crate::mapper::Mapper;
 use crate::mapping::Mappings;
 use crate::paging::Paging;
 use crate::rdf::{self, Syntax};
-use crate::run::{self, End, Run};
+use crate::run::{self, End, Kind, Run};
 use crate::settings::Settings;
-use crate::source::{Coverage, Cursor, Outcome, Sink, Source, Trouble};
+use crate::source::{Coverage, Cursor, Trouble};
 
 /// Solutions of a page, unless the operator says otherwise.
 const PAGE: u32 = 1000;
@@ -141,16 +139,14 @@ fn encoded(text: &str) -> String {
     url.query().unwrap_or_default().trim_start_matches("q=").to_owned()
 }
 
-impl Source for Sparql {
-    fn harvest<'a>(&'a self, from: Cursor, sink: &'a Sink) -> BoxFuture<'a, Outcome> {
-        async move {
-            let run = match Run::new(&self.settings, &self.mapper, sink, MOST_PAGES) {
-                Ok(run) => run,
-                Err(trouble) => return Outcome::failed(trouble, from),
-            };
-            let result = self.run(&run, &from.position).await;
-            run.outcome(result, Cursor { position: Value::Null, ..from }, None)
-        }
-        .boxed()
+impl Kind for Sparql {
+    const MOST_PAGES: u64 = MOST_PAGES;
+
+    fn begin(&self) -> (&Settings, &Arc<Mapper>) {
+        (&self.settings, &self.mapper)
+    }
+
+    async fn read(&self, run: &Run<'_>, from: &Cursor) -> Result<(Coverage, Cursor), End> {
+        self.run(run, &from.position).await
     }
 }

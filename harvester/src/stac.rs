@@ -4,17 +4,15 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use catalog_fetch::{Answer, Request, Url};
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use serde_json::Value;
 
 use crate::item::{Fault, Place};
 use crate::mapper::Mapper;
 use crate::mapping::Mappings;
 use crate::paging::Paging;
-use crate::run::{self, End, Run};
+use crate::run::{self, End, Kind, Run};
 use crate::settings::Settings;
-use crate::source::{Coverage, Cursor, Outcome, Sink, Source, Trouble};
+use crate::source::{Coverage, Cursor, Trouble};
 use crate::tree::{Tree, json};
 use crate::{Error, glob};
 
@@ -387,16 +385,14 @@ fn parse(page: catalog_fetch::Page, asked: &Url) -> Result<Value, Fault> {
     json::value(&bytes, charset.as_deref(), &name)
 }
 
-impl Source for Stac {
-    fn harvest<'a>(&'a self, from: Cursor, sink: &'a Sink) -> BoxFuture<'a, Outcome> {
-        async move {
-            let run = match Run::new(&self.settings, &self.mapper, sink, MOST_PAGES) {
-                Ok(run) => run,
-                Err(trouble) => return Outcome::failed(trouble, from),
-            };
-            let result = self.run(&run, &from.position).await;
-            run.outcome(result, Cursor { position: Value::Null, ..from }, None)
-        }
-        .boxed()
+impl Kind for Stac {
+    const MOST_PAGES: u64 = MOST_PAGES;
+
+    fn begin(&self) -> (&Settings, &Arc<Mapper>) {
+        (&self.settings, &self.mapper)
+    }
+
+    async fn read(&self, run: &Run<'_>, from: &Cursor) -> Result<(Coverage, Cursor), End> {
+        self.run(run, &from.position).await
     }
 }

@@ -73,19 +73,13 @@ impl ZoneSource {
         let mut begins = after == 0;
         let mut told = false;
         let mut epoch = known_epoch;
-        let goes_on = from.is_resumption();
-        if goes_on {
-            after = from.position["next"].as_u64().unwrap_or_default();
-            (begins, told) = (from.position["begins"] == true, true);
-            epoch = from.position["epoch"].as_str().map(str::to_owned);
-        }
         loop {
             let feed = self.piece(&fetcher, after).await?;
             run.pages += 1;
             run.bytes = fetcher.bytes();
             self.check_zone(&feed).await?;
             let is_other = epoch.as_ref().is_some_and(|epoch| *epoch != feed.epoch);
-            if !begins && !goes_on && (is_other || feed.next < after) {
+            if !begins && (is_other || feed.next < after) {
                 // It was begun anew, or came back from an older backup: what it says now is read from the beginning.
                 (after, begins, epoch) = (0, true, Some(feed.epoch));
                 continue;
@@ -101,9 +95,7 @@ impl ZoneSource {
                 self.note_signature(entry, &item).await?;
                 sink.send(item).await.map_err(|_| Trouble::stopped())?;
             }
-            let position = json!({ "next": feed.next, "begins": begins, "epoch": feed.epoch });
-            let position = Some(position).filter(|_| !feed.end);
-            let progress = Progress { pages: run.pages, bytes: run.bytes, position, ..Progress::default() };
+            let progress = Progress { pages: run.pages, bytes: run.bytes, ..Progress::default() };
             sink.send(Item::Progress(progress)).await.map_err(|_| Trouble::stopped())?;
             (after, run.cursor.state) = (feed.next, json!({ "epoch": feed.epoch, "next": feed.next }));
             if feed.end {

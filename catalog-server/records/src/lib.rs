@@ -53,8 +53,8 @@ pub use departure::Departure;
 pub use device::{DEVICE_SECONDS, DeviceAnswer, DeviceCodes};
 pub use error::Error;
 pub use harvest::{
-    Decision, Feeding, Finished, Hidden, Interrupted, Joining, Known, Lease, Naming, Origin, Resumption, RunOutcome,
-    RunState, Staged, StoredSaying, StoredSayings, StoredSource, Taken, What,
+    Decision, Feeding, Finished, Hidden, Interrupted, Joining, Known, Lease, Naming, Origin, Piece, Resumption,
+    RunOutcome, RunState, Staged, StoredSaying, StoredSayings, StoredSource, Taken, What,
 };
 pub use idempotency::{IdempotencyKey, StoredAnswer};
 pub use identity::Identity;

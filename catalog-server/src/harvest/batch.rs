@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use catalog_harvester::{Fault, Harvested};
 use catalog_ontology::manifest::{Options, validate};
-use catalog_records::{Hidden, Joining, Known, Lease, Ledger, Staged, What};
+use catalog_records::{Hidden, Joining, Known, Lease, Ledger, Piece, Staged, What};
 use catalog_schemas::harvest::{DiffRecord, FieldChange, Review, RunFinding, RunView, Unmatched};
 use catalog_schemas::id::{Identifier, ZoneId};
 use catalog_schemas::problem::{Finding, Severity};
@@ -143,8 +143,11 @@ impl Reading {
         mut rows: Vec<Staged>,
         next: Option<(&str, Value)>,
     ) -> Result<(), Failure> {
+        let mut outdated = Vec::new();
         if self.interrupted.is_some() {
             self.drop_repeated(&mut items, &mut gone).await?;
+        } else {
+            outdated = self.outdate(&items, &gone).await?;
         }
         let before = self.look_up(&items).await?;
         // What is known by its hash needs no second look: it was valid when it was stored.
@@ -174,8 +177,44 @@ impl Reading {
         let progress = (self.report.done, self.report.total, self.report.bytes);
         let kept = next.map(|(stamp, position)| Keepsake::of(stamp, position, &self.report, &self.so_far));
         let resumption = kept.transpose()?.flatten();
-        self.ledger.run_stage(&self.lease, first, rows, reviews, progress, resumption).await?;
+        let piece = Piece { first, rows, outdated, reviews, progress, resumption };
+        self.ledger.run_stage(&self.lease, piece).await?;
         Ok(())
+    }
+
+    /// Finds what was staged of records of which the source says something else by now, and takes it out of the report.
+    async fn outdate(
+        &mut self,
+        items: &[Box<Harvested>],
+        gone: &[(String, String)],
+    ) -> Result<Vec<(String, String)>, Failure> {
+        let keys: Vec<&str> =
+            items.iter().map(|item| item.key.as_str()).chain(gone.iter().map(|(key, _)| key.as_str())).collect();
+        let staged = self.ledger.staged(&self.lease, &keys).await?;
+        let is_said_anew = |key: &str, kind: &str| {
+            gone.iter().any(|(gone, _)| gone == key)
+                || items.iter().any(|item| item.key == key && item.kind.as_str() == kind)
+        };
+        let outdated = staged.into_iter().filter(|((key, kind), _)| is_said_anew(key, kind));
+        Ok(outdated.map(|(row, what)| self.take_out(row, what)).collect())
+    }
+
+    fn take_out(&mut self, (key, kind): (String, String), what: What) -> (String, String) {
+        let report = &mut self.report;
+        let count = match what {
+            What::New | What::Joined => &mut report.added,
+            What::Changed => &mut report.changed,
+            What::Same => &mut report.unchanged,
+            What::Gone => &mut report.removed,
+            // What was set aside was; its finding stays.
+            What::Kept => return (key, kind),
+        };
+        *count = count.saturating_sub(1);
+        if let Some(diff) = &mut report.diff {
+            diff.added.retain(|one| one.key != key || one.kind != kind);
+            diff.changed.retain(|one| one.key != key || one.kind != kind);
+        }
+        (key, kind)
     }
 
     /// Drops what was staged before the interruption: whoever reads the source does not know of it any more.
@@ -187,8 +226,8 @@ impl Reading {
         let keys: Vec<&str> =
             items.iter().map(|item| item.key.as_str()).chain(gone.iter().map(|(key, _)| key.as_str())).collect();
         let staged = self.ledger.staged(&self.lease, &keys).await?;
-        items.retain(|item| !staged.contains(&(item.key.clone(), item.kind.as_str().to_owned())));
-        gone.retain(|(key, _)| staged.iter().all(|(staged, _)| staged != key));
+        items.retain(|item| !staged.contains_key(&(item.key.clone(), item.kind.as_str().to_owned())));
+        gone.retain(|(key, _)| staged.keys().all(|(staged, _)| staged != key));
         Ok(())
     }
 

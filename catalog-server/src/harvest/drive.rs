@@ -178,8 +178,16 @@ impl Listener<'_> {
             let mut position = None;
             if let (Ok(Some(item)), Some(reading)) = (&next, reading.as_mut()) {
                 match item.clone() {
-                    Item::Record(record) => records.push(record),
-                    Item::Gone(one) => gone.push((one.key, one.place.file)),
+                    // Of what the source says of a record within a piece, its last word counts.
+                    Item::Record(record) => {
+                        gone.retain(|(key, _)| *key != record.key);
+                        records.retain(|one| one.key != record.key || one.kind != record.kind);
+                        records.push(record);
+                    }
+                    Item::Gone(one) => {
+                        records.retain(|record| record.key != one.key);
+                        gone.push((one.key, one.place.file));
+                    }
                     Item::Faulty(fault) => rows.extend(reading.fault(fault)),
                     Item::Progress(progress) => {
                         reading.report.total = progress.expected;

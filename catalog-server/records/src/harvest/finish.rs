@@ -77,6 +77,7 @@ impl Operation for Finish {
             .bind(cursor)
             .execute(writing.connection().await?)
             .await?;
+        close_gaps(writing, source, run).await?;
         if lists {
             protect(writing, source, run, &unreadable, removes).await?;
         }
@@ -189,6 +190,21 @@ async fn protect(
          WHERE t.source = s.source AND t.run = $2 AND t.key = s.key AND (t.kind = s.kind OR t.kind = '')) AND {hides}"
     );
     sqlx::query(sqlx::AssertSqlSafe(statement)).bind(source).bind(run).execute(writing.connection().await?).await?;
+    Ok(())
+}
+
+/// Numbers changes anew when some were taken back: the change log counts without a gap.
+async fn close_gaps(writing: &mut Writing, source: &str, run: i64) -> Result<(), Error> {
+    sqlx::query(
+        "UPDATE staged SET change = o.place FROM (SELECT number, ROW_NUMBER() OVER (ORDER BY change) AS place FROM staged \
+         WHERE source = $1 AND run = $2 AND change IS NOT NULL) o WHERE staged.source = $1 AND staged.run = $2 \
+         AND staged.number = o.number AND staged.change <> o.place \
+         AND (SELECT MAX(change) > COUNT(change) FROM staged WHERE source = $1 AND run = $2)",
+    )
+    .bind(source)
+    .bind(run)
+    .execute(writing.connection().await?)
+    .await?;
     Ok(())
 }
 

@@ -19,6 +19,6 @@ pub use read::{Feeding, Known, StoredSaying, StoredSayings};
 pub use review::{Decision, Naming};
 pub use run::{Interrupted, Lease, Resumption, RunState, Taken};
 pub use source::{Origin, StoredSource};
-pub use stage::{Joining, Staged, What};
+pub use stage::{Joining, Piece, Staged, What};
 
 pub(crate) use sayings::remerge;

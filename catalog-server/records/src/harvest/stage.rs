@@ -1,6 +1,6 @@
 //! What a run reads, put down in pieces; nothing of it counts before the run is applied.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use catalog_schemas::harvest::Review;
 use catalog_schemas::id::{Identifier, ZoneId};
@@ -34,6 +34,8 @@ pub enum What {
 }
 
 impl What {
+    const ALL: [Self; 6] = [Self::New, Self::Joined, Self::Changed, Self::Same, Self::Kept, Self::Gone];
+
     fn as_str(self) -> &'static str {
         match self {
             Self::New => "new",
@@ -104,13 +106,26 @@ pub struct Joining {
     pub taken: bool,
 }
 
+/// What a run has read since it last put something down.
+#[derive(Debug, Default)]
+pub struct Piece {
+    /// The number of the first row within the run.
+    pub first: u64,
+    /// What was read.
+    pub rows: Vec<Staged>,
+    /// Keys and types of rows put down earlier in the run of which the source has said something else since.
+    pub outdated: Vec<(String, String)>,
+    /// Identities that somebody must decide.
+    pub reviews: Vec<Review>,
+    /// Pages read, records expected and bytes read by now.
+    pub progress: (u64, Option<u64>, u64),
+    /// What it takes to go on from here.
+    pub resumption: Option<Resumption>,
+}
+
 struct Stage {
     lease: Lease,
-    first: u64,
-    rows: Vec<Staged>,
-    reviews: Vec<Review>,
-    progress: (u64, Option<u64>, u64),
-    resumption: Option<Resumption>,
+    piece: Piece,
 }
 
 impl Operation for Stage {
@@ -119,22 +134,39 @@ impl Operation for Stage {
     async fn run(self, writing: &mut Writing) -> Result<(), Error> {
         let mut view = held(writing, &self.lease).await?;
         let (source, run) = (self.lease.source.as_str(), stored(self.lease.run));
-        let mut number = stored(self.first);
-        for rows in self.rows.chunks(ROWS) {
+        let Piece { first, rows, outdated, reviews, progress, resumption } = self.piece;
+        for (key, kind) in &outdated {
+            forget(writing, (source, run), (key, kind)).await?;
+        }
+        let mut number = stored(first);
+        for rows in rows.chunks(ROWS) {
             rows_in(writing, source, run, number, rows).await?;
             identifiers_in(writing, source, run, number, rows).await?;
             number += rows.len() as i64;
         }
         // What a dry run meets is nobody's to decide: nothing of it becomes a record.
-        for review in self.reviews.iter().filter(|_| !view.dry_run) {
+        for review in reviews.iter().filter(|_| !view.dry_run) {
             ask(writing, review).await?;
         }
-        if let Some(resumption) = &self.resumption {
+        if let Some(resumption) = &resumption {
             resumption.keep(writing, &self.lease).await?;
         }
-        (view.done, view.total, view.bytes) = self.progress;
+        (view.done, view.total, view.bytes) = progress;
         super::run::save(writing, &view, Some(&self.lease.token)).await
     }
+}
+
+/// Takes back what a run put down of a record.
+async fn forget(writing: &mut Writing, (source, run): (&str, i64), (key, kind): (&str, &str)) -> Result<(), Error> {
+    for statement in [
+        "DELETE FROM staged_identifier WHERE source = $1 AND run = $2 AND number IN (SELECT number FROM staged \
+         WHERE source = $1 AND run = $2 AND key = $3 AND kind = $4)",
+        "DELETE FROM staged WHERE source = $1 AND run = $2 AND key = $3 AND kind = $4",
+    ] {
+        let query = sqlx::query(statement).bind(source).bind(run).bind(key).bind(kind);
+        query.execute(writing.connection().await?).await?;
+    }
+    Ok(())
 }
 
 async fn rows_in(writing: &mut Writing, source: &str, run: i64, first: i64, rows: &[Staged]) -> Result<(), Error> {
@@ -182,25 +214,16 @@ async fn identifiers_in(
 }
 
 impl Ledger {
-    /// Puts down what a run has read, from row number `first` on, with where it would go on from there, and says that the
-    /// run lives.
-    pub async fn run_stage(
-        &self,
-        lease: &Lease,
-        first: u64,
-        rows: Vec<Staged>,
-        reviews: Vec<Review>,
-        progress: (u64, Option<u64>, u64),
-        resumption: Option<Resumption>,
-    ) -> Result<(), Error> {
-        self.write(Stage { lease: lease.clone(), first, rows, reviews, progress, resumption }).await
+    /// Puts down what a run has read, and says that the run lives.
+    pub async fn run_stage(&self, lease: &Lease, piece: Piece) -> Result<(), Error> {
+        self.write(Stage { lease: lease.clone(), piece }).await
     }
 
-    /// Finds which of these keys a run has put down already, with their types.
-    pub async fn staged(&self, lease: &Lease, keys: &[&str]) -> Result<HashSet<(String, String)>, Error> {
-        let mut found = HashSet::new();
+    /// Finds what a run has put down of these keys already, by key and type.
+    pub async fn staged(&self, lease: &Lease, keys: &[&str]) -> Result<HashMap<(String, String), What>, Error> {
+        let mut found = HashMap::new();
         for keys in keys.chunks(ROWS) {
-            let mut query = QueryBuilder::<Database>::new("SELECT key, kind FROM staged WHERE source = ");
+            let mut query = QueryBuilder::<Database>::new("SELECT key, kind, what FROM staged WHERE source = ");
             query.push_bind(lease.source.as_str()).push(" AND run = ").push_bind(stored(lease.run));
             query.push(" AND key IN (");
             let mut list = query.separated(", ");
@@ -209,7 +232,10 @@ impl Ledger {
             }
             query.push(")");
             for row in query.build().fetch_all(self.readers()).await? {
-                found.insert((column(&row, "key")?, column(&row, "kind")?));
+                let what: &str = column(&row, "what")?;
+                if let Some(what) = What::ALL.into_iter().find(|one| one.as_str() == what) {
+                    found.insert((column(&row, "key")?, column(&row, "kind")?), what);
+                }
             }
         }
         Ok(found)

@@ -1,7 +1,8 @@
 //! Harvest from the ledger's side: runs that are applied whole or not at all, and what is never lost or deleted.
 
 use catalog_records::{
-    Finished, Hidden, Interrupted, Lease, Ledger, Origin, Resumption, RunOutcome, Staged, State, What, merge::Saying,
+    Finished, Hidden, Interrupted, Lease, Ledger, Origin, Piece, Resumption, RunOutcome, Staged, State, What,
+    merge::Saying,
 };
 use catalog_schemas::harvest::{RunFinding, RunView, SourceSettings, Unmatched};
 use catalog_schemas::id::ZoneId;
@@ -82,7 +83,7 @@ pub(super) async fn stage(ledger: &Ledger, source: &str, says: &Says<'_>) -> (Le
             global: global.iter().map(|text| (*text).to_owned()).collect(),
         });
     }
-    ledger.run_stage(&lease, 1, rows, Vec::new(), (1, None, 0), None).await.unwrap();
+    ledger.run_stage(&lease, Piece { first: 1, rows, progress: (1, None, 0), ..Piece::default() }).await.unwrap();
     (lease, view)
 }
 
@@ -234,17 +235,29 @@ async fn a_run_goes_on_after_the_rows_that_were_kept() {
     harvest(&ledger, "aws", &[("a", "A", &[])]).await;
     let (lease, _) = stage(&ledger, "aws", &[("a", "A", &[]), ("b", "B", &[])]).await;
     let kept = Resumption { rows: 2, state: "here".to_owned() };
-    ledger.run_stage(&lease, 3, Vec::new(), Vec::new(), (2, None, 9), Some(kept.clone())).await.unwrap();
+    ledger
+        .run_stage(
+            &lease,
+            Piece { first: 3, progress: (2, None, 9), resumption: Some(kept.clone()), ..Piece::default() },
+        )
+        .await
+        .unwrap();
     // What comes after is not kept, nor what the end of the reading added: the server dies before the run is applied.
     let (row, kind) = ("c".to_owned(), "Dataset".to_owned());
-    ledger.run_stage(&lease, 3, vec![said_again(row, kind)], Vec::new(), (3, None, 10), None).await.unwrap();
+    ledger
+        .run_stage(
+            &lease,
+            Piece { first: 3, rows: vec![said_again(row, kind)], progress: (3, None, 10), ..Piece::default() },
+        )
+        .await
+        .unwrap();
     let report = ledger.run("aws", lease.run).await.unwrap().unwrap();
     finish_with_findings(&ledger, &lease, report).await;
     let silent = || ledger.runs_interrupt("2100-01-01T00:00:00Z".parse().unwrap());
     let goes_on = [Interrupted { source: "aws".to_owned(), goes_on: true }];
     assert_eq!(silent().await.unwrap(), goes_on);
     // Who drove it before finds out, and a wish for a run is this one.
-    assert!(ledger.run_stage(&lease, 4, Vec::new(), Vec::new(), (3, None, 0), None).await.is_err());
+    assert!(ledger.run_stage(&lease, Piece { first: 4, progress: (3, None, 0), ..Piece::default() }).await.is_err());
     assert_eq!(ledger.run_queue("aws", false, "schedule", "test").await.unwrap().number, lease.run);
     let next = Lease { token: "another".to_owned(), ..lease.clone() };
     let taken = ledger.run_take(&next).await.unwrap().unwrap();
@@ -252,7 +265,7 @@ async fn a_run_goes_on_after_the_rows_that_were_kept() {
     let staged = ledger.staged(&next, &["a", "b", "c"]).await.unwrap();
     assert_eq!(
         staged,
-        [("a", "Dataset"), ("b", "Dataset")].map(|(key, kind)| (key.to_owned(), kind.to_owned())).into()
+        [("a", What::Same), ("b", What::New)].map(|(key, what)| ((key.to_owned(), "Dataset".to_owned()), what)).into()
     );
     // The union is what the source has: nothing is removed, and it is applied once.
     let outcome = finish(&ledger, &next, taken.report).await;
@@ -268,7 +281,10 @@ async fn a_run_that_ends_its_server_each_time_is_given_up() {
     source(&ledger, "aws", 0).await;
     let (mut lease, _) = stage(&ledger, "aws", &[("a", "A", &[])]).await;
     let kept = Resumption { rows: 1, state: "here".to_owned() };
-    ledger.run_stage(&lease, 2, Vec::new(), Vec::new(), (1, None, 0), Some(kept)).await.unwrap();
+    ledger
+        .run_stage(&lease, Piece { first: 2, progress: (1, None, 0), resumption: Some(kept), ..Piece::default() })
+        .await
+        .unwrap();
     let mut times = 0;
     while ledger.runs_interrupt("2100-01-01T00:00:00Z".parse().unwrap()).await.unwrap()[0].goes_on {
         lease.token = format!("t{times}");

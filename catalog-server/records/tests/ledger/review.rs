@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use catalog_records::{Actor, Decision, Error, Ledger, Naming, Publication, RunOutcome, State, StoredRecord};
+use catalog_records::{Actor, Decision, Error, Ledger, Naming, Piece, Publication, RunOutcome, State, StoredRecord};
 use catalog_schemas::harvest::Review;
 
 use super::harvest::{Says, audited, finish, harvest, source, stage, title, zone};
@@ -42,7 +42,10 @@ fn case(key: &str, record: &str) -> Review {
 /// Runs the source `aws`, which meets an identity that it cannot tell; returns what waits then.
 async fn run(ledger: &Ledger, says: &Says<'_>, case: Review) -> Vec<Review> {
     let (lease, view) = stage(ledger, "aws", says).await;
-    ledger.run_stage(&lease, 100, Vec::new(), vec![case], (2, None, 0), None).await.unwrap();
+    ledger
+        .run_stage(&lease, Piece { first: 100, reviews: vec![case], progress: (2, None, 0), ..Piece::default() })
+        .await
+        .unwrap();
     let RunOutcome::Ready(_) = finish(ledger, &lease, view).await else { panic!("it was held") };
     ledger.run_apply(&lease, false, None).await.unwrap();
     ledger.reviews(10).await.unwrap()
@@ -80,7 +83,13 @@ async fn a_dry_run_asks_nobody_to_decide() {
     let queued = ledger.run_queue("aws", true, "schedule", "test").await.unwrap();
     let lease = catalog_records::Lease { source: "aws".to_owned(), run: queued.number, token: "t".to_owned() };
     ledger.run_take(&lease).await.unwrap().unwrap();
-    ledger.run_stage(&lease, 1, Vec::new(), vec![case("b", "aws.a")], (2, None, 0), None).await.unwrap();
+    ledger
+        .run_stage(
+            &lease,
+            Piece { first: 1, reviews: vec![case("b", "aws.a")], progress: (2, None, 0), ..Piece::default() },
+        )
+        .await
+        .unwrap();
     assert!(ledger.reviews(10).await.unwrap().is_empty());
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use catalog_fetch::{Allowed, Answer, Error as FetchError, Fetcher, Limits, Page, Request, Url, Validators};
+use catalog_fetch::{Allowed, Answer, Error as FetchError, Fetcher, Kept, Limits, Page, Request, Url, Validators};
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
@@ -111,7 +111,11 @@ fn fetcher(settings: &Settings) -> Result<Fetcher, Error> {
         retries: settings.retries.unwrap_or(defaults.retries).min(10),
         ..defaults
     };
-    Fetcher::new(limits, allowed).map_err(|error| Error::Settings(error.to_string()))
+    let fetcher = Fetcher::new(limits, allowed).map_err(|error| Error::Settings(error.to_string()))?;
+    Ok(match &settings.kept {
+        Some(folder) => fetcher.keeping(Kept::open(folder)),
+        None => fetcher,
+    })
 }
 
 /// Reads the address of a source.

@@ -108,6 +108,9 @@ pub struct Settings {
     /// How often a request is tried again after a trouble that may pass; 3 without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<u32>,
+    /// The folder where pages are kept between runs, which is the server's to choose; none are kept without it.
+    #[serde(skip)]
+    pub kept: Option<PathBuf>,
 }
 
 impl Settings {
@@ -135,6 +138,7 @@ impl Settings {
             max_page_bytes: None,
             pause_ms: None,
             retries: None,
+            kept: None,
         }
     }
 

@@ -453,6 +453,113 @@ async fn a_zone_speaks_only_for_itself_and_what_it_gets_wrong_is_set_aside() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_did_not_change_in_a_tree_is_not_sent_again() {
+    let (sandbox, sites) = (zone("zone-a").await, Sites::start().await);
+    let collection = |name: &str, title: &str| {
+        json!({
+            "type": "Collection", "stac_version": "1.0.0", "id": name, "title": title, "description": title,
+            "license": "CC-BY-4.0", "extent": { "spatial": { "bbox": [[0, 0, 1, 1]] }, "temporal": { "interval": [[null, null]] } },
+            "links": []
+        })
+    };
+    let root = json!({
+        "type": "Catalog", "stac_version": "1.0.0", "id": "root", "description": "Root",
+        "links": [{ "rel": "child", "href": "one.json" }, { "rel": "child", "href": "two.json" }]
+    });
+    let say = |two: &str| {
+        let pages = [
+            ("/catalog.json", root.clone(), "r"),
+            ("/one.json", collection("one", "One"), "1"),
+            ("/two.json", collection("two", two), two),
+        ];
+        let answer = |(path, body, tag): (&str, Value, &str)| {
+            (path.to_owned(), json!({ "type": "application/json", "body": body, "etag": format!("\"{tag}\"") }))
+        };
+        sites.set("tree", pages.into_iter().map(answer).collect());
+    };
+    let source = json!({
+        "id": "tree", "kind": "stac", "url": format!("{}/catalog.json", sites.base("tree")), "allowPrivateAddresses": true
+    });
+    sandbox.admin().source_define(&serde_json::from_value(source).unwrap()).await.unwrap();
+    for (two, counts, asked) in [
+        ("Two", (2, 0, 0), ["/tree/catalog.json", "/tree/one.json", "/tree/two.json"]),
+        ("Two", (0, 0, 2), ["/tree/catalog.json [\"r\"]", "/tree/one.json [\"1\"]", "/tree/two.json [\"Two\"]"]),
+        ("More", (0, 1, 1), ["/tree/catalog.json [\"r\"]", "/tree/one.json [\"1\"]", "/tree/two.json [\"Two\"]"]),
+        ("More", (0, 0, 2), ["/tree/catalog.json [\"r\"]", "/tree/one.json [\"1\"]", "/tree/two.json [\"More\"]"]),
+    ] {
+        say(two);
+        let run = harvest(&sandbox, "tree", false).await;
+        assert_eq!((run.state.as_str(), run.complete), ("completed", true), "{run:?}");
+        assert_eq!((run.added, run.changed, run.unchanged), counts, "{run:?}");
+        let mut seen = sites.asked("tree");
+        seen.sort();
+        assert_eq!(seen, asked);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_what_a_zone_says_of_a_record_while_it_is_read_the_last_word_counts() {
+    let (sandbox, sites) = (zone("zone-a").await, Sites::start().await);
+    let base = sites.base("rogue");
+    let entry = |seq: u64, name: &str, title: &str| {
+        let identifier = format!("rogue.{name}");
+        json!({
+            "seq": seq, "iri": format!("{base}/id/rogue/{identifier}"), "zone": "rogue", "identifier": identifier,
+            "type": "Dataset", "version": "1", "state": "published", "source": "rogue", "modified": "2030-01-01T00:00:00Z",
+            "document": { "@type": "Dataset", "identifier": identifier, "title": { "en": title }, "version": "1" }
+        })
+    };
+    let gone = |seq: u64, name: &str| {
+        let mut entry = entry(seq, name, "");
+        entry["state"] = json!("withdrawn");
+        entry
+    };
+    let say = |pieces: &[(u64, u64, Vec<Value>)]| {
+        let answers = pieces.iter().enumerate().map(|(at, (after, next, entries))| {
+            let end = at + 1 == pieces.len();
+            let feed = json!({
+                "zone": "rogue", "base": base, "epoch": "1", "entries": entries, "next": next, "end": end
+            });
+            (format!("/api/v1/changes?after={after}&limit=500"), json!({ "body": feed.to_string() }))
+        });
+        sites.set("rogue", answers.collect());
+    };
+    // While the first piece is read, records that it lists change, go, and come back; some pieces are staged alone.
+    let many = |from: u64| (from..from + 500).map(|n| entry(n, &format!("n{n}"), &format!("Number {n}"))).collect();
+    let mut first: Vec<Value> = many(1);
+    first.extend([entry(501, "changes", "Before"), entry(502, "goes", "Goes"), entry(503, "stays", "Stays")]);
+    let second = vec![entry(504, "changes", "Between"), gone(505, "goes"), entry(506, "back", "Back")];
+    let mut third: Vec<Value> = vec![gone(507, "back"), entry(508, "changes", "After")];
+    third.extend::<Vec<Value>>(many(509));
+    let fourth = vec![entry(1009, "back", "Back again"), gone(1010, "n7")];
+    say(&[(0, 503, first), (503, 506, second), (506, 1008, third), (1008, 1010, fourth)]);
+    sandbox.admin().source_define(&settings("rogue", &base)).await.unwrap();
+    let run = harvest(&sandbox, "rogue", false).await;
+    assert_eq!((run.state.as_str(), run.added, run.changed, run.removed), ("completed", 1002, 0, 0), "{run:?}");
+    assert_eq!(total(&sandbox, &[]).await, 1002);
+    let title =
+        async |name: &str| json_at(&sandbox, &format!("/api/v1/records/rogue/rogue.{name}")).await["name"].clone();
+    assert_eq!(title("changes").await, "After");
+    assert_eq!(title("back").await, "Back again");
+    for name in ["goes", "n7"] {
+        assert_eq!(sandbox.get(&format!("/api/v1/records/rogue/rogue.{name}")).await.0, 404, "{name}");
+    }
+
+    // The same of records that are known: what changes and then goes is gone, and what comes back is there.
+    let mut fifth = vec![entry(1011, "changes", "Once more"), gone(1012, "stays")];
+    fifth.extend::<Vec<Value>>(many(1013));
+    let sixth = vec![gone(1513, "changes"), entry(1514, "stays", "Stays after all")];
+    say(&[(1010, 1512, fifth), (1512, 1514, sixth)]);
+    let run = harvest(&sandbox, "rogue", false).await;
+    assert_eq!((run.state.as_str(), run.added, run.changed, run.removed), ("completed", 500, 1, 1), "{run:?}");
+    assert_eq!(title("stays").await, "Stays after all");
+    assert_eq!(sandbox.get("/api/v1/records/rogue/rogue.changes").await.0, 410);
+    assert_eq!(total(&sandbox, &[]).await, 1501);
+    // The log of changes counts without a gap.
+    assert_eq!(json_at(&sandbox, "/readyz").await["ledgerSeq"], 1504);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_breaks_deletes_nothing_and_much_goes_only_when_somebody_approves() {
     let mut sandbox = zone("zone-a").await;
     let liar = Liar::start().await;

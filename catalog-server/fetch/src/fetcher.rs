@@ -16,6 +16,7 @@ use crate::body::{Body, Packing, Store, Unpacker, check_ratio};
 use crate::check::{Allowed, check, check_redirect, host_of, shown};
 use crate::error::Error;
 use crate::hosts::Hosts;
+use crate::kept::Kept;
 use crate::limits::{LONGEST_WAIT, Limits};
 use crate::resolve::{Filtered, Lookup, REFUSED, SystemLookup};
 
@@ -71,6 +72,8 @@ pub struct Page {
     pub body: Body,
     /// How many they are.
     pub length: u64,
+    /// Whether it can be recognised next time and its host does not mind that it is kept.
+    pub(crate) may_be_kept: bool,
 }
 
 /// Fetches the pages of one run.
@@ -81,6 +84,7 @@ pub struct Fetcher {
     allowed: Option<Allowed>,
     limits: Limits,
     hosts: Hosts,
+    kept: Option<Kept>,
     read: AtomicU64,
     pages: AtomicU64,
 }
@@ -122,9 +126,16 @@ impl Fetcher {
             allowed,
             limits,
             hosts: Hosts::default(),
+            kept: None,
             read: AtomicU64::new(0),
             pages: AtomicU64::new(0),
         })
+    }
+
+    /// Keeps pages that are held in memory, and asks only for what changed of those that are kept already.
+    #[must_use]
+    pub fn keeping(self, kept: Kept) -> Self {
+        Self { kept: Some(kept), ..self }
     }
 
     /// Returns the bytes that were read so far, unpacked.
@@ -143,6 +154,34 @@ impl Fetcher {
     ///
     /// Any [`Error`]; nothing of the page was handed on.
     pub async fn get(&self, url: &Url, request: &Request) -> Result<Answer, Error> {
+        let is_plain = request.form.is_none() && !request.to_file && request.validators == Validators::default();
+        let Some(kept) = self.kept.as_ref().filter(|_| is_plain) else { return self.try_often(url, request).await };
+        let accept = request.accept.as_deref();
+        if let Some(known) = kept.find(url, accept).await {
+            let asking = Request { validators: known.validators().clone(), ..request.clone() };
+            match self.try_often(url, &asking).await? {
+                Answer::Page(page) => {
+                    kept.keep(url, accept, &page).await;
+                    return Ok(Answer::Page(page));
+                }
+                Answer::Unchanged => {
+                    if let Some(page) = known.page().await {
+                        // It costs memory and work as any other.
+                        self.spend(page.length)?;
+                        self.pages.fetch_add(1, Ordering::Relaxed);
+                        return Ok(Answer::Page(page));
+                    }
+                }
+            }
+        }
+        let answer = self.try_often(url, request).await?;
+        if let Answer::Page(page) = &answer {
+            kept.keep(url, accept, page).await;
+        }
+        Ok(answer)
+    }
+
+    async fn try_often(&self, url: &Url, request: &Request) -> Result<Answer, Error> {
         let mut wait = self.limits.backoff;
         let mut tries = 0;
         loop {
@@ -298,6 +337,7 @@ impl Fetcher {
         Ok(Page {
             links: links(&url, response.headers()),
             validators: validators(response.headers()),
+            may_be_kept: may_be_kept(response.headers()),
             url,
             media_type,
             charset,
@@ -363,6 +403,21 @@ fn media_type(headers: &HeaderMap) -> (String, Option<String>) {
 fn validators(headers: &HeaderMap) -> Validators {
     let text = |name| headers.get(name).and_then(|value: &http::HeaderValue| value.to_str().ok()).map(str::to_owned);
     Validators { etag: text(header::ETAG), last_modified: text(header::LAST_MODIFIED) }
+}
+
+/// Says whether an answer can be recognised by its headers, and may be kept (RFC 9111, 3).
+fn may_be_kept(headers: &HeaderMap) -> bool {
+    let said =
+        |name| headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(",");
+    if said(header::CACHE_CONTROL).to_ascii_lowercase().contains("no-store") || said(header::VARY).contains('*') {
+        return false;
+    }
+    let time = |name| jiff::fmt::rfc2822::parse(headers.get(name)?.to_str().ok()?).ok();
+    // What changed just now may change again in the same second (RFC 9110, 8.8.2.2).
+    let is_settled =
+        |then: jiff::Zoned, now: jiff::Zoned| now.timestamp().duration_since(then.timestamp()).as_secs() > 1;
+    headers.contains_key(header::ETAG)
+        || time(header::LAST_MODIFIED).zip(time(header::DATE)).is_some_and(|(then, now)| is_settled(then, now))
 }
 
 /// Reads the `Link` headers (RFC 8288): each target with each of its relations.

@@ -3,7 +3,7 @@
 //! It is the only user of an HTTP client towards such addresses. Every address is checked before a packet is sent: the
 //! URL, every redirect, and what a name resolves to, which is also what is connected to. Sizes, times and packing ratios
 //! are bounded, and a page comes whole or not at all. It never sends credentials, never uses a proxy of the environment,
-//! never reads a file.
+//! and reads no file but the pages that it has kept itself.
 
 mod address;
 mod body;
@@ -11,6 +11,7 @@ mod check;
 mod error;
 mod fetcher;
 mod hosts;
+mod kept;
 mod limits;
 mod resolve;
 
@@ -19,6 +20,7 @@ pub use body::Body;
 pub use check::Allowed;
 pub use error::Error;
 pub use fetcher::{Answer, Fetcher, Page, Request, Validators};
+pub use kept::Kept;
 pub use limits::Limits;
 pub use resolve::{Lookup, SystemLookup};
 pub use url::Url;

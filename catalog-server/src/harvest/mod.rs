@@ -10,6 +10,7 @@ mod schedule;
 mod zone;
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -128,8 +129,9 @@ fn read_by_the_harvester(settings: Settings) -> Result<Box<dyn Source>, Settings
 
 /// Makes a source of its settings.
 fn open(app: &Arc<App>, settings: &SourceSettings) -> Result<Box<dyn Source>, SettingsError> {
-    let parsed = parsed(settings)?;
+    let mut parsed = parsed(settings)?;
     if parsed.kind != SourceKind::Alidade {
+        parsed.kept = Some(pages(app, &settings.id));
         return read_by_the_harvester(parsed);
     }
     let mut base = url(settings)?;
@@ -144,6 +146,24 @@ fn open(app: &Arc<App>, settings: &SourceSettings) -> Result<Box<dyn Source>, Se
         ledger: app.ledger.clone(),
         homes: Arc::clone(&app.homes),
     }))
+}
+
+/// Returns where pages of a source are kept between its runs.
+fn pages(app: &App, source: &str) -> PathBuf {
+    app.config.data_dir.join("pages").join(source)
+}
+
+/// Deletes the pages that are kept of sources that are no more.
+async fn forget_pages(app: &App) -> Result<(), Failure> {
+    let sources: HashSet<String> =
+        app.ledger.harvest_sources().await?.into_iter().map(|source| source.settings.id).collect();
+    for entry in std::fs::read_dir(app.config.data_dir.join("pages")).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if name.to_str().is_none_or(|name| !sources.contains(name)) {
+            let _ = tokio::fs::remove_dir_all(entry.path()).await;
+        }
+    }
+    Ok(())
 }
 
 /// Recalls where the zones that were harvested before are at home.
@@ -171,6 +191,7 @@ pub async fn start(app: &Arc<App>) -> Result<(), Failure> {
     }
     let ids = app.config.source.iter().map(|source| source.id.clone()).collect();
     app.ledger.sources_keep(ids).await?;
+    forget_pages(app).await?;
     // This process holds the data folder: whoever drove a run before is gone.
     let forever = Timestamp::MAX;
     for Interrupted { source, goes_on } in app.ledger.runs_interrupt(forever).await? {

@@ -223,6 +223,7 @@ impl Files {
                 run.trees(std::mem::take(&mut trees)).await?;
                 bytes = 0;
             }
+            run.progress(None).await?;
         }
         run.trees(trees).await
     }

@@ -14,7 +14,7 @@ pub fn fix(code: &str) -> Option<&'static str> {
             "Have the address mended at the source, or leave it out with `exclude`. Until it can be read nothing of the source is removed here."
         }
         "fetch.redirect" => "Give the source the address that it moved to.",
-        "fetch.encoding" | "limit.ratio" => "Have the source send its pages plain or packed with gzip, deflate or br.",
+        "fetch.encoding" | "limit.ratio" => "Have the source send its pages plain or packed with gzip or deflate.",
         "limit.bytes" | "limit.run" => {
             "Raise `maxBytes` or `maxPageBytes` in the source's settings, if so much is meant."
         }

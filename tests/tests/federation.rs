@@ -498,6 +498,35 @@ async fn what_did_not_change_in_a_tree_is_not_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_reads_slowly_says_how_far_it_has_come() {
+    let (sandbox, sites) = (zone("zone-a").await, Sites::start().await);
+    let names: Vec<String> = ('a'..='z').map(String::from).collect();
+    let links: Vec<_> = names.iter().map(|name| json!({ "rel": "child", "href": format!("{name}.json") })).collect();
+    let catalog = |name: &str, links: &[Value]| {
+        let body =
+            json!({ "type": "Catalog", "stac_version": "1.0.0", "id": name, "description": name, "links": links });
+        (format!("/{name}.json"), json!({ "type": "application/json", "body": body }))
+    };
+    sites.set("slow", names.iter().map(|name| catalog(name, &[])).chain([catalog("root", &links)]).collect());
+    let source = json!({
+        "id": "slow", "kind": "stac", "url": format!("{}/root.json", sites.base("slow")),
+        "allowPrivateAddresses": true, "pauseMs": 500
+    });
+    sandbox.admin().source_define(&serde_json::from_value(source).unwrap()).await.unwrap();
+    let run = sandbox.admin().run_start("slow", true).await.unwrap();
+    let started = Instant::now();
+    loop {
+        let run = sandbox.admin().run("slow", run.number).await.unwrap();
+        if run.done > 0 {
+            assert_eq!(run.state, "running", "it says nothing before its end: {run:?}");
+            break;
+        }
+        assert!(started.elapsed() < PATIENCE, "it says nothing at all: {run:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_what_a_zone_says_of_a_record_while_it_is_read_the_last_word_counts() {
     let (sandbox, sites) = (zone("zone-a").await, Sites::start().await);
     let base = sites.base("rogue");

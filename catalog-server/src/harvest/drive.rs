@@ -20,6 +20,8 @@ use crate::http::problem::Failure;
 const PIECE: usize = 500;
 /// How often a run says that it lives while its source says nothing.
 const BEAT: Duration = Duration::from_secs(10);
+/// How often a run says how far it has come, however little its source says at a time.
+const TELL: Duration = Duration::from_secs(2);
 /// How often what it takes to go on after an interruption is kept.
 const KEEP: Duration = Duration::from_secs(1);
 /// How long a source may say nothing at all: longer than any answer that the fetcher waits for.
@@ -157,7 +159,7 @@ impl Listener<'_> {
         let mut records: Vec<Box<Harvested>> = Vec::new();
         let mut gone: Vec<(String, String)> = Vec::new();
         let mut rows: Vec<Staged> = Vec::new();
-        let (mut silent, mut kept) = (Duration::ZERO, None::<Instant>);
+        let (mut silent, mut kept, mut told) = (Duration::ZERO, None::<Instant>, Instant::now());
         loop {
             let next = tokio::time::timeout(BEAT, self.items.recv()).await;
             let is_over = matches!(next, Ok(None));
@@ -198,11 +200,12 @@ impl Listener<'_> {
                 }
             }
             let is_full = records.len() + gone.len() + rows.len() >= PIECE;
-            let is_due = is_full || is_over || next.is_err() || position.is_some();
+            let is_due = is_full || is_over || next.is_err() || position.is_some() || told.elapsed() >= TELL;
             if let Some(reading) = reading.as_mut().filter(|_| is_due) {
                 let take = (std::mem::take(&mut records), std::mem::take(&mut gone), std::mem::take(&mut rows));
+                told = Instant::now();
                 if position.is_some() {
-                    kept = Some(Instant::now());
+                    kept = Some(told);
                 }
                 reading.stage(take.0, take.1, take.2, position.map(|position| (self.stamp, position))).await?;
                 self.report = reading.report.clone();

@@ -1,7 +1,6 @@
 //! Harvest sources: how each is, what its runs did, and what waits for somebody to decide.
 
-use catalog_schemas::harvest::{Diff, DiffRecord, RunFinding, RunReason, RunView, SourceView, Sources};
-use catalog_schemas::problem::Finding;
+use catalog_schemas::harvest::{Diff, DiffRecord, RunReason, RunView, SourceView, Sources};
 use leptos::prelude::*;
 
 use crate::document::{Document, Layout, Place};
@@ -12,6 +11,7 @@ use crate::part::notice::{Tone, notice};
 use crate::part::provenance::in_words;
 use crate::words;
 
+mod findings;
 mod identities;
 
 /// Returns the page of all sources.
@@ -54,19 +54,39 @@ fn source_row(source: &SourceView, now: &str) -> AnyView {
     let name = source.settings.name.clone().unwrap_or_else(|| id.clone());
     let last = source.last_run.as_ref().map(|run| {
         let at = run.ended.clone().unwrap_or_else(|| run.queued.clone());
-        view! { <a href=run_path(&run.source, run.number)>{format!("Run {}", run.number)}</a>" "{ago(&at, now)} }
+        view! {
+            <a href=run_path(&run.source, run.number)>{format!("Run {}", run.number)}</a>" "{ago(&at, now)}
+            <br/><span class="small quiet">{outcome(run)}</span>
+        }
     });
+    let is_well = matches!(source.health.as_str(), "good" | "running");
+    let reason = source.last_run.as_ref().filter(|_| !is_well).and_then(|run| run.reason.as_ref());
+    let reason = reason.map(|reason| view! { <p class="small">{with_code(&words::sentence(&reason.message))}</p> });
     let next = source.next_run.as_ref().map(|at| moment(at));
     view! {
         <tr>
             <th scope="row"><a href=format!("/sources/{}", segment(id))>{name}</a><br/><span class="small quiet">{source.settings.kind.clone()}</span></th>
-            <td>{health(&source.health)}</td>
+            <td>{health(&source.health)}{reason}</td>
             <td>{words::count(source.records as usize)}</td>
             <td>{last}</td>
             <td>{next.unwrap_or_else(|| view! { <span class="quiet">"when asked"</span> }.into_any())}</td>
         </tr>
     }
     .into_any()
+}
+
+/// Says in a few words what a run came to.
+fn outcome(run: &RunView) -> String {
+    let counts =
+        [(run.added, "added"), (run.changed, "changed"), (run.removed, "removed"), (run.quarantined, "set aside")];
+    let said = counts.into_iter().filter(|(count, _)| *count > 0);
+    let said: Vec<_> = said.map(|(count, what)| format!("{} {what}", words::count(count as usize))).collect();
+    match run.state.as_str() {
+        "held" => format!("{}, if approved", said.join(", ")),
+        _ if !said.is_empty() => said.join(", "),
+        "completed" => "no change".to_owned(),
+        _ => String::new(),
+    }
 }
 
 fn health(word: &str) -> AnyView {
@@ -220,7 +240,7 @@ pub fn run(run: &RunView, now: &str) -> Document {
             {approved}{resumed}
         </dl>
         {run.diff.as_ref().map(|diff| differences(run, diff))}
-        {findings(&run.findings)}
+        {findings::all(&run.findings)}
         {unmatched}
     };
     unlisted(&format!("{}, run {}", run.source, run.number), main)
@@ -271,57 +291,6 @@ fn told(reason: &RunReason) -> AnyView {
     let fix = reason.fix.as_ref().map(|fix| view! { <p class="small">{with_code(fix)}</p> });
     view! { <p>{with_code(&words::sentence(&reason.message))}" "<span class="mono small">{reason.code.clone()}</span></p>{fix} }
         .into_any()
-}
-
-fn findings(all: &[RunFinding]) -> Option<AnyView> {
-    if all.is_empty() {
-        return None;
-    }
-    let group = |quarantined: bool, title: &'static str, meaning: &'static str, class: &'static str| {
-        let own: Vec<_> = all.iter().filter(|one| one.quarantined == quarantined).map(finding).collect();
-        (!own.is_empty()).then(|| {
-            view! { <section class=class><h2>{title}</h2><p class="small quiet">{meaning}</p><ol>{own}</ol></section> }
-        })
-    };
-    Some(
-        view! {
-            <div class="findings">
-                {group(true, "Set aside", "These are no valid records. What the source said of them before stays.", "report error")}
-                {group(false, "Remarks", "What was left out or changed on the way here.", "report warning")}
-            </div>
-        }
-        .into_any(),
-    )
-}
-
-fn finding(one: &RunFinding) -> AnyView {
-    let Finding { code, message, .. } = &one.finding;
-    let place = match (&one.finding.file, one.finding.line) {
-        (Some(file), Some(line)) => Some(format!("{file}:{line}")),
-        (Some(file), None) => Some(file.clone()),
-        _ => None,
-    };
-    let place = place.map(|place| view! { <span class="mono place">{place}</span> });
-    let key = one.key.clone().map(|key| view! { <span class="mono">{key}</span> });
-    let record = one.record.as_ref().map(|record| record_link(record));
-    let fix = one.finding.fix.as_ref().map(|fix| view! { <p class="small">{with_code(fix)}</p> });
-    view! {
-        <li>
-            <p class="message">{with_code(&words::sentence(message))}</p>
-            {fix}
-            <p class="facts">{place}{key}<span class="mono">{code.clone()}</span>{record}</p>
-        </li>
-    }
-    .into_any()
-}
-
-fn record_link(record: &str) -> AnyView {
-    match record.split_once('/') {
-        Some((zone, identifier)) => {
-            view! { <a href=record_path(zone, identifier, None)>{identifier.to_owned()}</a> }.into_any()
-        }
-        None => view! { <span class="mono">{record.to_owned()}</span> }.into_any(),
-    }
 }
 
 fn moment(at: &str) -> AnyView {

@@ -3,7 +3,8 @@
 use catalog_schemas::harvest::Review;
 use leptos::prelude::*;
 
-use super::{ago, record_link};
+use super::ago;
+use super::findings::record_link;
 use crate::link::run_path;
 use crate::part::findings::with_code;
 use crate::words;

@@ -55,6 +55,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                     println!("{} {} {}", fault.code, fault.place, fault.message);
                 }
             }
+            Item::Remark(fault) => println!("{}: {} [{}]", fault.place, fault.message, fault.code),
             Item::Progress(_) => {}
         }
     }

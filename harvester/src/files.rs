@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use catalog_fetch::{Answer, Body, Page, Request, Url};
+use encoding_rs::{Encoding, UTF_16BE, UTF_16LE};
 use regex::Regex;
 
 use crate::item::{Fault, Place};
@@ -14,7 +15,7 @@ use crate::mapping::Mappings;
 use crate::run::{self, End, Kind, Run};
 use crate::settings::Settings;
 use crate::source::{Coverage, Cursor, Trouble};
-use crate::tree::{Format, Take, json, table, xml, yaml};
+use crate::tree::{Format, Take, json, table, text, xml, yaml};
 use crate::{Error, glob};
 
 /// Files or pages of one run, unless the operator says otherwise.
@@ -213,11 +214,14 @@ impl Files {
                 };
                 bytes += page.length;
                 let Page { body, length, charset, .. } = page;
-                let _ = read(body, length, *format, charset.as_deref(), &name, split, &mut |tree| {
+                let read = read(body, length, *format, charset.as_deref(), &name, split, &mut |tree| {
                     trees.push(tree);
                     std::ops::ControlFlow::Continue(())
-                })
-                .map_err(|error| Trouble::passing("source.read", error.to_string()))?;
+                });
+                if let Err(error) = read {
+                    let message = format!("`{url}` cannot be read: {error}");
+                    run.gap(Place::file(name), Trouble::passing("source.read", message)).await?;
+                }
             }
             if trees.len() >= 256 || bytes > 8 << 20 {
                 run.trees(std::mem::take(&mut trees)).await?;
@@ -255,8 +259,11 @@ fn wanted(name: &str, forced: Option<Format>, include: &[String], exclude: &[Str
 pub(crate) fn walk(root: &Path) -> std::io::Result<Vec<PathBuf>> {
     let (mut files, mut folders) = (Vec::new(), vec![root.to_owned()]);
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder)? {
-            let entry = entry?;
+        let named = |error: std::io::Error| {
+            std::io::Error::new(error.kind(), format!("the folder `{}` cannot be read: {error}", folder.display()))
+        };
+        for entry in std::fs::read_dir(&folder).map_err(named)? {
+            let entry = entry.map_err(named)?;
             let kind = entry.file_type()?;
             let hidden = entry.file_name().to_string_lossy().starts_with('.');
             if kind.is_dir() && !hidden {
@@ -321,31 +328,50 @@ pub(crate) fn read(
         let _ = noting(Err(fault));
         return Ok(stopped);
     }
+    let encoding = text::named(begin, charset);
+    let is_wide = encoding.is_some_and(|encoding| encoding == UTF_16LE || encoding == UTF_16BE);
+    if !is_wide && parts(&mut reader, format, encoding, name, &mut noting)? {
+        return Ok(stopped);
+    }
+    let mut bytes = Vec::with_capacity(length.min(LARGEST_DOCUMENT) as usize);
+    std::io::Read::read_to_end(&mut std::io::Read::take(reader, LARGEST_DOCUMENT + 1), &mut bytes)?;
+    if bytes.len() as u64 > LARGEST_DOCUMENT {
+        let message = format!("the document has more than {LARGEST_DOCUMENT} bytes");
+        let _ = noting(Err(Fault::new("limit.bytes", Place::file(name), message)));
+        return Ok(stopped);
+    }
     match format {
-        Format::JsonLines => json::lines(reader, name, &mut noting)?,
-        Format::Csv => table::rows(reader, b',', name, &mut noting)?,
-        Format::Tsv => table::rows(reader, b'\t', name, &mut noting)?,
-        Format::Json | Format::Yaml | Format::Xml => {
-            let mut bytes = Vec::with_capacity(length.min(LARGEST_DOCUMENT) as usize);
-            let mut reader = std::io::Read::take(reader, LARGEST_DOCUMENT + 1);
-            std::io::Read::read_to_end(&mut reader, &mut bytes)?;
-            if bytes.len() as u64 > LARGEST_DOCUMENT {
-                let message = format!("the document has more than {LARGEST_DOCUMENT} bytes");
-                let _ = noting(Err(Fault::new("limit.bytes", Place::file(name), message)));
-            } else {
-                match format {
-                    Format::Json => json::document(&bytes, charset, name, split, &mut noting),
-                    Format::Yaml => yaml::documents(&bytes, charset, name, &mut noting),
-                    _ => {
-                        let tree = xml::document(&bytes, charset, name);
-                        let place = Place::line(name, 1);
-                        let _ = noting(tree.map(|value| crate::tree::Tree::new(value, place)));
-                    }
-                }
-            }
+        Format::Json => json::document(&bytes, charset, name, split, &mut noting),
+        Format::Yaml => yaml::documents(&bytes, charset, name, &mut noting),
+        Format::Xml => {
+            let tree = xml::document(&bytes, charset, name);
+            let place = Place::line(name, 1);
+            let _ = noting(tree.map(|value| crate::tree::Tree::new(value, place)));
         }
+        // Lines and rows of sixteen bits, as spreadsheets save them.
+        Format::JsonLines | Format::Csv | Format::Tsv => match text::decode(&bytes, charset, name) {
+            Ok(text) => drop(parts(&mut text.as_bytes(), format, None, name, &mut noting)?),
+            Err(fault) => drop(noting(Err(fault))),
+        },
     }
     Ok(stopped)
+}
+
+/// Reads what is read row by row or line by line; says whether the format is such a one.
+fn parts(
+    reader: &mut dyn std::io::BufRead,
+    format: Format,
+    encoding: Option<&'static Encoding>,
+    name: &str,
+    take: &mut Take<'_>,
+) -> std::io::Result<bool> {
+    match format {
+        Format::JsonLines => json::lines(reader, encoding, name, take)?,
+        Format::Csv => table::rows(reader, None, encoding, name, take)?,
+        Format::Tsv => table::rows(reader, Some(b'\t'), encoding, name, take)?,
+        Format::Json | Format::Yaml | Format::Xml => return Ok(false),
+    }
+    Ok(true)
 }
 
 /// Unpacks a file that begins like gzip.

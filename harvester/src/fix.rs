@@ -13,7 +13,7 @@ pub fn fix(code: &str) -> Option<&'static str> {
         "fetch.status" => {
             "Have the address mended at the source, or leave it out with `exclude`. Until it can be read nothing of the source is removed here."
         }
-        "fetch.redirect" => "Give the source the address that it moved to.",
+        "fetch.redirect" | "source.moved" => "Give the source the address that it moved to.",
         "fetch.encoding" | "limit.ratio" => "Have the source send its pages plain or packed with gzip or deflate.",
         "limit.bytes" | "limit.run" => {
             "Raise `maxBytes` or `maxPageBytes` in the source's settings, if so much is meant."
@@ -32,6 +32,7 @@ pub fn fix(code: &str) -> Option<&'static str> {
         }
         "xml.doctype" => "Have the source send XML without a document type, which could name other files.",
         "table.header" => "Have the first line of the table name its columns.",
+        "page.short" => "Say a smaller `pageSize`, and ORDER BY in the query: what lies between the pages is not read.",
         "page.parts" => {
             "Have the pages of the distributions mended at the source; until then the dataset stays as it was."
         }
@@ -44,7 +45,7 @@ pub fn fix(code: &str) -> Option<&'static str> {
         "oai.token" => {
             "Nothing, if it passes: the list is read anew. If it stays, the repository gives up its lists too soon."
         }
-        "oai.error" => {
+        "oai.error" | "oai.from" => {
             "Look whether `metadataPrefix` and `set` are what the repository offers (`verb=ListMetadataFormats`, `verb=ListSets`)."
         }
         "record.none" => "Look whether the mapping of the source fits: it finds no record in what stands there.",

@@ -11,7 +11,7 @@ use spareval::{InternalQuad, QueryableDataset};
 type Row = [u32; 3];
 
 /// A graph, filled once and then only read.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Graph {
     terms: Vec<Term>,
     numbers: HashMap<Term, u32>,
@@ -72,6 +72,23 @@ impl Graph {
     /// Returns how many statements it has.
     pub(crate) fn len(&self) -> usize {
         self.spo.len()
+    }
+
+    /// Says how many of the statements that name everything, and so mean the same elsewhere, the other graph has, and how
+    /// many it has not.
+    pub(crate) fn shared(&self, other: &Self) -> (u64, u64) {
+        let number = |at: u32| {
+            let term = &self.terms[at as usize];
+            (!term.is_blank_node()).then(|| other.numbers.get(term).copied())
+        };
+        let (mut there, mut not) = (0, 0);
+        for row in &self.spo {
+            let (Some(s), Some(p), Some(o)) = (number(row[0]), number(row[1]), number(row[2])) else { continue };
+            let is_there =
+                matches!((s, p, o), (Some(s), Some(p), Some(o)) if other.spo.binary_search(&[s, p, o]).is_ok());
+            if is_there { there += 1 } else { not += 1 }
+        }
+        (there, not)
     }
 
     /// Returns the first subject that a node is the value of, to find the tree around it.

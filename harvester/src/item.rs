@@ -13,6 +13,8 @@ pub enum Item {
     Gone(Gone),
     /// Something that is no record: it is set aside, and the rest goes on.
     Faulty(Fault),
+    /// Something about the source that an operator should know of, and that hides no record.
+    Remark(Fault),
     /// How far the run has come.
     Progress(Progress),
 }

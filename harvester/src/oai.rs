@@ -64,16 +64,37 @@ impl Oai {
             [] => vec![None],
             sets => sets.iter().map(|set| Some(set.as_str())).collect(),
         };
-        let mut place = Where::of(&from.position);
         run.gaps.set_paged();
-        for (number, set) in sets.into_iter().enumerate().skip(place.set) {
+        let place = Where::of(&from.position);
+        match self.lists(run, &sets, since, place).await {
+            Ok(begin) => {
+                let coverage = if since.is_some() { Coverage::Changes } else { Coverage::Complete };
+                Ok((coverage, Cursor { state: json!({ "from": begin }), position: Value::Null }))
+            }
+            // It does not know that time, any more or yet: then everything is read.
+            Err(End::Trouble(trouble)) if since.is_some() && trouble.code == "oai.from" => {
+                run.mapper.begin();
+                let begin = self.lists(run, &sets, None, Where::default()).await?;
+                Ok((Coverage::Complete, Cursor { state: json!({ "from": begin }), position: Value::Null }))
+            }
+            Err(end) => Err(end),
+        }
+    }
+
+    /// Lists the records of every set; returns when that began.
+    async fn lists(
+        &self,
+        run: &Run<'_>,
+        sets: &[Option<&str>],
+        since: Option<&str>,
+        mut place: Where,
+    ) -> Result<Option<String>, End> {
+        for (number, set) in sets.iter().enumerate().skip(place.set) {
             place.set = number;
-            self.list(run, set, since, &mut place).await?;
+            self.list(run, *set, since, &mut place).await?;
             place = Where { begin: place.begin, ..Where::default() };
         }
-        let coverage = if since.is_some() { Coverage::Changes } else { Coverage::Complete };
-        let state = json!({ "from": place.begin });
-        Ok((coverage, Cursor { state, position: Value::Null }))
+        Ok(place.begin)
     }
 
     /// Lists the records of a set, from where it is.
@@ -97,7 +118,7 @@ impl Oai {
                 return Err(Trouble::lasting("page.format", format!("`{name}` is no answer of OAI-PMH")).into());
             }
             if place.begin.is_none() {
-                place.begin = text(&value["responseDate"][0]).map(|date| self.granular(since, &date));
+                place.begin = text(&value["responseDate"][0]).and_then(|date| day(&date));
             }
             if let Some(error) = value["error"].as_array().and_then(|errors| errors.first()) {
                 let code = error["attr:code"].as_str().unwrap_or_default();
@@ -106,12 +127,12 @@ impl Oai {
                     return Ok(());
                 }
                 let message = format!("`{name}` answered {code}: {}", text(error).unwrap_or_default());
-                let trouble = if code == "badResumptionToken" {
-                    Trouble::passing("oai.token", message)
-                } else {
-                    Trouble::lasting("oai.error", message)
-                };
-                return Err(trouble.into());
+                return Err(match code {
+                    "badResumptionToken" => Trouble::passing("oai.token", message),
+                    "badArgument" if since.is_some() && token.is_none() => Trouble::lasting("oai.from", message),
+                    _ => Trouble::lasting("oai.error", message),
+                }
+                .into());
             }
             let list = &value["ListRecords"][0];
             if !list.is_object() {
@@ -165,11 +186,6 @@ impl Oai {
             }
         }
         url
-    }
-
-    /// Days are understood by every repository; a day twice is better than an hour missed.
-    fn granular(&self, _since: Option<&str>, date: &str) -> String {
-        date.chars().take(10).collect()
     }
 
     async fn records(&self, run: &Run<'_>, name: &str, bytes: &[u8], records: Vec<Value>) -> Result<(), End> {
@@ -238,6 +254,15 @@ fn rdf_part(text: &str, index: usize) -> Option<&str> {
     let begin = rest[..begin].rfind('<')?;
     let end = rest.find(":RDF>")?;
     Some(&rest[begin..end + 5])
+}
+
+/// Returns from which day on changes are asked for after an answer of this date, which is a later one for nobody: changes
+/// from a clock that is ahead would never come. Days are understood by every repository; a day twice is better than an
+/// hour missed.
+fn day(date: &str) -> Option<String> {
+    let day = date.get(..10).filter(|day| day.parse::<jiff::civil::Date>().is_ok())?;
+    let today = jiff::Timestamp::now().to_string();
+    Some(day.min(&today[..10]).to_owned())
 }
 
 fn text(value: &Value) -> Option<String> {

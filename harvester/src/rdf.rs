@@ -7,7 +7,7 @@ use oxttl::{NTriplesParser, TurtleParser};
 
 use crate::graph::Graph;
 use crate::item::{Fault, Place};
-use crate::tree::{at, json, text};
+use crate::tree::{at, json, text, xml};
 
 /// Statements of one page.
 const MOST_STATEMENTS: usize = 2_000_000;
@@ -76,19 +76,26 @@ pub(crate) fn parse(bytes: &[u8], syntax: Syntax, base: Option<&str>, file: &str
             }
         }
         Syntax::RdfXml => {
+            let text = text::decode(bytes, xml::declared(bytes).as_deref(), file)?;
             // The parser reads entities that a DOCTYPE declares; none is read from others.
-            if let Some(offset) = find(bytes, b"<!DOCTYPE").or_else(|| find(bytes, b"<!ENTITY")) {
+            if let Some(offset) = text.find("<!DOCTYPE").or_else(|| text.find("<!ENTITY")) {
                 return Err(Fault::new(
                     "xml.doctype",
-                    at(file, bytes, offset),
+                    at(file, text.as_bytes(), offset),
                     "it has a DOCTYPE, which is not read from others",
                 ));
             }
-            depth(bytes, file)?;
+            // The parser knows UTF-8 only, which it is by now, whatever it declares.
+            let (_, text) = text
+                .trim_start()
+                .split_once("?>")
+                .filter(|(begin, _)| begin.starts_with("<?xml"))
+                .unwrap_or(("", &text));
+            depth(text.as_bytes(), file)?;
             let parser = RdfXmlParser::new()
                 .with_base_iri(base)
                 .map_err(|error| Fault::new("rdf.syntax", Place::file(file), error.to_string()))?;
-            for triple in parser.for_slice(bytes) {
+            for triple in parser.for_slice(text.as_bytes()) {
                 statements
                     .add(triple.map_err(|error| Fault::new("rdf.syntax", Place::file(file), error.to_string()))?)?;
             }

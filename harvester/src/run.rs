@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use catalog_fetch::{Allowed, Answer, Error as FetchError, Fetcher, Kept, Limits, Page, Request, Url, Validators};
 use futures::future::BoxFuture;
@@ -58,6 +58,8 @@ pub(crate) struct Run<'a> {
     pub(crate) sink: &'a Sink,
     pub(crate) most_pages: u64,
     pub(crate) gaps: Arc<Gaps>,
+    /// The source's own address, until it is known to have moved.
+    address: Arc<Mutex<Option<Url>>>,
 }
 
 /// Why a run ends before its end.
@@ -132,14 +134,17 @@ impl<'a> Run<'a> {
     pub(crate) fn new(settings: &Settings, mapper: &Arc<Mapper>, sink: &'a Sink, most: u64) -> Result<Self, Trouble> {
         let fetcher = fetcher(settings).map_err(|error| Trouble::lasting("source.settings", error.to_string()))?;
         let most_pages = settings.max_pages.unwrap_or(most);
+        let address = settings.url.as_deref().and_then(|text| Url::parse(text).ok());
+        let (fetcher, address) = (Arc::new(fetcher), Arc::new(Mutex::new(address)));
         mapper.begin();
-        Ok(Self { fetcher: Arc::new(fetcher), mapper: Arc::clone(mapper), sink, most_pages, gaps: Arc::default() })
+        Ok(Self { fetcher, mapper: Arc::clone(mapper), sink, most_pages, gaps: Arc::default(), address })
     }
 
     /// Returns the same run with another mapper.
     pub(crate) fn with(&self, mapper: &Arc<Mapper>) -> Self {
         let (fetcher, gaps) = (Arc::clone(&self.fetcher), Arc::clone(&self.gaps));
-        Self { fetcher, mapper: Arc::clone(mapper), sink: self.sink, most_pages: self.most_pages, gaps }
+        let address = Arc::clone(&self.address);
+        Self { fetcher, mapper: Arc::clone(mapper), sink: self.sink, most_pages: self.most_pages, gaps, address }
     }
 
     /// Notes that a part of the source could not be read, and goes on without it: the run will not be complete.
@@ -166,13 +171,35 @@ impl<'a> Run<'a> {
         }
         let answer = self.fetcher.get(url, request).await?;
         self.gaps.answered();
+        if let Answer::Page(Page { moved: Some(to), .. }) = &answer {
+            self.note_move(url, to).await?;
+        }
         Ok(answer)
+    }
+
+    /// Says once where the source moved to, when it is its own address that did.
+    async fn note_move(&self, from: &Url, to: &Url) -> Result<(), Stopped> {
+        let bare = |url: &Url| (url.origin(), url.path().to_owned());
+        let is_own = |own: &mut Url| bare(own) == bare(from);
+        let own = self.address.lock().unwrap_or_else(PoisonError::into_inner).take_if(is_own);
+        let Some(own) = own else { return Ok(()) };
+        let mut to = to.clone();
+        // What was asked for there is not what the source is called.
+        if from.query() != own.query() {
+            to.set_query(own.query());
+        }
+        let fault = Fault::new("source.moved", Place::file(own.to_string()), format!("it moved to `{to}`"));
+        self.sink.send(Item::Remark(fault)).await
     }
 
     /// Fetches a page that is there whatever is known of it.
     pub(crate) async fn fresh(&self, url: &Url, accept: &str) -> Result<Page, End> {
-        let request = Request { accept: Some(accept.to_owned()), ..Request::default() };
-        match self.page(url, &request).await? {
+        self.asked(url, &Request { accept: Some(accept.to_owned()), ..Request::default() }).await
+    }
+
+    /// Fetches what a request without validators asks for.
+    pub(crate) async fn asked(&self, url: &Url, request: &Request) -> Result<Page, End> {
+        match self.page(url, request).await? {
             Answer::Page(page) => Ok(page),
             Answer::Unchanged => {
                 Err(Trouble::passing("fetch.status", format!("`{url}` answered 304 without being asked")).into())

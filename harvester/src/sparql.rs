@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use catalog_fetch::{Answer, Request, Url};
+use catalog_fetch::{Post, Request, Url};
 use serde_json::{Value, json};
 use spargebra::{Query, SparqlParser};
 
@@ -56,30 +56,10 @@ impl Sparql {
         let mut paging = Paging::from(&position["soFar"]);
         let (mut all, mut was_empty) = (Graph::default(), false);
         run.gaps.set_paged();
+        let mut first: Option<Graph> = None;
         for number in position["page"].as_u64().unwrap_or_default().. {
-            let query = paged(&self.query, size, u64::from(size) * number);
-            let form = format!("query={}", encoded(&query));
-            let request = Request {
-                accept: Some("application/n-triples, text/turtle;q=0.9, application/rdf+xml;q=0.5".to_owned()),
-                form: Some(form),
-                ..Request::default()
-            };
-            let Answer::Page(page) = run.page(&self.url, &request).await? else {
-                let message = format!("`{}` answered 304 without being asked", self.url);
-                return Err(Trouble::passing("fetch.status", message).into());
-            };
             let name = format!("{}#page={}", self.url, number + 1);
-            let Some(syntax) = Syntax::of_media_type(&page.media_type) else {
-                let message = format!("`{name}` is `{}`, which is no syntax of RDF", page.media_type);
-                return Err(Trouble::passing("page.format", message).into());
-            };
-            let bytes = whole(page)?;
-            let content = String::from_utf8_lossy(&bytes).into_owned();
-            let file = name.clone();
-            let graph = tokio::task::spawn_blocking(move || rdf::parse(&bytes, syntax, None, &file))
-                .await
-                .map_err(|error| Trouble::lasting("source.fault", error.to_string()))?
-                .map_err(|fault| Trouble::passing("page.syntax", format!("{}: {}", fault.place, fault.message)))?;
+            let (graph, content) = self.page(run, &name, size, u64::from(size) * number).await?;
             if graph.len() == 0 {
                 // An endpoint that is short of time may say nothing of a page in between: the end is where two pages
                 // in a row say nothing.
@@ -92,13 +72,21 @@ impl Sparql {
                 let message = format!("a page of `{}` said nothing and the next one did", self.url);
                 run.gap(Place::file(name.clone()), Trouble::passing("page.empty", message)).await?;
             }
-            paging.page(&number.to_string(), &content, false)?;
+            paging.page(&name, &content, false)?;
+            if let Some(first) = first.take() {
+                self.check_size(run, &first, size).await?;
+            }
+            if number == 0 {
+                first = Some(graph.clone());
+            }
             if whole_records {
                 let before = run.mapper.news();
                 self.hand(run, graph, Place::file(name.clone())).await?;
                 let after = run.mapper.news();
                 paging.news(&name, after.0 - before.0, after.1 - before.1)?;
             } else {
+                let (known, fresh) = graph.shared(&all);
+                paging.news(&name, fresh, known)?;
                 all.extend(graph);
                 if all.len() > MOST_STATEMENTS {
                     let message = format!(
@@ -114,6 +102,44 @@ impl Sparql {
             self.hand(run, all, Place::file(self.url.to_string())).await?;
         }
         Ok((Coverage::Complete, Cursor::default()))
+    }
+
+    /// Asks for a page; returns its graph, and what it says as it was written.
+    async fn page(&self, run: &Run<'_>, name: &str, limit: u32, offset: u64) -> Result<(Graph, String), End> {
+        let form = format!("query={}", encoded(&paged(&self.query, limit, offset)));
+        let accept = "application/n-triples, text/turtle;q=0.9, application/rdf+xml;q=0.5, application/ld+json;q=0.3";
+        let request = Request { accept: Some(accept.to_owned()), post: Some(Post::Form(form)), ..Request::default() };
+        let page = run.asked(&self.url, &request).await?;
+        // Nothing is a graph of nothing, and N-Triples were plain text once.
+        let is_plain = page.length == 0 || page.media_type == "text/plain";
+        let Some(syntax) = Syntax::of_media_type(&page.media_type).or(is_plain.then_some(Syntax::NTriples)) else {
+            let message = format!("`{name}` is `{}`, which is no syntax of RDF", page.media_type);
+            return Err(Trouble::passing("page.format", message).into());
+        };
+        let bytes = whole(page)?;
+        let content = String::from_utf8_lossy(&bytes).into_owned();
+        let file = name.to_owned();
+        let graph = tokio::task::spawn_blocking(move || rdf::parse(&bytes, syntax, None, &file))
+            .await
+            .map_err(|error| Trouble::lasting("source.fault", error.to_string()))?
+            .map_err(|fault| Trouble::passing("page.syntax", format!("{}: {}", fault.place, fault.message)))?;
+        Ok((graph, content))
+    }
+
+    /// Checks that a first page with another one after it has all that was asked for: many endpoints give no more than so
+    /// many solutions, and say nothing of it.
+    async fn check_size(&self, run: &Run<'_>, first: &Graph, size: u32) -> Result<(), End> {
+        let name = format!("{}#solution={size}", self.url);
+        let (last, _) = self.page(run, &name, 1, u64::from(size) - 1).await?;
+        let (_, missing) = last.shared(first);
+        if missing == 0 {
+            return Ok(());
+        }
+        let message = format!(
+            "`{}` gave less than {size} solutions on its first page, or in another order than when it is asked again",
+            self.url
+        );
+        run.gap(Place::file(self.url.to_string()), Trouble::lasting("page.short", message)).await
     }
 
     async fn hand(&self, run: &Run<'_>, graph: Graph, place: Place) -> Result<(), End> {

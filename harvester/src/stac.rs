@@ -3,7 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use catalog_fetch::{Answer, Request, Url};
+use catalog_fetch::{Answer, Post, Request, Url};
 use serde_json::Value;
 
 use crate::item::{Fault, Place};
@@ -202,19 +202,21 @@ impl Stac {
     async fn pages(&self, run: &Run<'_>, lists: &mut Lists, read: Option<Value>) -> Result<(), End> {
         let mut paging = Paging::from(&lists.so_far);
         let (mut next, mut read) = (lists.next.take(), read);
-        while let Some(url) = next.take() {
+        while let Some(here) = next.take() {
+            let url = here.url.clone();
             let value = match read.take() {
                 Some(value) => value,
                 // Half a page is no page: what is behind it is not known.
-                None => parse(run.fresh(&url, ACCEPT).await?, &url)
+                None => parse(run.asked(&url, &here.request()).await?, &url)
                     .map_err(|fault| Trouble::passing("page.syntax", format!("{}: {}", fault.place, fault.message)))?,
             };
+            let asked = here;
             let here = value.get("collections").or_else(|| value.get("features")).and_then(Value::as_array);
             let Some(here) = here.cloned() else {
                 let message = format!("`{url}` is no list of collections or features");
                 return Err(Trouble::passing("page.format", message).into());
             };
-            paging.page(url.as_str(), &value.to_string(), here.is_empty())?;
+            paging.page(&asked.to_string(), &value.to_string(), here.is_empty())?;
             let total = value.get("numberMatched").and_then(Value::as_u64);
             paging.count(here.len() as u64, total);
             let before = run.mapper.news();
@@ -239,8 +241,8 @@ impl Stac {
             }
             run.trees(trees).await?;
             let after = run.mapper.news();
-            paging.news(url.as_str(), after.0 - before.0, after.1 - before.1)?;
-            next = next_page(&value, &url)?;
+            paging.news(&asked.to_string(), after.0 - before.0, after.1 - before.1)?;
+            next = asked.after(&value)?;
             (lists.next, lists.so_far) = (next.clone(), paging.so_far());
             run.come_to(total, lists.position()).await?;
         }
@@ -261,7 +263,7 @@ struct Lists {
     /// Where the list begins.
     list: Url,
     /// Its next page.
-    next: Option<Url>,
+    next: Option<Next>,
     /// How much of it was read.
     so_far: Value,
     /// The lists after it.
@@ -271,7 +273,7 @@ struct Lists {
 impl Lists {
     /// Makes the beginning of one list.
     fn of(list: Url) -> Self {
-        let next = Some(list.clone());
+        let next = Some(Next { url: list.clone(), body: None });
         Self { first: false, alone: true, list, next, so_far: Value::Null, rest: VecDeque::new() }
     }
 
@@ -281,15 +283,73 @@ impl Lists {
         let (list, next) = (url(&position["list"])?, url(&position["next"])?);
         let rest = position["rest"].as_array()?.iter().map(url).collect::<Option<_>>()?;
         let (first, so_far) = (position["first"].as_bool()?, position["soFar"].clone());
-        Some(Self { first, alone: true, list, next: Some(next), so_far, rest })
+        let next = Some(Next { url: next, body: position.get("body").cloned() });
+        Some(Self { first, alone: true, list, next, so_far, rest })
     }
 
     /// Returns from where a run goes on that is interrupted before the next page.
     fn position(&self) -> Option<Value> {
         let next = self.next.as_ref().filter(|_| self.alone)?;
         let rest: Vec<&str> = self.rest.iter().map(Url::as_str).collect();
-        let (list, next) = (self.list.as_str(), next.as_str());
-        Some(serde_json::json!({ "first": self.first, "list": list, "next": next, "soFar": self.so_far, "rest": rest }))
+        let (list, url) = (self.list.as_str(), next.url.as_str());
+        let mut position = serde_json::json!(
+            { "first": self.first, "list": list, "next": url, "soFar": self.so_far, "rest": rest }
+        );
+        if let Some(body) = &next.body {
+            position["body"] = body.clone();
+        }
+        Some(position)
+    }
+}
+
+/// A page of a list, and how it is asked for.
+#[derive(Debug, Clone)]
+struct Next {
+    url: Url,
+    /// What is sent by POST; nothing for GET.
+    body: Option<Value>,
+}
+
+impl Next {
+    fn request(&self) -> Request {
+        let post = self.body.as_ref().map(|body| Post::Json(body.to_string()));
+        Request { accept: Some(ACCEPT.to_owned()), post, ..Request::default() }
+    }
+
+    /// Returns where the list goes on. A page that leads on to nowhere is not the last one.
+    fn after(&self, value: &Value) -> Result<Option<Self>, Trouble> {
+        let nexts = all_links(value).iter().filter(|link| text(link, "rel") == Some("next"));
+        // Where the same is offered by several methods, the simplest one counts.
+        let Some(link) = nexts.min_by_key(|link| !is_by_get(link)) else { return Ok(None) };
+        let url = text(link, "href").and_then(|link| self.url.join(link).ok());
+        let is_by_post = text(link, "method").is_some_and(|method| method.eq_ignore_ascii_case("POST"));
+        match url {
+            Some(url) if is_by_get(link) => Ok(Some(Self { url, body: None })),
+            Some(url) if is_by_post => Ok(Some(Self { url, body: Some(self.body_of(link)) })),
+            _ => {
+                let message = format!("the next page of `{self}` cannot be asked for by GET or POST");
+                Err(Trouble::lasting("paging.next", message))
+            }
+        }
+    }
+
+    /// Returns what is sent for a link: its body, on top of what was sent before when it says so (STAC API, paging).
+    fn body_of(&self, link: &Value) -> Value {
+        let mut body = match (&self.body, link.get("merge").and_then(Value::as_bool)) {
+            (Some(Value::Object(before)), Some(true)) => before.clone(),
+            _ => serde_json::Map::new(),
+        };
+        body.extend(link.get("body").and_then(Value::as_object).cloned().unwrap_or_default());
+        Value::Object(body)
+    }
+}
+
+impl std::fmt::Display for Next {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.body {
+            Some(body) => write!(f, "{} {body}", self.url),
+            None => f.write_str(self.url.as_str()),
+        }
     }
 }
 
@@ -341,25 +401,26 @@ fn collection_items(collections: &Url, id: &str) -> Option<Url> {
     Some(url)
 }
 
-/// Returns where the list goes on. A page that leads on to nowhere is not the last one.
-fn next_page(value: &Value, url: &Url) -> Result<Option<Url>, Trouble> {
-    let Some((_, link)) = links(value).into_iter().find(|(relation, _)| relation == "next") else { return Ok(None) };
-    match link.as_deref().map(|link| url.join(link)) {
-        Some(Ok(next)) => Ok(Some(next)),
-        _ => Err(Trouble::lasting("paging.next", format!("the next page of `{url}` cannot be asked for by GET"))),
-    }
-}
-
 /// Returns the links of an object: relation, and the address unless there is none that can be asked for by GET.
 fn links(value: &Value) -> Vec<(String, Option<String>)> {
-    let all = value.get("links").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let text = |link: &Value, key: &str| link.get(key).and_then(Value::as_str).map(str::to_owned);
-    let by_get = |link: &&Value| text(link, "method").is_none_or(|method| method.eq_ignore_ascii_case("GET"));
     // Where the same is offered by several methods, the one that can be used counts.
-    let (get, other): (Vec<&Value>, Vec<&Value>) = all.iter().partition(by_get);
-    let get = get.into_iter().filter_map(|link| Some((text(link, "rel")?, text(link, "href"))));
-    let other = other.into_iter().filter_map(|link| Some((text(link, "rel")?, None)));
+    let (get, other): (Vec<&Value>, Vec<&Value>) = all_links(value).iter().partition(|link| is_by_get(link));
+    let owned = |link: &Value, key: &str| text(link, key).map(str::to_owned);
+    let get = get.into_iter().filter_map(|link| Some((owned(link, "rel")?, owned(link, "href"))));
+    let other = other.into_iter().filter_map(|link| Some((owned(link, "rel")?, None)));
     get.chain(other).collect()
+}
+
+fn all_links(value: &Value) -> &[Value] {
+    value.get("links").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+fn text<'a>(link: &'a Value, key: &str) -> Option<&'a str> {
+    link.get(key).and_then(Value::as_str)
+}
+
+fn is_by_get(link: &Value) -> bool {
+    text(link, "method").is_none_or(|method| method.eq_ignore_ascii_case("GET"))
 }
 
 fn is_api(root: &Value) -> bool {

@@ -66,7 +66,12 @@ pub(crate) fn check(url: &Url, allowed: Option<&Allowed>) -> Result<(), Error> {
 
 /// Checks a redirect: the new address as any other, and that nothing is lost on the way.
 pub(crate) fn check_redirect(from: &Url, to: &Url, allowed: Option<&Allowed>) -> Result<(), Error> {
-    check(to, allowed)?;
+    check(to, allowed).map_err(|error| match error {
+        Error::Policy { url, reason } => {
+            Error::Policy { url, reason: format!("{reason} (`{}` leads there)", shown(from)) }
+        }
+        other => other,
+    })?;
     if from.scheme() == "https" && to.scheme() == "http" {
         let reason = format!("`{}` leads from https to http", shown(from));
         return Err(Error::Policy { url: shown(to), reason });

@@ -41,8 +41,17 @@ pub struct Request {
     pub validators: Validators,
     /// Whether the page goes to a temporary file, so that it may be large.
     pub to_file: bool,
-    /// Text that is sent as a form by POST; nothing for GET. Only reading requests of this kind may be repeated.
-    pub form: Option<String>,
+    /// What is sent by POST; nothing for GET. Only reading requests of this kind may be repeated.
+    pub post: Option<Post>,
+}
+
+/// What is sent by POST.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Post {
+    /// A form, as it is written in an address.
+    Form(String),
+    /// A JSON document.
+    Json(String),
 }
 
 /// An answer.
@@ -60,6 +69,8 @@ pub enum Answer {
 pub struct Page {
     /// Where it was found in the end.
     pub url: Url,
+    /// Where it is from now on, when whoever was asked says that it moved for good.
+    pub moved: Option<Url>,
     /// The media type, in lower case, without parameters.
     pub media_type: String,
     /// The character set that the answer names.
@@ -154,7 +165,7 @@ impl Fetcher {
     ///
     /// Any [`Error`]; nothing of the page was handed on.
     pub async fn get(&self, url: &Url, request: &Request) -> Result<Answer, Error> {
-        let is_plain = request.form.is_none() && !request.to_file && request.validators == Validators::default();
+        let is_plain = request.post.is_none() && !request.to_file && request.validators == Validators::default();
         let Some(kept) = self.kept.as_ref().filter(|_| is_plain) else { return self.try_often(url, request).await };
         let accept = request.accept.as_deref();
         if let Some(known) = kept.find(url, accept).await {
@@ -212,27 +223,32 @@ impl Fetcher {
 
     async fn follow(&self, first: &Url, request: &Request) -> Result<Answer, Error> {
         let mut url = first.clone();
+        let (mut moved, mut is_for_good) = (None, true);
         check(&url, self.allowed.as_ref())?;
         for _ in 0..=self.limits.redirects {
             let host = host_of(&url).unwrap_or_default();
             let _permit = self.hosts.turn(&host, self.limits.pause, self.limits.together).await;
             let response = self.send(&url, request).await?;
             let status = response.status();
-            if status == StatusCode::NOT_MODIFIED {
+            if status == StatusCode::NOT_MODIFIED && request.validators != Validators::default() {
                 return Ok(Answer::Unchanged);
             }
-            if status.is_redirection() {
+            if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
                 url = self.redirect(&url, &response)?;
+                // Where it is only for now it does not move to.
+                is_for_good &= matches!(status, StatusCode::MOVED_PERMANENTLY | StatusCode::PERMANENT_REDIRECT);
+                moved = if is_for_good { Some(url.clone()) } else { moved };
                 continue;
             }
-            if !status.is_success() || status == StatusCode::NO_CONTENT && request.form.is_none() {
+            if !status.is_success() || status == StatusCode::NO_CONTENT && request.post.is_none() {
                 let retry_after = retry_after(response.headers());
                 return Err(Error::Status { url: shown(&url), status: status.as_u16(), retry_after });
             }
             if status == StatusCode::PARTIAL_CONTENT {
                 return Err(Error::Cut { url: shown(&url), reason: "a part was sent where all was asked for".into() });
             }
-            return self.page(url, response, request).await.map(Answer::Page);
+            let page = self.page(url, response, request).await?;
+            return Ok(Answer::Page(Page { moved, ..page }));
         }
         Err(Error::Redirects { url: shown(first), most: self.limits.redirects })
     }
@@ -253,11 +269,12 @@ impl Fetcher {
             (Some(allowed), Some(client)) if allowed.covers(url) => client,
             _ => &self.public,
         };
-        let mut builder = match &request.form {
-            Some(form) => client
-                .post(url.clone())
-                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(form.clone()),
+        let post = |media_type, text: &String| {
+            client.post(url.clone()).header(header::CONTENT_TYPE, media_type).body(text.clone())
+        };
+        let mut builder = match &request.post {
+            Some(Post::Form(text)) => post("application/x-www-form-urlencoded", text),
+            Some(Post::Json(text)) => post("application/json", text),
             None => client.get(url.clone()),
         };
         builder = builder
@@ -338,6 +355,7 @@ impl Fetcher {
             links: links(&url, response.headers()),
             validators: validators(response.headers()),
             may_be_kept: may_be_kept(response.headers()),
+            moved: None,
             url,
             media_type,
             charset,
@@ -448,6 +466,8 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
+        // More than a number holds is long.
+        Err(error) if *error.kind() == std::num::IntErrorKind::PosOverflow => LONGEST_WAIT,
         Err(_) => {
             let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
             Duration::try_from(at.duration_since(jiff::Timestamp::now())).unwrap_or(Duration::ZERO)

@@ -44,6 +44,8 @@ struct Head {
     asked: String,
     /// Where it was found.
     found: String,
+    #[serde(default)]
+    moved: Option<String>,
     media_type: String,
     charset: Option<String>,
     links: Vec<(String, String)>,
@@ -89,6 +91,7 @@ impl Kept {
         let head = Head {
             asked: url.to_string(),
             found: page.url.to_string(),
+            moved: page.moved.as_ref().map(Url::to_string),
             media_type: page.media_type.clone(),
             charset: page.charset.clone(),
             links: page.links.iter().map(|(target, relation)| (target.to_string(), relation.clone())).collect(),
@@ -153,6 +156,7 @@ impl KeptPage {
         let links = head.links.into_iter().map(|(target, relation)| Some((Url::parse(&target).ok()?, relation)));
         Some(Page {
             url: Url::parse(&head.found).ok()?,
+            moved: head.moved.and_then(|moved| Url::parse(&moved).ok()),
             media_type: head.media_type,
             charset: head.charset,
             links: links.collect::<Option<_>>()?,

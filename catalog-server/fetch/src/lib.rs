@@ -19,7 +19,7 @@ pub use address::is_public;
 pub use body::Body;
 pub use check::Allowed;
 pub use error::Error;
-pub use fetcher::{Answer, Fetcher, Page, Request, Validators};
+pub use fetcher::{Answer, Fetcher, Page, Post, Request, Validators};
 pub use kept::Kept;
 pub use limits::Limits;
 pub use resolve::{Lookup, SystemLookup};

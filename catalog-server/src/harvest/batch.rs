@@ -404,6 +404,12 @@ impl Reading {
         Ok(Join::Alone)
     }
 
+    /// Notes what is about the source itself, before what is about its records.
+    pub(super) fn notice(&mut self, fault: Fault) {
+        let finding = Finding { severity: Severity::Warning, ..finding_of(fault) };
+        self.so_far.remarks.insert(0, RunFinding { quarantined: false, key: None, record: None, finding });
+    }
+
     fn remark(&mut self, item: &Harvested, identifier: &str, findings: Vec<Finding>) {
         let all =
             item.remarks.iter().cloned().map(|remark| Finding { severity: Severity::Warning, ..finding_of(remark) });

@@ -191,6 +191,7 @@ impl Listener<'_> {
                         gone.push((one.key, one.place.file));
                     }
                     Item::Faulty(fault) => rows.extend(reading.fault(fault)),
+                    Item::Remark(fault) => reading.notice(fault),
                     Item::Progress(progress) => {
                         reading.report.total = progress.expected;
                         reading.has_read(progress.pages, progress.bytes);

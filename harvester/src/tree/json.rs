@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::BufRead;
 
+use encoding_rs::Encoding;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -24,10 +25,7 @@ pub(crate) fn document(bytes: &[u8], charset: Option<&str>, file: &str, split: &
             return;
         }
     };
-    if let Err(fault) = check_depth(text.as_bytes(), file) {
-        let _ = take(Err(fault));
-        return;
-    }
+    // A raw value is passed over without going down into it, however deep it is.
     let whole: &RawValue = match serde_json::from_str(&text) {
         Ok(whole) => whole,
         Err(error) => {
@@ -59,7 +57,12 @@ pub(crate) fn value(bytes: &[u8], charset: Option<&str>, file: &str) -> Result<V
 }
 
 /// Reads a record a line; a line that is none is a fault, and the next is read.
-pub(crate) fn lines(mut reader: impl BufRead, file: &str, take: &mut Take<'_>) -> std::io::Result<()> {
+pub(crate) fn lines(
+    mut reader: impl BufRead,
+    charset: Option<&'static Encoding>,
+    file: &str,
+    take: &mut Take<'_>,
+) -> std::io::Result<()> {
     let mut number = 0;
     loop {
         let (mut line, mut length) = (Vec::new(), 0);
@@ -95,10 +98,8 @@ pub(crate) fn lines(mut reader: impl BufRead, file: &str, take: &mut Take<'_>) -
                 continue;
             }
             // Without its end, so that a text that is cut is cut on this line.
-            {
-                let bytes = bytes.trim_ascii_end();
-                one_line(bytes, file, number).map_err(|fault| fault.marked(bytes))
-            }
+            let bytes = bytes.trim_ascii_end();
+            one_line(bytes, charset, file, number).map_err(|fault| fault.marked(bytes))
         };
         if take(result).is_break() {
             return Ok(());
@@ -106,8 +107,8 @@ pub(crate) fn lines(mut reader: impl BufRead, file: &str, take: &mut Take<'_>) -
     }
 }
 
-fn one_line(bytes: &[u8], file: &str, number: u64) -> Result<Tree, Fault> {
-    let text = text::utf8(bytes).map_err(|(offset, message)| {
+fn one_line(bytes: &[u8], charset: Option<&'static Encoding>, file: &str, number: u64) -> Result<Tree, Fault> {
+    let text = text::part(bytes, charset).map_err(|(offset, message)| {
         let place = Place { column: Some(offset as u64 + 1), ..Place::line(file, number) };
         Fault::new("text.charset", place, message)
     })?;
@@ -115,7 +116,7 @@ fn one_line(bytes: &[u8], file: &str, number: u64) -> Result<Tree, Fault> {
         fault.place.line = Some(number);
         fault
     })?;
-    let value = serde_json::from_str(text).map_err(|error| syntax(&error, file, number - 1))?;
+    let value = serde_json::from_str(&text).map_err(|error| syntax(&error, file, number - 1))?;
     Ok(Tree::new(value, Place::line(file, number)))
 }
 
@@ -133,6 +134,7 @@ fn tree(
         position.0 = offset;
     }
     let place = Place { pointer, ..Place::line(file, position.1) };
+    check_depth(raw.get().as_bytes(), file).map_err(|fault| Fault { place: place.clone(), ..fault })?;
     match serde_json::from_str(raw.get()) {
         Ok(value) => Ok(Tree::new(value, place)),
         Err(error) => Err(Fault::new("json.syntax", place, plain(&error))),
@@ -223,7 +225,8 @@ mod tests {
 
     #[test]
     fn faults_have_their_line_and_the_rest_goes_on() {
-        let all = collected(|take| lines(&b"{\"a\":1}\n{\"a\"\n\n{\"a\":\"\xff\"}\n{\"a\":2}"[..], "f", take).unwrap());
+        let all =
+            collected(|take| lines(&b"{\"a\":1}\n{\"a\"\n\n{\"a\":\"\xff\"}\n{\"a\":2}"[..], None, "f", take).unwrap());
         let shown: Vec<_> = all
             .iter()
             .map(|one| match one {
@@ -241,6 +244,10 @@ mod tests {
         let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
         let all = collected(|take| document(deep.as_bytes(), None, "f", &[], take));
         assert_eq!(all[0].as_ref().unwrap_err().code, "limit.depth");
+        let among = format!("[{{\"a\": 1}},\n{deep},\n{{\"a\": 2}}]");
+        let all = collected(|take| document(among.as_bytes(), None, "f", &[], take));
+        let shown: Vec<_> = all.iter().map(|one| one.as_ref().map(|_| ()).map_err(|fault| fault.place.line)).collect();
+        assert_eq!(shown, [Ok(()), Err(Some(2)), Ok(())]);
         assert!(check_depth(format!("\"{}\"", "[".repeat(1000)).as_bytes(), "f").is_ok());
     }
 }

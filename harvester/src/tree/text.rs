@@ -23,35 +23,43 @@ pub(crate) fn decode<'a>(bytes: &'a [u8], declared: Option<&str>, file: &str) ->
             None => (UTF_8, bytes),
         },
     };
-    let text = if encoding == UTF_8 {
-        match std::str::from_utf8(bytes) {
-            Ok(text) => Cow::Borrowed(text),
-            Err(error) => {
-                let place = at(file, bytes, error.valid_up_to());
-                return Err(Fault::new("text.charset", place, "there are bytes that are not UTF-8"));
-            }
-        }
-    } else {
-        encoding.decode_without_bom_handling_and_without_replacement(bytes).ok_or_else(|| {
-            let message = format!("there are bytes that are not {}", encoding.name());
-            Fault::new("text.charset", at(file, bytes, 0), message)
-        })?
-    };
+    let text = decoded(bytes, encoding).map_err(|offset| {
+        let message = format!("there are bytes that are not {}", encoding.name());
+        Fault::new("text.charset", at(file, bytes, offset), message)
+    })?;
     match text.find('\0') {
         Some(offset) => Err(Fault::new("text.nul", at(file, text.as_bytes(), offset), "there is a NUL character")),
         None => Ok(text),
     }
 }
 
-/// Decodes one line or row, which is a fault of its own when it is no UTF-8.
-pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, (usize, &'static str)> {
+/// Decodes bytes, or says where they stop being text.
+///
+/// What is UTF-8 is not taken for a set of single bytes: web servers declare one for whatever they send.
+fn decoded<'a>(bytes: &'a [u8], encoding: &'static Encoding) -> Result<Cow<'a, str>, usize> {
     match std::str::from_utf8(bytes) {
-        Ok(text) => match text.find('\0') {
-            Some(offset) => Err((offset, "there is a NUL character")),
-            None => Ok(text),
-        },
-        Err(error) => Err((error.valid_up_to(), "there are bytes that are not UTF-8")),
+        Ok(text) if encoding == UTF_8 || encoding.is_single_byte() => Ok(Cow::Borrowed(text)),
+        Err(error) if encoding == UTF_8 => Err(error.valid_up_to()),
+        _ => encoding.decode_without_bom_handling_and_without_replacement(bytes).ok_or(0),
     }
+}
+
+/// Decodes a part of a document, such as a line, which is a fault of its own when it is no text; `declared` is what
+/// [`named`] returned for the document.
+pub(crate) fn part<'a>(bytes: &'a [u8], declared: Option<&'static Encoding>) -> Result<Cow<'a, str>, (usize, String)> {
+    let encoding = declared.unwrap_or(UTF_8);
+    let text = decoded(bytes, encoding)
+        .map_err(|offset| (offset, format!("there are bytes that are not {}", encoding.name())))?;
+    match text.find('\0') {
+        Some(offset) => Err((offset, "there is a NUL character".to_owned())),
+        None => Ok(text),
+    }
+}
+
+/// Returns the character set of a document by how it begins and what the answer named.
+pub(crate) fn named(begin: &[u8], declared: Option<&str>) -> Option<&'static Encoding> {
+    let by_mark = Encoding::for_bom(begin).map(|(encoding, _)| encoding);
+    by_mark.or_else(|| Encoding::for_label(declared?.as_bytes()))
 }
 
 #[cfg(test)]
@@ -63,6 +71,7 @@ mod tests {
         assert_eq!(decode(b"\xef\xbb\xbfa", None, "f").unwrap(), "a");
         assert_eq!(decode(b"\xff\xfea\0", None, "f").unwrap(), "a");
         assert_eq!(decode(b"caf\xe9", Some("iso-8859-1"), "f").unwrap(), "café");
+        assert_eq!(decode("café".as_bytes(), Some("iso-8859-1"), "f").unwrap(), "café");
         let fault = decode(b"one\ncaf\xe9", None, "f").unwrap_err();
         assert_eq!((fault.code.as_str(), fault.place.line, fault.place.column), ("text.charset", Some(2), Some(4)));
         assert_eq!(decode(b"a\0b", None, "f").unwrap_err().code, "text.nul");

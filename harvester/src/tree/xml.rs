@@ -34,7 +34,7 @@ pub(crate) fn document(bytes: &[u8], charset: Option<&str>, file: &str) -> Resul
 }
 
 /// Reads what the XML declaration says about the character set.
-fn declared(bytes: &[u8]) -> Option<String> {
+pub(crate) fn declared(bytes: &[u8]) -> Option<String> {
     let head = &bytes[..bytes.len().min(200)];
     let head = String::from_utf8_lossy(head);
     let declaration = head.trim_start().strip_prefix("<?xml")?.split("?>").next()?;

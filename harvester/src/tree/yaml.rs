@@ -2,6 +2,9 @@
 //!
 //! It is read as PyYAML reads it, since that is what most files are written for; a duplicate key is a fault.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
 use serde_json::{Map, Number, Value};
 
 use crate::item::{Fault, Place};
@@ -10,6 +13,9 @@ use super::{DEEPEST, Take, Tree, text};
 
 /// The most values of a document, those that aliases repeat included.
 const MOST_VALUES: usize = 1_000_000;
+/// Where in what it was given the parser is.
+static LINE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r" at line \d+ column \d+").expect("the pattern is constant"));
 
 /// Reads a stream of documents. A document that is no YAML is a fault, and the next one is read.
 pub(crate) fn documents(bytes: &[u8], charset: Option<&str>, file: &str, take: &mut Take<'_>) {
@@ -62,9 +68,10 @@ fn document(text: &str, file: &str, first_line: u64) -> Result<Option<Tree>, Fau
     let read = |error: &serde_yaml_ng::Error| {
         let (line, column) = error.location().map_or((1, 1), |place| (place.line() as u64, place.column() as u64));
         let place = Place { column: Some(column), ..Place::line(file, first_line + line.saturating_sub(1)) };
+        // Lines of a part of the file are nobody's.
         let message = error.to_string();
-        let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
-        let code = match message {
+        let message = LINE.replace_all(&message, "");
+        let code = match &message {
             message if message.contains("repetition") => "limit.values",
             message if message.contains("recursion") => "limit.depth",
             _ => "yaml.syntax",
@@ -143,6 +150,7 @@ mod tests {
             .collect();
         assert_eq!(shown[0], r#"1 {"a":1,"b":["x","y",2.5,"007","2020-01-01"]}"#);
         assert!(shown[1].ends_with("yaml.syntax"), "{shown:?}");
+        assert!(!all[1].as_ref().unwrap_err().message.contains("line"), "{all:?}");
         assert_eq!(shown[2], r#"8 {"c":{"d":"e"},"f":{"g":"yes","d":"e"}}"#);
         assert_eq!(shown.len(), 3);
     }

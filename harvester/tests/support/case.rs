@@ -34,7 +34,7 @@ pub(crate) async fn outcome(mapping: &str, input: &Path) -> Value {
                 all.push(json!({ "key": record.key, "unmatched": record.unmatched, "manifest": record.manifest }));
             }
             Item::Faulty(fault) => all.push(json!({ "fault": fault.code, "place": fault.place.to_string() })),
-            Item::Gone(_) | Item::Progress(_) => {}
+            Item::Gone(_) | Item::Remark(_) | Item::Progress(_) => {}
         }
     }
     running.await.unwrap();

@@ -68,6 +68,7 @@ pub(crate) async fn serve(answer: impl Fn(&str, &str) -> Answer + Send + Sync + 
 pub(crate) struct Said {
     pub(crate) records: Vec<Harvested>,
     pub(crate) faults: Vec<Fault>,
+    pub(crate) remarks: Vec<Fault>,
     pub(crate) gone: Vec<Gone>,
     pub(crate) outcome: Outcome,
     /// From where it may go on, with how many records came before.
@@ -106,15 +107,17 @@ pub(crate) async fn harvest_from(settings: serde_json::Value, cursor: Cursor) ->
     let (sink, mut items) = Sink::channel();
     let running = tokio::spawn(async move { source.harvest(cursor, &sink).await });
     let (mut records, mut faults, mut gone, mut positions) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut remarks = Vec::new();
     while let Some(item) = items.recv().await {
         match item {
             Item::Record(record) => records.push(*record),
             Item::Faulty(fault) => faults.push(fault),
+            Item::Remark(fault) => remarks.push(fault),
             Item::Gone(one) => gone.push(one),
             Item::Progress(progress) => positions.extend(progress.position.map(|position| (position, records.len()))),
         }
     }
-    Said { records, faults, gone, outcome: running.await.unwrap(), positions }
+    Said { records, faults, remarks, gone, outcome: running.await.unwrap(), positions }
 }
 
 /// Returns the folder of real data; nothing, loudly, when it is not here.

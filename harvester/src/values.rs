@@ -254,6 +254,9 @@ pub(crate) fn texts(key: &'static Key, values: Vec<Value>, notes: &mut Notes<'_>
             Some((language, text))
         })
         .collect();
+    if key.name() == "keyword" {
+        all = apart(all);
+    }
     all.sort();
     all.dedup();
     for (language, text) in all {
@@ -284,6 +287,25 @@ pub(crate) fn texts(key: &'static Key, values: Vec<Value>, notes: &mut Notes<'_>
         }
     }
     (!by_language.is_empty()).then_some(Value::Object(by_language))
+}
+
+/// Parts words that come as one text, as `keywords` of schema.org do: the only one of its language, with several separators.
+/// One comma alone may be part of a name.
+fn apart(all: Vec<(String, String)>) -> Vec<(String, String)> {
+    let alone = |language: &str| all.iter().filter(|(other, _)| other == language).count() == 1;
+    let parts = |text: &str| -> Vec<String> {
+        let separator = if text.contains(';') { ';' } else { ',' };
+        let parts: Vec<String> =
+            text.split(separator).map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect();
+        // A sentence has commas, too, but not between words as short as these.
+        let is_list = parts.len() > if separator == ';' { 1 } else { 2 } && parts.iter().all(|part| part.len() <= 50);
+        if is_list { parts } else { vec![text.to_owned()] }
+    };
+    let several = |(language, text): &(String, String)| -> Vec<(String, String)> {
+        let parts = if alone(language) { parts(text) } else { vec![text.clone()] };
+        parts.into_iter().map(|part| (language.clone(), part)).collect()
+    };
+    all.iter().flat_map(several).collect()
 }
 
 /// Cuts a text at a word, and shows that it was cut.
@@ -337,6 +359,27 @@ mod tests {
             ("2012-10-12/2013-01-01", false, None),
         ] {
             assert_eq!(date(given, with_time).as_deref(), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn keywords_in_one_text_are_parted() {
+        let pair = |language: &str, text: &str| (language.to_owned(), text.to_owned());
+        let shown = |all: &[(&str, &str)]| {
+            let all = apart(all.iter().map(|(language, text)| pair(language, text)).collect());
+            all.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join("|")
+        };
+        for (given, expected) in [
+            (&[("en", "a, b c,d")][..], "a|b c|d"),
+            (&[("en", "a, b; c"), ("fr", "d;")], "a, b|c|d;"),
+            (&[("en", "a, b, c"), ("en", "d")], "a, b, c|d"),
+            (&[("en", "Washington, D.C.")], "Washington, D.C."),
+            (
+                &[("en", "Data of a very long campaign that took us all by surprise, they say, and more")],
+                "Data of a very long campaign that took us all by surprise, they say, and more",
+            ),
+        ] {
+            assert_eq!(shown(given), expected);
         }
     }
 

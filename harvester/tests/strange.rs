@@ -1,5 +1,7 @@
 //! Sources as they are met in the world: odd in ways that are allowed, or wrong in ways that nobody notices.
 
+#![allow(clippy::unwrap_used, reason = "what a test cannot do must fail it")]
+
 mod support;
 
 use std::io::Write;

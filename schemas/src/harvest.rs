@@ -414,6 +414,13 @@ pub struct Feed {
     pub entries: Vec<FeedEntry>,
     /// The sequence to go on from.
     pub next: u64,
+    /// Names the change that `next` counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
+    /// Names the change after which was asked: another one than a follower knows means that its zone came back from an
+    /// older backup.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after_mark: Option<String>,
     /// Whether there is nothing more at the moment.
     pub end: bool,
 }

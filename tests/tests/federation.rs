@@ -453,6 +453,34 @@ async fn a_zone_speaks_only_for_itself_and_what_it_gets_wrong_is_set_aside() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_zone_that_came_back_from_a_backup_and_went_on_is_read_anew() {
+    let sandbox = zone("zone-a").await;
+    let liar = Liar::start().await;
+    let mut feed = liar.full(5);
+    feed["mark"] = json!("five");
+    liar.say(200, &feed);
+    sandbox.admin().source_define(&settings("rogue", &liar.base)).await.unwrap();
+    let run = harvest(&sandbox, "rogue", false).await;
+    assert_eq!((run.complete, run.added), (true, 5), "{run:?}");
+    // It was set back to four, and has gone on to six: of its fifth record of then it knows nothing.
+    let mut feed = liar.feed(
+        vec![1, 2, 3, 4, 6, 7]
+            .into_iter()
+            .map(|n| liar.entry(n, "rogue", &format!("r{:03}", n - 1), &format!("Record {}", n - 1)))
+            .collect(),
+    );
+    (feed["mark"], feed["afterMark"]) = (json!("six"), json!("another five"));
+    liar.say(200, &feed);
+    let run = harvest(&sandbox, "rogue", false).await;
+    assert_eq!((run.added, run.unchanged, run.removed), (2, 4, 1), "{run:?}");
+    feed["afterMark"] = json!("six");
+    feed["entries"] = json!([]);
+    liar.say(200, &feed);
+    let run = harvest(&sandbox, "rogue", false).await;
+    assert_eq!((run.added, run.changed, run.unchanged, run.removed), (0, 0, 6, 0), "{run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_did_not_change_in_a_tree_is_not_sent_again() {
     let (sandbox, sites) = (zone("zone-a").await, Sites::start().await);
     let collection = |name: &str, title: &str| {

@@ -73,15 +73,18 @@ impl ZoneSource {
         let mut begins = after == 0;
         let mut told = false;
         let mut epoch = known_epoch;
+        let mut mark = from.state.get("mark").and_then(Value::as_str).map(str::to_owned);
         loop {
             let feed = self.piece(&fetcher, after).await?;
             run.pages += 1;
             run.bytes = fetcher.bytes();
             self.check_zone(&feed).await?;
-            let is_other = epoch.as_ref().is_some_and(|epoch| *epoch != feed.epoch);
+            // One that came back from an older backup may have come as far again, by other changes.
+            let is_elsewhere = mark.is_some() && feed.after_mark.is_some() && mark != feed.after_mark;
+            let is_other = is_elsewhere || epoch.as_ref().is_some_and(|epoch| *epoch != feed.epoch);
             if !begins && (is_other || feed.next < after) {
                 // It was begun anew, or came back from an older backup: what it says now is read from the beginning.
-                (after, begins, epoch) = (0, true, Some(feed.epoch));
+                (after, begins, epoch, mark) = (0, true, Some(feed.epoch), None);
                 continue;
             }
             if is_other || feed.next < after || (feed.next == after && !feed.end) || run.pages > PIECES {
@@ -97,7 +100,8 @@ impl ZoneSource {
             }
             let progress = Progress { pages: run.pages, bytes: run.bytes, ..Progress::default() };
             sink.send(Item::Progress(progress)).await.map_err(|_| Trouble::stopped())?;
-            (after, run.cursor.state) = (feed.next, json!({ "epoch": feed.epoch, "next": feed.next }));
+            run.cursor.state = json!({ "epoch": feed.epoch, "next": feed.next, "mark": feed.mark });
+            (after, mark) = (feed.next, feed.mark);
             if feed.end {
                 break;
             }

@@ -67,6 +67,8 @@ pub async fn changes(State(app): State<Arc<App>>, Query(after): Query<After>) ->
         epoch,
         entries: entries.await?,
         next,
+        mark: app.ledger.change_mark(next).await?,
+        after_mark: app.ledger.change_mark(after.after).await?,
         end: !is_full,
     }))
 }

@@ -34,10 +34,12 @@ pub(crate) fn soften(finding: &mut Finding) {
         return;
     }
     finding.severity = Severity::Warning;
-    finding.fix = None;
+    let mut fix = "Have it mended at the source; the record was taken without it.";
     if finding.code == "term.missing" {
         finding.code = "harvest.missing".to_owned();
+        fix = "Have it said at the source, or say it for all records of the source with `defaults`.";
     }
+    finding.fix = Some(fix.to_owned());
 }
 
 fn stays(finding: &Finding) -> bool {
@@ -74,7 +76,8 @@ mod tests {
         let bytes = dataset(serde_json::json!({ "identifier": "osc.x", "title": { "en": "X" } }));
         let validation = validate(&bytes, &Options::harvested());
         assert!(validation.record.is_some(), "{:#?}", validation.report);
-        assert!(validation.report.findings.iter().any(|finding| finding.code == "harvest.missing"));
+        let missing = validation.report.findings.iter().find(|finding| finding.code == "harvest.missing").unwrap();
+        assert!(missing.fix.as_ref().unwrap().contains("defaults"));
         assert!(validate(&bytes, &Options::new(Writer::Developer)).record.is_none());
     }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use catalog_schemas::id::{Identifier, ZoneId};
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 use sqlx::QueryBuilder;
 
 use crate::error::Error;
@@ -191,6 +192,18 @@ impl Ledger {
             feedings.push(Feeding { seq: counted(seq), record, reason });
         }
         Ok((feedings, next))
+    }
+
+    /// Names the change with a sequence, so that it is known again: in a ledger that came back from an older backup another
+    /// change gets its number.
+    pub async fn change_mark(&self, seq: u64) -> Result<Option<String>, Error> {
+        let change: Option<(i64, i64, String)> =
+            sqlx::query_as("SELECT record, at, what FROM change_log WHERE seq = $1")
+                .bind(stored(seq))
+                .fetch_optional(self.readers())
+                .await?;
+        let named = |(record, at, what)| hex::encode(&Sha256::digest(format!("{seq} {record} {at} {what}"))[..8]);
+        Ok(change.map(named))
     }
 
     /// Names this ledger's numbering of changes: a ledger that was begun anew has another name.

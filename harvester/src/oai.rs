@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::Error;
+use crate::dcat::whole;
 use crate::item::{Fault, Gone, Item, Place};
 use crate::mapper::{Mapper, alias};
 use crate::mapping::Mappings;
@@ -65,6 +66,11 @@ impl Oai {
             sets => sets.iter().map(|set| Some(set.as_str())).collect(),
         };
         run.gaps.set_paged();
+        let since = match since {
+            // Of one that does not say what is gone, changes are not all that there is to know.
+            Some(_) if self.forgets(run).await => None,
+            since => since,
+        };
         let place = Where::of(&from.position);
         match self.lists(run, &sets, since, place).await {
             Ok(begin) => {
@@ -79,6 +85,17 @@ impl Oai {
             }
             Err(end) => Err(end),
         }
+    }
+
+    /// Says whether the repository keeps nothing of what it deletes, as far as it tells.
+    async fn forgets(&self, run: &Run<'_>) -> bool {
+        let mut url = self.url.clone();
+        url.query_pairs_mut().append_pair("verb", "Identify");
+        let Ok(page) = run.fresh(&url, "text/xml, application/xml").await else { return false };
+        let charset = page.charset.clone();
+        let Ok(bytes) = whole(page) else { return false };
+        let said = xml::document(&bytes, charset.as_deref(), url.as_str()).unwrap_or_default();
+        text(&said["Identify"][0]["deletedRecord"][0]).is_some_and(|kept| kept == "no")
     }
 
     /// Lists the records of every set; returns when that began.
@@ -106,9 +123,7 @@ impl Oai {
             let page = run.fresh(&url, "text/xml, application/xml").await?;
             let name = page.url.to_string();
             let charset = page.charset.clone();
-            let mut bytes = Vec::new();
-            let mut reader = page.body.reader().map_err(|error| Trouble::passing("source.read", error.to_string()))?;
-            reader.read_to_end(&mut bytes).map_err(|error| Trouble::passing("source.read", error.to_string()))?;
+            let bytes = whole(page)?;
             // Half a page is no page, and what is behind it is not known.
             let value = xml::document(&bytes, charset.as_deref(), &name).map_err(|fault| {
                 let code = if fault.code == "xml.doctype" { "xml.doctype" } else { "page.syntax" };

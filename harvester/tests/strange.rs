@@ -202,6 +202,27 @@ async fn rdf_in_xml_is_read_in_the_character_set_that_it_declares() {
 }
 
 #[tokio::test]
+async fn a_repository_that_keeps_no_deletions_is_read_as_a_whole() {
+    for (kept, coverage) in [("no", Coverage::Complete), ("persistent", Coverage::Changes)] {
+        let base = serve(move |path, _| {
+            let body = match path.contains("verb=Identify") {
+                true => format!("<Identify><deletedRecord>{kept}</deletedRecord></Identify>"),
+                false => "<error code='noRecordsMatch'/>".to_owned(),
+            };
+            Answer::of(
+                "text/xml",
+                format!("<OAI-PMH><responseDate>2020-01-01T00:00:00Z</responseDate>{body}</OAI-PMH>"),
+            )
+        })
+        .await;
+        let settings = source("oai-pmh", base, json!({ "incremental": true }));
+        let first = harvest(settings.clone()).await;
+        assert!(first.is_complete(), "{:?}", first.outcome);
+        assert_eq!(harvest_from(settings, first.outcome.cursor).await.outcome.coverage, coverage, "{kept}");
+    }
+}
+
+#[tokio::test]
 async fn a_repository_whose_clock_is_wrong_is_asked_for_all_its_changes() {
     for (date, from) in [("2999-01-01T00:00:00Z", None), ("2020-02-03T00:00:00Z", Some("2020-02-03")), ("now", None)] {
         let base = serve(move |path, _| {

@@ -11,6 +11,9 @@ const LENGTH: usize = 240;
 /// How far before the first word found a passage begins.
 const BEFORE: usize = 60;
 
+/// How much of a text is split into words at a time, in bytes: what is behind the passage that is shown need not be.
+const PART: usize = 256;
+
 /// Marks the words that a search found.
 pub(crate) struct Marker {
     /// Words, and stems after the tag of their language.
@@ -42,19 +45,34 @@ impl Marker {
 
     /// Returns the passage around the first word found, escaped, with each word found in `<mark>`.
     pub(crate) fn mark(&self, text: &str, language: Language) -> Option<String> {
+        self.mark_by_parts(text, language, PART)
+    }
+
+    fn mark_by_parts(&self, text: &str, language: Language, length: usize) -> Option<String> {
         let mut found: Vec<(usize, usize)> = Vec::new();
-        for word in text::words_where(text, |written| self.may_begin(written)) {
-            if !self.is_found(&text[word.start..word.end], &word.folded, language) {
-                continue;
+        let mut shown: Option<(usize, usize)> = None;
+        for (offset, part) in parts(text, length) {
+            if shown.is_some_and(|(_, end)| offset >= end) {
+                break;
             }
-            // A compound comes before its parts and covers them.
-            if found.last().is_none_or(|(_, end)| *end <= word.start) {
-                found.push((word.start, word.end));
+            for word in text::words_where(part, |written| self.may_begin(written)) {
+                if !self.is_found(&part[word.start..word.end], &word.folded, language) {
+                    continue;
+                }
+                let (start, end) = (offset + word.start, offset + word.end);
+                // A compound comes before its parts and covers them.
+                if found.last().is_none_or(|(_, end)| *end <= start) {
+                    found.push((start, end));
+                }
+            }
+            if shown.is_none() {
+                shown = found.first().map(|(first, _)| {
+                    let start = beginning(text, *first);
+                    (start, ending(text, start))
+                });
             }
         }
-        let (first, _) = *found.first()?;
-        let start = beginning(text, first);
-        let end = ending(text, start);
+        let (start, end) = shown?;
         let mut html = String::with_capacity(end - start + 64);
         if start > 0 {
             html.push('…');
@@ -87,6 +105,19 @@ impl Marker {
         language.stems(written, folded, |stem| found |= self.forms.contains(&stem));
         found
     }
+}
+
+/// Cuts a text before spaces, over which no word reaches, into parts of at least `length` bytes, each after its place.
+fn parts(text: &str, length: usize) -> impl Iterator<Item = (usize, &str)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let rest = text.get(at..).filter(|rest| !rest.is_empty())?;
+        let from = (length.max(1)..rest.len()).find(|at| rest.is_char_boundary(*at)).unwrap_or(rest.len());
+        let end = rest[from..].find(' ').map_or(rest.len(), |space| from + space);
+        let part = (at, &rest[..end]);
+        at += end;
+        Some(part)
+    })
 }
 
 /// Returns where a passage begins so that `first` is in it with some words before.
@@ -155,6 +186,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn parts_change_nothing(text in "[a-cé'\u{301}\\-. \u{2019}]{0,400}", word in "[a-c]{1,2}", length in 1_usize..40) {
+            let (marker, language) = (marker(&[&word]), Language::of_tag("en"));
+            let by_parts = marker.mark_by_parts(&text, language, length);
+            prop_assert_eq!(by_parts, marker.mark_by_parts(&text, language, usize::MAX));
+        }
+
         #[test]
         fn without_marks_a_passage_is_escaped_text(text in "\\PC{0,300}", word in "[a-zé]{1,6}") {
             if let Some(html) = marker(&[&word]).mark(&text, Language::of_tag("en")) {

@@ -74,7 +74,11 @@ pub(crate) fn fold(text: &str) -> String {
 }
 
 fn in_word(character: char) -> bool {
-    character.is_alphanumeric() || is_combining_mark(character)
+    // Most text is ASCII, in which nothing combines: the table of marks need not be asked for every space.
+    match character.is_ascii() {
+        true => character.is_ascii_alphanumeric(),
+        false => character.is_alphanumeric() || is_combining_mark(character),
+    }
 }
 
 /// What may stand inside a compound: `jl-juice`, `esa_datalabs`, `v0.3`.

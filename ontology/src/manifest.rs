@@ -32,6 +32,7 @@ pub(crate) use licence::identifier as licence_identifier;
 pub use licence::known_licence;
 pub(crate) use patch::is_of_the_package;
 pub use patch::{PatchReport, patch};
+pub(crate) use rules::RANGES;
 pub use scan::{Limits, read};
 pub(crate) use text::is_placeholder;
 pub use tree::{Json, Member, Node, Tree};

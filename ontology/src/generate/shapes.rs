@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use super::rule;
+use crate::manifest::RANGES;
 use crate::scheme::Scheme;
 use crate::terms::{Datatype, Kind, PREFIXES, Table, Term, compact};
 
@@ -146,6 +147,10 @@ fn value_rules(table: &Table, term: &Term) -> Vec<String> {
         }
         (Some(pattern), None) => rules.push(format!("sh:pattern {}", literal(pattern))),
         (None, Some(general)) => rules.push(format!("sh:pattern {}{}", literal(general), flags(term))),
+        // Spaces alone are no text.
+        (None, None) if term.max_length.is_some() && term.datatype != Datatype::TextList => {
+            rules.push(format!("sh:pattern {}", literal("\\S")));
+        }
         (None, None) => {}
     }
     if let (Datatype::Concept, Some(scheme)) = (term.datatype, &term.scheme) {
@@ -164,6 +169,10 @@ fn value_rules(table: &Table, term: &Term) -> Vec<String> {
         if high != i64::MAX {
             rules.push(format!("sh:maxInclusive {high}"));
         }
+    }
+    let most = RANGES.iter().find(|(low, ..)| *low == term.key);
+    if let Some(most) = most.and_then(|(_, high, _)| table.by_key(term.kind, high)) {
+        rules.push(format!("sh:lessThanOrEquals {}", most.compact_iri()));
     }
     rules
 }

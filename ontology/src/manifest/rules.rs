@@ -12,6 +12,13 @@ use super::check::{Checker, Watched};
 use super::lexical::image_reference;
 use super::text;
 
+/// The terms that hold the least and the most of something, and what it is.
+pub(crate) const RANGES: [(&str, &str, &str); 3] = [
+    ("needs.cpu.min", "needs.cpu.max", "processor cores"),
+    ("needs.memory.min", "needs.memory.max", "memory"),
+    ("needs.gpu.count", "needs.gpu.maxCount", "GPUs"),
+];
+
 impl Checker<'_> {
     /// Applies the rules that need more than one term; `fields` is the record, `offset` where it begins.
     pub(crate) fn rules(&mut self, fields: &Fields, offset: u32) {
@@ -33,11 +40,7 @@ impl Checker<'_> {
     }
 
     fn ranges(&mut self, watched: &[Watched]) {
-        for (low, high, what) in [
-            ("needs.cpu.min", "needs.cpu.max", "processor cores"),
-            ("needs.memory.min", "needs.memory.max", "memory"),
-            ("needs.gpu.count", "needs.gpu.maxCount", "GPUs"),
-        ] {
+        for (low, high, what) in RANGES {
             let find = |key: &str| watched.iter().find(|watched| watched.term.key == key);
             let (Some(least), Some(most)) = (find(low), find(high)) else { continue };
             let (Some(least_number), Some(most_number)) = (number(&least.value), number(&most.value)) else { continue };

@@ -28,10 +28,21 @@ def text(graph, subject, predicate):
     return None if found is None else str(found)
 
 
+def comparisons(shapes):
+    found = Graph()
+    for triple in shapes.triples((None, SH.lessThanOrEquals, None)):
+        found.add(triple)
+    return found
+
+
 def check(shapes, path):
     data = Graph()
     data.parse(path, format="nt")
-    conforms, report, _ = validate(data, shacl_graph=shapes, inference="none", advanced=False)
+    try:
+        conforms, report, _ = validate(data, shacl_graph=shapes, inference="none", advanced=False)
+    except TypeError:
+        # pySHACL 0.40 fails where it should say that an ill-typed number cannot be compared; its datatype is reported without.
+        conforms, report, _ = validate(data, shacl_graph=shapes - comparisons(shapes), inference="none", advanced=False)
     results = [
         {
             "path": text(report, result, SH.resultPath),

@@ -5,6 +5,7 @@
 
 mod batch;
 mod drive;
+mod judge;
 mod keepsake;
 mod schedule;
 mod zone;

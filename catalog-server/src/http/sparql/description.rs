@@ -12,7 +12,7 @@ const SD: &str = "http://www.w3.org/ns/sparql-service-description#";
 const VOID: &str = "http://rdfs.org/ns/void#";
 const RDF_TYPE: &str = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type";
 
-/// What formats are called by the W3C (https://www.w3.org/ns/formats/).
+/// What formats are called by the W3C (<https://www.w3.org/ns/formats/>).
 const RESULT_FORMATS: [&str; 10] = [
     "SPARQL_Results_JSON",
     "SPARQL_Results_XML",

@@ -1,6 +1,6 @@
 //! From the intent and what is seen to the next step: a pure function, and a driver that does what it says.
 //!
-//! The server's loop reads the launches that are not over, calls [`drive`] for each and writes the answer back with
+//! The server's loop reads the launches that are not over, calls [`drive()`] for each and writes the answer back with
 //! compare-and-set. Every action is idempotent, so a crash between acting and writing only repeats an action.
 
 mod act;

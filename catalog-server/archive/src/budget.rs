@@ -21,7 +21,7 @@ pub struct Budget {
     pub name: usize,
     /// Parts of an entry's path.
     pub depth: usize,
-    /// Bytes of contents that stay in memory after [`crate::open`].
+    /// Bytes of contents that stay in memory after [`crate::open()`].
     pub kept: u64,
 }
 

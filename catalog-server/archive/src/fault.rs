@@ -15,7 +15,7 @@ pub struct Code {
     pub fix: &'static str,
 }
 
-/// Returns every code that [`crate::open`] can report, in the order of the documentation.
+/// Returns every code that [`crate::open()`] can report, in the order of the documentation.
 pub fn codes() -> &'static [Code] {
     CODES
 }

@@ -7,7 +7,7 @@ pub struct Place {
     pub path: &'static str,
     /// What lies there.
     pub meaning: &'static str,
-    /// Whether [`crate::open`] keeps its contents, for [`crate::Package::file`].
+    /// Whether [`crate::open()`] keeps its contents, for [`crate::Package::file`].
     pub kept: bool,
 }
 

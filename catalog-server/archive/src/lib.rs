@@ -1,7 +1,7 @@
 //! Reads and writes packages: `.tar.gz` and `.zip` archives with a `manifest.jsonld`.
 //!
-//! [`open`] walks an archive once, in bounded memory, and either lists what it holds or says every fault it found;
-//! [`pack`] makes an archive whose bytes depend on its contents alone. Where two readers could see two different
+//! [`open()`] walks an archive once, in bounded memory, and either lists what it holds or says every fault it found;
+//! [`pack()`] makes an archive whose bytes depend on its contents alone. Where two readers could see two different
 //! packages in the same bytes, the package is refused by name. This crate never writes to disk, never follows a
 //! link, never trusts a header that the data does not bear out, and never reads what the manifest says.
 

@@ -1,4 +1,4 @@
-//! Packing a folder, or contents made elsewhere, into a package that [`crate::open`] accepts.
+//! Packing a folder, or contents made elsewhere, into a package that [`crate::open()`] accepts.
 
 use std::collections::BTreeMap;
 use std::fs;

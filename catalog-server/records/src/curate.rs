@@ -335,7 +335,7 @@ impl Ledger {
     /// Adds to a record's overlay: a JSON merge patch that is laid over whatever its current version says, now and
     /// after later versions. With `expected`, only when the record's sequence is still that. Returns the sequence.
     ///
-    /// The caller validates what a merge patch makes of the record's document before it asks.
+    /// The caller validates what [`merge_patch`](crate::merge_patch) makes of the record's document before it asks.
     pub async fn overlay(
         &self,
         zone: &ZoneId,
@@ -352,7 +352,7 @@ impl Ledger {
     /// Lays a patch over a record: an amendment of one version by its developers, an overlay of every version by a
     /// moderator, or both. With `expected`, only when the record's sequence is still that.
     ///
-    /// The caller validates what a merge patch makes of the record's document before it asks.
+    /// The caller validates what [`merge_patch`](crate::merge_patch) makes of the record's document before it asks.
     pub async fn patch(
         &self,
         zone: &ZoneId,

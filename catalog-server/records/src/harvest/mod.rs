@@ -1,8 +1,9 @@
 //! Harvest: sources and their runs, what each source said last, and the one transaction in which a run is applied.
 //!
-//! A run stages what it reads in pieces and changes nothing by that. When it has read everything, [`Ledger::run_finish`](crate::Ledger::run_finish)
-//! compares with what the source said before; [`Ledger::run_apply`](crate::Ledger::run_apply) then makes all of it true at once. A process that dies
-//! in between leaves a run whose lease runs out; it waits again, to go on where the rows that were put down end.
+//! A run stages what it reads in pieces and changes nothing by that. When it has read everything,
+//! [`run_finish`](crate::Ledger::run_finish) compares with what the source said before; [`run_apply`](crate::Ledger::run_apply)
+//! then makes all of it true at once. A process that dies in between leaves a run whose lease runs out; it waits again, to go on
+//! where the rows that were put down end.
 
 mod apply;
 mod finish;

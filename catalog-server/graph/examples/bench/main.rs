@@ -14,9 +14,11 @@ use oxigraph::sparql::{QueryResults, SparqlEvaluator};
 
 mod corpus;
 mod queries;
+mod variations;
 
 use corpus::{record, vocabulary};
 use queries::{PREFIXES, QUERIES, Same};
+use variations::VARIATIONS;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -25,21 +27,25 @@ const BASE: &str = "https://portal.example.org/";
 fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1);
     let records: usize = arguments.next().map_or(Ok(100_000), |number| number.parse())?;
-    let folder = arguments
-        .next()
-        .map_or_else(std::env::temp_dir, Into::into)
-        .join(format!("graph-bench-{}", std::process::id()));
     let rest: Vec<String> = arguments.collect();
     let value = |name: &str| rest.iter().position(|word| word == name).and_then(|at| rest.get(at + 1)).cloned();
+    let folder = rest.first().filter(|word| !word.starts_with("--"));
+    let folder = folder.map_or_else(std::env::temp_dir, Into::into);
+    let kept = value("--keep").map(std::path::PathBuf::from);
+    let folder = kept.clone().unwrap_or_else(|| folder.join(format!("graph-bench-{}", std::process::id())));
     let wanted = Wanted {
         with_oxigraph: !rest.iter().any(|word| word == "--alone"),
         quads: value("--quads"),
         figures: value("--figures"),
+        only: value("--only"),
+        without_plain: rest.iter().any(|word| word == "--kernel"),
     };
     // As in a worker process, which keeps one thread with a deep stack.
     let measured =
         catalog_graph::on_deep_stack(|| measure(records, &folder, &wanted).map_err(|error| error.to_string()))?;
-    std::fs::remove_dir_all(&folder)?;
+    if kept.is_none() {
+        std::fs::remove_dir_all(&folder)?;
+    }
     Ok(measured?)
 }
 
@@ -50,32 +56,17 @@ struct Wanted {
     quads: Option<String>,
     /// Where the figures are written, for another table.
     figures: Option<String>,
+    /// A part of the names of the queries that are asked; all when there is none.
+    only: Option<String>,
+    /// Only the kernel is measured.
+    without_plain: bool,
 }
 
 fn measure(records: usize, folder: &std::path::Path, wanted: &Wanted) -> Result<(), Failure> {
-    let store = Store::open(folder, "bench")?;
-    let (since, before) = (Instant::now(), processor_ms()?);
-    let mut rebuild = store.rebuild()?;
-    let (vocabulary_graph, vocabulary) = vocabulary();
-    rebuild.add(&vocabulary_graph, &vocabulary)?;
-    let mut statements = vocabulary.len();
-    for chunk in (0..records).collect::<Vec<_>>().chunks(1000) {
-        let changes: Vec<Change> = chunk.iter().map(|n| record(*n, 0)).collect();
-        statements += changes.iter().map(|change| change.triples.len()).sum::<usize>();
-        rebuild.fill(&changes)?;
+    // A graph that was kept is asked again.
+    if !folder.exists() {
+        fill(records, folder)?;
     }
-    store.install(rebuild, 1)?;
-    println!(
-        "build: {statements} statements in the default graph and again in named ones, {:.1} s wall, {:.1} s CPU with making them, peak memory {} MB, files {} MB",
-        since.elapsed().as_secs_f64(),
-        (processor_ms()? - before) / 1e3,
-        status("VmHWM")? / 1024,
-        size(folder)? >> 20
-    );
-    visibility(&store, records)?;
-    let before = processor_ms()?;
-    store.compact()?;
-    println!("compaction: {:.2} s CPU", (processor_ms()? - before) / 1e3);
     let since = Instant::now();
     let reader = Reader::open(folder)?;
     println!("opening in a reader: {:.1} ms", since.elapsed().as_secs_f64() * 1e3);
@@ -84,11 +75,14 @@ fn measure(records: usize, folder: &std::path::Path, wanted: &Wanted) -> Result<
     println!("\n| CPU ms a query | kernel | spareval on our files | bare oxigraph, default graph | rows | answers |");
     println!("|---|---:|---:|---:|---:|---|");
     let mut figures = Vec::new();
-    for (name, query, same) in QUERIES {
+    for (name, query, same) in QUERIES.iter().chain(VARIATIONS).copied() {
+        if wanted.only.as_ref().is_some_and(|only| !name.contains(only)) {
+            continue;
+        }
         let query = format!("{PREFIXES}{query}");
         let ours = time(|| ask(&view, &query, Evaluator::Best))?;
         // Minutes a query, which say nothing new.
-        let slow = records > 200_000;
+        let slow = records > 200_000 || wanted.without_plain;
         let plain = if slow { None } else { Some(time(|| ask(&view, &query, Evaluator::Plain))?) };
         let bare = match &oxigraph {
             Some(store) if !slow => Some(time(|| ask_bare(store, &query))?),
@@ -125,6 +119,34 @@ fn measure(records: usize, folder: &std::path::Path, wanted: &Wanted) -> Result<
         write_quads(file, records)?;
     }
     println!("\nmemory of this process: {} MB, peak {} MB", status("VmRSS")? / 1024, status("VmHWM")? / 1024);
+    Ok(())
+}
+
+/// Fills a graph, measuring that, and changes, and the compaction.
+fn fill(records: usize, folder: &std::path::Path) -> Result<(), Failure> {
+    let store = Store::open(folder, "bench")?;
+    let (since, before) = (Instant::now(), processor_ms()?);
+    let mut rebuild = store.rebuild()?;
+    let (vocabulary_graph, vocabulary) = vocabulary();
+    rebuild.add(&vocabulary_graph, &vocabulary)?;
+    let mut statements = vocabulary.len();
+    for chunk in (0..records).collect::<Vec<_>>().chunks(1000) {
+        let changes: Vec<Change> = chunk.iter().map(|n| record(*n, 0)).collect();
+        statements += changes.iter().map(|change| change.triples.len()).sum::<usize>();
+        rebuild.fill(&changes)?;
+    }
+    store.install(rebuild, 1)?;
+    println!(
+        "build: {statements} statements in the default graph and again in named ones, {:.1} s wall, {:.1} s CPU with making them, peak memory {} MB, files {} MB",
+        since.elapsed().as_secs_f64(),
+        (processor_ms()? - before) / 1e3,
+        status("VmHWM")? / 1024,
+        size(folder)? >> 20
+    );
+    visibility(&store, records)?;
+    let before = processor_ms()?;
+    store.compact()?;
+    println!("compaction: {:.2} s CPU", (processor_ms()? - before) / 1e3);
     Ok(())
 }
 

@@ -16,7 +16,7 @@ pub(crate) enum Same {
 }
 
 /// Queries, and what is compared. The first eight are those of the issue that this measures.
-pub(crate) const QUERIES: [(&str, &str, Same); 41] = [
+pub(crate) const QUERIES: &[(&str, &str, Same)] = &[
     (
         "facet by mission",
         "SELECT ?m (COUNT(?d) AS ?n) { ?d ex:domain <https://portal.example.org/domain/0> ; ex:mission ?m } GROUP BY ?m ORDER BY DESC(?n)",

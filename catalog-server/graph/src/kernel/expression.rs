@@ -6,12 +6,14 @@ use std::cmp::Ordering;
 
 use memchr::memmem;
 use oxigraph::model::{Literal, NamedNode, Term, Variable};
+use oxsdatatypes::Integer;
 use regex::{Regex, RegexBuilder};
 use rustc_hash::FxHashMap;
 use spareval::{ExpressionTerm, QueryEvaluator};
 use spargebra::algebra::{Expression, Function};
 
-use super::table::{Table, UNBOUND};
+use super::pattern::MANY;
+use super::table::{IdSet, Table, UNBOUND, different};
 use super::value::{Operator, Value, arithmetic, compare, equals};
 use super::{Kernel, Outcome, Stop};
 use crate::storage::term::{Class, language, lexical};
@@ -43,6 +45,9 @@ pub(super) enum Compiled {
     Regex(Box<Compiled>, Box<Regex>),
     /// CONTAINS of a constant without a language; with LCASE around the text when the flag is set.
     Contains(Box<Compiled>, Box<memmem::Finder<'static>>, bool),
+    /// A condition on one column that was asked of each of its values: those for which it is true, and those for which it is
+    /// false; for others it is an error.
+    Known(usize, IdSet, IdSet),
     /// Whatever else depends on columns only and always gives the same: asked of spareval, once for each combination.
     Asked(Box<Asked>),
 }
@@ -76,6 +81,42 @@ pub(super) struct Asked {
 }
 
 impl Kernel<'_> {
+    /// Compiles a condition for a table. In a long one, what depends on one variable and calls functions is asked of each
+    /// value now, in the order of the dictionary.
+    pub(super) fn compile_condition(&self, expression: &Expression, table: &Table) -> Outcome<Compiled> {
+        let inner = |expression| self.compile_condition(expression, table);
+        Ok(match expression {
+            Expression::Or(a, b) => Compiled::Or(vec![inner(a)?, inner(b)?]),
+            Expression::And(a, b) => Compiled::And(vec![inner(a)?, inner(b)?]),
+            Expression::Not(a) => Compiled::Not(Box::new(inner(a)?)),
+            Expression::FunctionCall(..) if table.rows > MANY && table.columns.len() > 1 => {
+                let mut variables = Vec::new();
+                variables_of(expression, &mut variables)?;
+                let [only] = variables.as_slice() else { return self.compile(expression, table) };
+                let Some(at) = table.column(only.as_str()) else { return self.compile(expression, table) };
+                let values = Table::of(only.as_str(), different(&table.columns[at]));
+                let bound = values.columns[0].iter().rev().find(|id| **id != UNBOUND);
+                let end = bound.map_or(0, |last| *last as usize + 1);
+                let (mut truths, mut untruths) = (IdSet::new(end), IdSet::new(end));
+                if values.columns[0].last() == Some(&UNBOUND) {
+                    // A function of nothing need not be an error.
+                    return self.compile(expression, table);
+                }
+                let compiled = self.compile(expression, &values)?;
+                for (row, id) in values.columns[0].iter().enumerate() {
+                    self.look(row, values.rows)?;
+                    match self.evaluate(&compiled, &values, row)?.and_then(|value| value.effective_boolean_value()) {
+                        Some(true) => truths.insert(*id),
+                        Some(false) => untruths.insert(*id),
+                        None => {}
+                    }
+                }
+                Compiled::Known(at, truths, untruths)
+            }
+            _ => self.compile(expression, table)?,
+        })
+    }
+
     /// Compiles an expression for a table.
     pub(super) fn compile(&self, expression: &Expression, table: &Table) -> Outcome<Compiled> {
         let each = |list: &[Expression]| list.iter().map(|e| self.compile(e, table)).collect::<Outcome<Vec<_>>>();
@@ -201,9 +242,12 @@ impl Kernel<'_> {
             Compiled::Not(inner) => {
                 value(inner)?.and_then(|value| value.effective_boolean_value()).map(|truth| Value::truth(!truth))
             }
-            Compiled::Equal(a, b) => match (value(a)?, value(b)?) {
-                (Some(a), Some(b)) => equals(&a, &b)?.map(Value::truth),
-                _ => None,
+            Compiled::Equal(a, b) => match self.equal_ids(a, b, table, row) {
+                Some(equal) => Some(Value::truth(equal)),
+                None => match (value(a)?, value(b)?) {
+                    (Some(a), Some(b)) => equals(&a, &b)?.map(Value::truth),
+                    _ => None,
+                },
             },
             Compiled::SameTerm(a, b) => match (table.get(*a, row), table.get(*b, row)) {
                 (Some(a), Some(b)) => Some(Value::truth(a == b)),
@@ -253,15 +297,28 @@ impl Kernel<'_> {
                     true if text.is_ascii() => {
                         let mut lowered = self.scratch.borrow_mut();
                         lowered.clear();
-                        lowered.extend(text.bytes().map(|byte| byte.to_ascii_lowercase()));
+                        lowered.extend_from_slice(text.as_bytes());
+                        lowered.make_ascii_lowercase();
                         finder.find(&lowered).is_some()
                     }
                     true => finder.find(text.to_lowercase().as_bytes()).is_some(),
                 })),
                 _ => None,
             },
+            Compiled::Known(column, truths, untruths) => {
+                let id = table.columns[*column][row];
+                (truths.contains(id) || untruths.contains(id)).then(|| Value::truth(truths.contains(id)))
+            }
             Compiled::Asked(asked) => self.asked(asked, table, row).map(|id| self.value(id)),
         })
+    }
+
+    /// Says whether two variables are equal where that is whether they are the same term.
+    fn equal_ids(&self, a: &Compiled, b: &Compiled, table: &Table, row: usize) -> Option<bool> {
+        let (Compiled::Column(a), Compiled::Column(b)) = (a, b) else { return None };
+        let (a, b) = (table.get(*a, row)?, table.get(*b, row)?);
+        let is_itself = |id| matches!(self.class(id), Class::Blank | Class::Iri | Class::Text);
+        (is_itself(a) && is_itself(b)).then_some(a == b)
     }
 
     /// OR when `wanted` is true, AND when it is false.
@@ -384,8 +441,19 @@ impl Kernel<'_> {
             Value::Tagged(text, language) => {
                 self.intern_term(&Literal::new_language_tagged_literal_unchecked(text, language).into())
             }
+            Value::Literal(ExpressionTerm::IntegerLiteral(number)) => self.intern_integer(number),
             Value::Literal(literal) => self.intern_term(&literal.into()),
         }
+    }
+
+    fn intern_integer(&self, number: Integer) -> u32 {
+        let value = i64::from(number);
+        let known = self.made.borrow().integers.get(&value).copied();
+        known.unwrap_or_else(|| {
+            let id = self.intern_term(&ExpressionTerm::IntegerLiteral(number).into());
+            self.made.borrow_mut().integers.insert(value, id);
+            id
+        })
     }
 }
 

@@ -28,14 +28,9 @@ impl Kernel<'_> {
         order: &[OrderExpression],
         most: usize,
     ) -> Outcome<Option<Table>> {
-        let (variable, descending) = match order.first() {
-            Some(OrderExpression::Asc(Expression::Variable(variable))) => (variable, false),
-            Some(OrderExpression::Desc(Expression::Variable(variable))) => (variable, true),
-            _ => return Ok(None),
-        };
-        let Some(predicate) = self.binds(pattern, variable) else { return Ok(None) };
+        let Some((variable, descending, predicate)) = self.first_key(pattern, order) else { return Ok(None) };
         let objects = self.graph().objects_of_generation(predicate);
-        if most == 0 || !self.is_ordered(predicate) {
+        if most == 0 {
             return Ok(None);
         }
         let mut take = most.saturating_mul(MORE);
@@ -54,6 +49,42 @@ impl Kernel<'_> {
             take = take.saturating_mul(2 * MORE);
         }
         Ok(None)
+    }
+
+    /// Finds the variable that comes first in an order, whether it descends, and a predicate of which it is always an object,
+    /// when these have one order.
+    pub(super) fn first_key<'o>(
+        &self,
+        pattern: &GraphPattern,
+        order: &'o [OrderExpression],
+    ) -> Option<(&'o Variable, bool, u32)> {
+        let (variable, descending) = match order.first()? {
+            OrderExpression::Asc(Expression::Variable(variable)) => (variable, false),
+            OrderExpression::Desc(Expression::Variable(variable)) => (variable, true),
+            _ => return None,
+        };
+        let predicate = self.binds(pattern, variable)?;
+        self.is_ordered(predicate).then_some((variable, descending, predicate))
+    }
+
+    /// Evaluates as many groups, and what is made of them, as the first rows in an order need; nothing when all are needed.
+    pub(super) fn first_grouped(
+        &self,
+        pattern: &GraphPattern,
+        order: &[OrderExpression],
+        most: usize,
+    ) -> Outcome<Option<Table>> {
+        match pattern {
+            GraphPattern::Group { inner, variables, aggregates } => match self.tally(inner, variables, aggregates)? {
+                None => self.first_groups((inner, variables, aggregates), order, most),
+                table => Ok(table),
+            },
+            GraphPattern::Extend { inner, variable, expression } => match self.first_grouped(inner, order, most)? {
+                Some(table) => self.extend(table, variable, expression).map(Some),
+                None => Ok(None),
+            },
+            _ => Ok(None),
+        }
     }
 
     /// Finds a predicate of which the variable is always an object.

@@ -104,10 +104,11 @@ impl<'a> Kernel<'a> {
             NamedNodePattern::Variable(variable) => Some(variable.as_str()),
             NamedNodePattern::NamedNode(_) => None,
         };
-        let (by_graph, by_predicate, by_object) = (by(graph), by(predicate), by(Some(&object)));
-        if usize::from(by_graph) + usize::from(by_predicate) + usize::from(by_object) != variables.len()
-            || (by_object && (predicate.is_some() || graph.is_some()))
-        {
+        let (by_graph, by_predicate) = (by(graph), by(predicate));
+        let (by_subject, by_object) = (by(Some(&subject)), by(Some(&object)));
+        let keys = [by_graph, by_predicate, by_subject, by_object].into_iter().filter(|by| *by).count();
+        let by_end = by_subject || by_object;
+        if keys != variables.len() || (by_end && (keys > 1 || predicate.is_some() || graph.is_some())) {
             return Ok(None);
         }
         let mut counts = Vec::with_capacity(aggregates.len());
@@ -124,39 +125,45 @@ impl<'a> Kernel<'a> {
                     false => Count::Triples,
                     true if !one_predicate || !one_graph => return Ok(None),
                     true if variable.as_str() == subject && by_object => Count::Triples,
+                    true if variable.as_str() == object && by_subject => Count::Triples,
+                    true if by_end => return Ok(None),
                     true if variable.as_str() == subject => Count::Subjects,
-                    true if variable.as_str() == object && !by_object => Count::Objects,
+                    true if variable.as_str() == object => Count::Objects,
                     true => return Ok(None),
                 },
                 _ => return Ok(None),
             });
         }
-        if by_object {
-            self.tally_objects(triple, variables, aggregates)
+        if by_end {
+            self.tally_ends(triple, by_object, variables, aggregates)
         } else {
             let ask = Ask { triple, graph, by_graph, by_predicate, counts: &counts };
             self.tally_predicates(&ask, variables, aggregates).map(Some)
         }
     }
 
-    fn tally_objects(
+    fn tally_ends(
         &self,
         triple: &TriplePattern,
+        by_object: bool,
         variables: &[Variable],
         aggregates: &[(Variable, AggregateExpression)],
     ) -> Outcome<Option<Table>> {
         let NamedNodePattern::NamedNode(predicate) = &triple.predicate else { return Ok(None) };
-        let (objects, numbers): (Vec<u32>, Vec<i64>) = match self.view.find(predicate.as_ref().into()) {
+        let (ends, numbers): (Vec<u32>, Vec<i64>) = match self.view.find(predicate.as_ref().into()) {
             None => Default::default(),
             Some(predicate) => {
-                let (objects, _) = self.graph().by_object(predicate);
-                objects.chunk_by(|a, b| a == b).map(|run| (run[0], run.len() as i64)).unzip()
+                let (ends, _) = match by_object {
+                    true => self.graph().by_object(predicate),
+                    false => self.graph().by_subject(predicate),
+                };
+                ends.chunk_by(|a, b| a == b).map(|run| (run[0], run.len() as i64)).unzip()
             }
         };
-        self.within(objects.len())?;
-        let mut table = Table { rows: objects.len(), ..Table::default() };
+        self.within(ends.len() * 4)?;
+        let mut table = Table { rows: ends.len(), sorted: Some(0), ..Table::default() };
         for variable in variables {
-            table.push(variable.as_str(), objects.clone());
+            table.push(variable.as_str(), ends.clone());
         }
         for (variable, _) in aggregates {
             table.push(variable.as_str(), self.integers(&numbers));

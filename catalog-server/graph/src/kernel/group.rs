@@ -4,12 +4,15 @@ use oxigraph::model::Variable;
 use oxsdatatypes::{Decimal, Integer};
 use rustc_hash::{FxHashMap, FxHashSet};
 use spareval::ExpressionTerm;
-use spargebra::algebra::{AggregateExpression, AggregateFunction, Expression};
+use spargebra::algebra::{AggregateExpression, AggregateFunction, Expression, GraphPattern, OrderExpression};
 
-use super::table::{Table, UNBOUND};
+use super::table::{IdSet, Table, UNBOUND};
 use super::value::Value;
 use super::{Kernel, Outcome, Stop};
 use crate::storage::term::{Class, ONE};
+
+/// The name of the column of groups' numbers; no variable has it.
+const GROUP: &str = "#group";
 
 /// Which group each row belongs to, and each group's first row.
 struct Groups {
@@ -50,6 +53,43 @@ impl Kernel<'_> {
             result.push(variable.as_str(), column);
         }
         Ok(result)
+    }
+
+    /// Groups a pattern as far as its first groups in an order are needed; nothing when the order is not that of what it groups
+    /// by. Without an order any groups will do.
+    pub(super) fn first_groups(
+        &self,
+        (inner, variables, aggregates): (&GraphPattern, &[Variable], &[(Variable, AggregateExpression)]),
+        order: &[OrderExpression],
+        most: usize,
+    ) -> Outcome<Option<Table>> {
+        let is_key = |order: &OrderExpression| match order {
+            OrderExpression::Asc(Expression::Variable(by)) | OrderExpression::Desc(Expression::Variable(by)) => {
+                variables.contains(by)
+            }
+            _ => false,
+        };
+        if variables.is_empty() || !order.iter().all(is_key) {
+            return Ok(None);
+        }
+        let mut table = self.pattern(inner, None)?;
+        let keys: Vec<Option<usize>> = variables.iter().map(|variable| table.column(variable.as_str())).collect();
+        let groups = self.groups(&table, &keys)?;
+        if groups.count > most {
+            let mut firsts = Table { rows: groups.count, ..Table::default() };
+            for (variable, key) in variables.iter().zip(&keys) {
+                let value = |row: &u32| table.get(*key, *row as usize).unwrap_or(UNBOUND);
+                firsts.push(variable.as_str(), groups.first.iter().map(value).collect());
+            }
+            firsts.push(GROUP, (0..groups.count as u32).collect());
+            let firsts = self.order(firsts, order, Some(most))?;
+            let mut wanted = IdSet::new(groups.count);
+            firsts.columns[variables.len()].iter().for_each(|group| wanted.insert(*group));
+            let of_wanted = |row: &u32| wanted.contains(groups.of[*row as usize]);
+            let rows: Vec<u32> = (0..table.rows as u32).filter(of_wanted).collect();
+            table.gather(&rows);
+        }
+        self.group(&table, variables, aggregates).map(Some)
     }
 
     fn groups(&self, table: &Table, keys: &[Option<usize>]) -> Outcome<Groups> {
@@ -218,11 +258,7 @@ impl Kernel<'_> {
     }
 
     pub(super) fn integers(&self, numbers: &[i64]) -> Vec<u32> {
-        let mut known: FxHashMap<i64, u32> = FxHashMap::default();
-        numbers
-            .iter()
-            .map(|number| *known.entry(*number).or_insert_with(|| self.intern(Value::integer(*number))))
-            .collect()
+        numbers.iter().map(|number| self.intern(Value::integer(*number))).collect()
     }
 
     fn counts(&self, groups: &Groups, column: &[u32], distinct: bool, sorted: bool) -> Outcome<Vec<i64>> {
@@ -273,7 +309,7 @@ impl Kernel<'_> {
     }
 
     /// Writes a value as expressions do, which may differ from how it was written: `01` becomes `1`.
-    fn rewritten(&self, id: u32) -> u32 {
+    pub(super) fn rewritten(&self, id: u32) -> u32 {
         match id {
             UNBOUND => UNBOUND,
             id if matches!(self.class(id), Class::Blank | Class::Iri | Class::Text) => id,
@@ -286,15 +322,17 @@ impl Kernel<'_> {
     fn sums_of_numbers(&self, groups: &Groups, column: &[u32]) -> Outcome<Option<Vec<Total>>> {
         let (base, most) = (&self.view.base, i128::from(i64::MAX) * ONE);
         let (numbers, values, start) = (base.class_ids(Class::Number), base.values(), base.value_ids().start);
+        if !column.iter().all(|id| numbers.contains(id)) {
+            return Ok(None);
+        }
         let mut totals = vec![Total { sum: 0, size: 0, count: 0, is_whole: true }; groups.count];
-        for (row, (group, id)) in groups.of.iter().zip(column).enumerate() {
-            self.look(row, 0)?;
-            let Some(value) = values.get(id.wrapping_sub(start) as usize).filter(|_| numbers.contains(id)) else {
-                return Ok(None);
-            };
-            let total = &mut totals[*group as usize];
+        self.within(column.len() * 2)?;
+        for (row, (id, group)) in neighbours(column, &groups.of, &numbers).into_iter().enumerate() {
+            self.look(row, column.len() * 2)?;
+            let Some(value) = values.get((id - start) as usize) else { return Ok(None) };
+            let total = &mut totals[group as usize];
             if total.is_whole {
-                total.is_whole = !base.bytes(*id).starts_with(b"Xdecimal\0");
+                total.is_whole = !base.bytes(id).starts_with(b"Xdecimal\0");
             }
             // A sum that wraps is not used: its size is beyond the bound.
             total.sum = total.sum.wrapping_add(*value);
@@ -318,6 +356,7 @@ impl Kernel<'_> {
         let mut seen: FxHashSet<(u32, bool, i128)> = FxHashSet::default();
         let totals = if distinct { None } else { self.sums_of_numbers(groups, column)? };
         let rows = if totals.is_some() { 0 } else { column.len() };
+        let mut made: FxHashMap<u32, Value<'_>> = FxHashMap::default();
         for (entry, total) in sums.iter_mut().zip(totals.into_iter().flatten()) {
             let sum = match total.is_whole {
                 true => Sum::Integer(((total.sum / ONE) as i64).into()),
@@ -333,7 +372,12 @@ impl Kernel<'_> {
                 *entry = None;
                 continue;
             }
-            let next = match self.value(*id) {
+            let value = match (*id as usize) < self.terms {
+                true => self.value(*id),
+                // Counts, as a rule: few values, each of which would be read from its text.
+                false => made.entry(*id).or_insert_with(|| self.value(*id)).clone(),
+            };
+            let next = match value {
                 Value::Literal(ExpressionTerm::IntegerLiteral(value)) => {
                     if distinct && !seen.insert((*group, false, i64::from(value).into())) {
                         continue;
@@ -389,6 +433,9 @@ impl Kernel<'_> {
 
     /// Least or greatest values; an unbound one leaves its group unbound.
     fn extremes(&self, groups: &Groups, column: &[u32], greatest: bool) -> Outcome<Vec<u32>> {
+        if let Some(best) = self.extremes_of_ids(groups, column, greatest) {
+            return Ok(best.into_iter().map(|id| self.rewritten(id)).collect());
+        }
         let keys = self.order_keys(column)?;
         // The best row of each group and whether another term is as good.
         let mut best: Vec<Option<(usize, bool)>> = vec![None; groups.count];
@@ -416,5 +463,69 @@ impl Kernel<'_> {
             None => Ok(UNBOUND),
         };
         (0..groups.count).map(value).collect()
+    }
+
+    /// Least or greatest ids, which are those of the least or greatest values of one class; nothing when something else is
+    /// among them, or when another term could be as good.
+    fn extremes_of_ids(&self, groups: &Groups, column: &[u32], greatest: bool) -> Option<Vec<u32>> {
+        let base = &self.view.base;
+        let (least, most) = (*column.iter().min()?, *column.iter().max()?);
+        let class = base.class(least);
+        if !base.class_ids(class).contains(&most) || class == Class::Other {
+            return None;
+        }
+        let mut best = vec![UNBOUND; groups.count];
+        for (group, id) in groups.of.iter().zip(column) {
+            let best = &mut best[*group as usize];
+            if *best == UNBOUND || (*id > *best) == greatest {
+                *best = *id;
+            }
+        }
+        let is_alone = |id: u32| {
+            let first = |id: u32| base.firsts().get(id.wrapping_sub(base.value_ids().start) as usize);
+            first(id).is_none_or(|only| *only == id) && first(id + 1).is_none_or(|next| *next == id + 1)
+        };
+        best.iter().all(|id| *id != UNBOUND && is_alone(*id)).then_some(best)
+    }
+}
+
+/// Ids of which the values fit the processor's nearest cache but one.
+const NEAR: u32 = 15;
+
+/// Pairs ids with their groups, ids that are near to each other together: so that what is known of ids is read a part after the
+/// other, where reading it here and there would wait for memory at every row once it is larger than the caches.
+fn neighbours(ids: &[u32], groups: &[u32], within: &std::ops::Range<u32>) -> Vec<(u32, u32)> {
+    let pairs = ids.iter().copied().zip(groups.iter().copied());
+    let part = |id: u32| ((id - within.start) >> NEAR) as usize;
+    let parts = part(within.end) + 1;
+    if parts < 4 || ids.len() < 1 << NEAR || ids.is_sorted() {
+        return pairs.collect();
+    }
+    let mut places = vec![0_usize; parts + 1];
+    ids.iter().for_each(|id| places[part(*id) + 1] += 1);
+    for at in 1..places.len() {
+        places[at] += places[at - 1];
+    }
+    let mut sorted = vec![(0, 0); ids.len()];
+    for (id, group) in pairs {
+        let place = &mut places[part(id)];
+        sorted[*place] = (id, group);
+        *place += 1;
+    }
+    sorted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::neighbours;
+
+    #[test]
+    fn neighbours_keep_their_groups() {
+        let ids: Vec<u32> = (0..100_000_u32).map(|n| 1000 + n.wrapping_mul(2_654_435_761) % 500_000).collect();
+        let groups: Vec<u32> = (0..100_000).collect();
+        let mut found = neighbours(&ids, &groups, &(1000..501_000));
+        assert!(found.iter().map(|(id, _)| (id - 1000) >> 15).is_sorted());
+        found.sort_by_key(|(_, group)| *group);
+        assert!(found.into_iter().eq(ids.into_iter().zip(groups)));
     }
 }

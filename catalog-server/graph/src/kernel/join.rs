@@ -11,6 +11,9 @@ use super::{Kernel, Outcome, Stop};
 /// The name of the column that remembers which row of the left side a row comes from; no variable has it.
 const ROW: &str = "#row";
 
+/// Rows up to which a pattern is looked for with their values instead of everywhere.
+const FEW: usize = 1000;
+
 impl Kernel<'_> {
     /// Joins two tables.
     pub(super) fn join(&self, left: Table, right: Table) -> Outcome<Table> {
@@ -160,6 +163,15 @@ impl Kernel<'_> {
 
     /// Takes away the rows that agree with a row of the other pattern on a variable that both have.
     pub(super) fn minus(&self, mut left: Table, right: &GraphPattern) -> Outcome<Table> {
+        if left.rows < FEW {
+            let mut conjunction = Conjunction::default();
+            collect(right, &mut conjunction);
+            let shares = conjunction.bound().iter().any(|name| left.column(name).is_some());
+            if shares && is_plain(&conjunction)? {
+                self.exists(&mut left, right, false)?;
+                return Ok(left);
+            }
+        }
         let right = self.pattern(right, None)?;
         let shared = left.shared(&right);
         if shared.is_empty() || right.rows == 0 {
@@ -204,23 +216,15 @@ impl Kernel<'_> {
     pub(super) fn exists(&self, table: &mut Table, pattern: &GraphPattern, wanted: bool) -> Outcome<()> {
         let mut conjunction = Conjunction::default();
         collect(pattern, &mut conjunction);
-        // Putting a row's values into the pattern is a join only where nothing but triples and their own filters is in it.
-        if !conjunction.others.is_empty() || conjunction.triples.is_empty() || !conjunction.paths.is_empty() {
+        if !is_plain(&conjunction)? {
             return Err(Stop::Unknown);
         }
         let bound = conjunction.bound();
-        for filter in &conjunction.filters {
-            let mut variables = Vec::new();
-            variables_of(filter, &mut variables)?;
-            if !variables.iter().all(|variable| bound.iter().any(|name| name == variable.as_str())) {
-                return Err(Stop::Unknown);
-            }
-        }
         let shared: Vec<usize> = bound.iter().filter_map(|name| table.column(name)).collect();
         if !shared.iter().all(|at| table.is_bound(*at)) {
             return Err(Stop::Unknown);
         }
-        if !shared.is_empty() && table.rows < 1000 {
+        if !shared.is_empty() && table.rows < FEW {
             let mut numbered = Table { rows: table.rows, ..Table::default() };
             for at in &shared {
                 if numbered.column(&table.names[*at]).is_none() {
@@ -247,4 +251,20 @@ impl Kernel<'_> {
         }
         self.semi_join(table, &found, &shared, wanted)
     }
+}
+
+/// Says whether a pattern is triples and filters on their own variables: putting a row's values into it is a join only then.
+fn is_plain(conjunction: &Conjunction<'_>) -> Outcome<bool> {
+    if !conjunction.others.is_empty() || conjunction.triples.is_empty() || !conjunction.paths.is_empty() {
+        return Ok(false);
+    }
+    let bound = conjunction.bound();
+    for filter in &conjunction.filters {
+        let mut variables = Vec::new();
+        variables_of(filter, &mut variables)?;
+        if !variables.iter().all(|variable| bound.iter().any(|name| name == variable.as_str())) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

@@ -3,6 +3,7 @@
 //!
 //! It gives exactly what SPARQL says or [`Stop::Unknown`], upon which spareval answers instead: it never guesses.
 
+mod choice;
 mod construct;
 mod expression;
 mod first;
@@ -15,6 +16,7 @@ mod order;
 mod passing;
 mod path;
 mod pattern;
+mod places;
 mod properties;
 mod range;
 mod scan;
@@ -70,6 +72,8 @@ pub(crate) struct Kernel<'a> {
 struct Made {
     terms: Vec<Box<[u8]>>,
     ids: FxHashMap<Box<[u8]>, u32>,
+    /// Whole numbers that were made, without the way over their text.
+    integers: FxHashMap<i64, u32>,
 }
 
 /// What the kernel found, before anything is written.

@@ -75,6 +75,12 @@ impl Kernel<'_> {
                 (Some(s), None) => self.walk_on(table, walk.path, s, object, Way::Forward),
                 (None, Some(o)) => self.walk_on(table, walk.path, o, subject, Way::Backward),
                 (None, None) if table.columns.is_empty() && table.rows == 1 => {
+                    if let Some((subjects, objects)) = self.every_pair(walk.path)? {
+                        *table = Table { rows: subjects.len(), sorted: Some(0), ..Table::default() };
+                        table.push(subject, subjects);
+                        table.push(object, objects);
+                        return Ok(());
+                    }
                     *table = self.every_start(walk.path, subject)?;
                     self.walk_on(table, walk.path, 0, object, Way::Forward)
                 }
@@ -136,6 +142,46 @@ impl Kernel<'_> {
         table.gather(&rows);
         table.push(name, column);
         Ok(())
+    }
+
+    /// Finds both ends of all that one of several predicates connects, sorted; nothing when the path is another. A pair that
+    /// two of them connect is there twice by the standard and once by spareval.
+    fn every_pair(&self, path: &Path) -> Outcome<Option<(Vec<u32>, Vec<u32>)>> {
+        let (one, other) = match path {
+            Path::NamedNode(predicate) => {
+                let Some(predicate) = self.view.find(predicate.as_ref().into()) else {
+                    return Ok(Some(Default::default()));
+                };
+                let (subjects, objects) = self.graph().by_subject(predicate);
+                self.within(subjects.len() * 2)?;
+                return Ok(Some((subjects.into_owned(), objects.into_owned())));
+            }
+            Path::Alternative(a, b) => match (self.every_pair(a)?, self.every_pair(b)?) {
+                (Some(one), Some(other)) => (one, other),
+                _ => return Ok(None),
+            },
+            _ => return Ok(None),
+        };
+        let count = one.0.len() + other.0.len();
+        self.within(count * 4)?;
+        let (mut subjects, mut objects) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let (mut a, mut b) = (0, 0);
+        while a < one.0.len() || b < other.0.len() {
+            let (first, second) = (pair(&one, a), pair(&other, b));
+            if first == second {
+                return Err(Stop::Unknown);
+            }
+            let (subject, object) = if second.is_none_or(|second| first.is_some_and(|first| first < second)) {
+                a += 1;
+                (one.0[a - 1], one.1[a - 1])
+            } else {
+                b += 1;
+                (other.0[b - 1], other.1[b - 1])
+            };
+            subjects.push(subject);
+            objects.push(object);
+        }
+        Ok(Some((subjects, objects)))
     }
 
     /// Finds everything that a path could begin with, when a path without a length cannot.
@@ -257,4 +303,9 @@ impl Kernel<'_> {
             || graph.predicates().into_iter().any(|predicate| graph.count_subjects(predicate, id) > 0);
         if is_node { Ok(()) } else { Err(Stop::Unknown) }
     }
+}
+
+/// Returns a pair of two columns.
+fn pair(columns: &(Vec<u32>, Vec<u32>), at: usize) -> Option<(u32, u32)> {
+    Some((*columns.0.get(at)?, *columns.1.get(at)?))
 }

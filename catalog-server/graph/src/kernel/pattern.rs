@@ -1,15 +1,23 @@
 //! The algebra, operator by operator.
 
 use oxigraph::model::Variable;
-use spargebra::algebra::{Expression, GraphPattern, PropertyPathExpression};
+use spargebra::algebra::{Expression, GraphPattern, OrderExpression, PropertyPathExpression};
 use spargebra::term::{GroundTerm, TermPattern, TriplePattern};
 
 use super::expression::variables_of;
-use super::table::{Table, UNBOUND};
+use super::places::Places;
+use super::scan::portion;
+use super::table::{IdSet, Table, UNBOUND, different};
 use super::{Kernel, Outcome, Stop};
 
+/// Rows up to which portions are tried before everything is looked at.
+const MOST_IN_PORTIONS: usize = 1 << 16;
+
+/// Rows from which on a condition is asked once for each value instead of once for each row.
+pub(super) const MANY: usize = 1 << 10;
+
 /// A join of everything in it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Conjunction<'p> {
     /// Triple patterns.
     pub(super) triples: Vec<&'p TriplePattern>,
@@ -51,36 +59,34 @@ impl Kernel<'_> {
                 self.union(left, right)?
             }
             GraphPattern::Minus { left, right } => {
-                let left = self.pattern(left, None)?;
-                self.minus(left, right)?
+                self.in_portions_of(most, |most| self.pattern(left, most), |left| self.minus(left, right))?
             }
             GraphPattern::Values { variables, bindings } => self.values(variables, bindings),
             GraphPattern::Extend { inner, variable, expression } => {
                 let table = self.pattern(inner, most)?;
                 self.extend(table, variable, expression)?
             }
-            GraphPattern::Group { inner, variables, aggregates } => match self.tally(inner, variables, aggregates)? {
-                Some(table) => table,
-                None => self.group(&self.pattern(inner, None)?, variables, aggregates)?,
-            },
-            GraphPattern::Project { inner, variables } => project(self.pattern(inner, most)?, variables),
-            GraphPattern::Distinct { inner } => {
-                let tally = match &**inner {
-                    GraphPattern::Project { inner, variables } => self.tally(inner, variables, &[])?,
-                    _ => None,
+            GraphPattern::Group { inner, variables, aggregates } => {
+                let groups = match (self.tally(inner, variables, aggregates)?, most) {
+                    (None, Some(most)) => self.first_groups((inner, variables, aggregates), &[], most)?,
+                    (groups, _) => groups,
                 };
-                match tally {
+                match groups {
                     Some(table) => table,
-                    None => {
-                        let mut table = self.pattern(inner, None)?;
-                        table.distinct(|row, cells| self.look(row, cells))?;
-                        table
-                    }
+                    None => self.group(&self.pattern(inner, None)?, variables, aggregates)?,
                 }
             }
+            GraphPattern::Project { inner, variables } => project(self.pattern(inner, most)?, variables),
+            GraphPattern::Distinct { inner } => self.distinct(inner, most)?,
             GraphPattern::OrderBy { inner, expression } => {
                 let first = match most {
-                    Some(most) => self.first_rows(inner, expression, most)?,
+                    Some(limit) => match self.first_rows(inner, expression, limit)? {
+                        None => match self.first_grouped(inner, expression, limit)? {
+                            Some(groups) => Some(self.order(groups, expression, most)?),
+                            None => None,
+                        },
+                        first => first,
+                    },
                     None => None,
                 };
                 match first {
@@ -112,6 +118,50 @@ impl Kernel<'_> {
         Ok(table)
     }
 
+    /// Keeps the first of equal rows.
+    fn distinct(&self, inner: &GraphPattern, most: Option<usize>) -> Outcome<Table> {
+        let unique = |mut table: Table| -> Outcome<Table> {
+            table.distinct(|row, cells| self.look(row, cells))?;
+            Ok(table)
+        };
+        if let GraphPattern::Project { inner, variables } = inner {
+            if let Some(table) = self.tally(inner, variables, &[])? {
+                return Ok(table);
+            }
+            // What is ordered by what is kept has equal rows beside each other: there is less to order without them.
+            if let GraphPattern::OrderBy { inner, expression } = &**inner
+                && expression.iter().all(|order| is_by(order, variables))
+                && !(most.is_some() && self.first_key(inner, expression).is_some())
+            {
+                let rows = unique(project(self.pattern(inner, None)?, variables))?;
+                return self.order(rows, expression, most);
+            }
+        }
+        self.in_portions_of(most, |most| self.pattern(inner, most), unique)
+    }
+
+    /// Evaluates what takes rows away for as many rows as it takes to have enough.
+    fn in_portions_of(
+        &self,
+        most: Option<usize>,
+        first: impl Fn(Option<usize>) -> Outcome<Table>,
+        then: impl Fn(Table) -> Outcome<Table>,
+    ) -> Outcome<Table> {
+        let Some(most) = most else { return then(first(None)?) };
+        let mut take = portion(most);
+        while take <= MOST_IN_PORTIONS {
+            let table = first(Some(take))?;
+            let is_all = table.rows < take;
+            let table = then(table)?;
+            if is_all || table.rows >= most {
+                return Ok(table);
+            }
+            // Beginning again costs an eighth of what is done in the end.
+            take = take.saturating_mul(8);
+        }
+        then(first(None)?)
+    }
+
     fn filtered(&self, expression: &Expression, inner: &GraphPattern, most: Option<usize>) -> Outcome<Table> {
         let mut parts = Vec::new();
         split(expression, &mut parts);
@@ -139,16 +189,15 @@ impl Kernel<'_> {
         collect(innermost, &mut inside);
         let bound = inside.bound();
         let (early, late): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| is_bound_by(part, &bound));
-        let most = if late.is_empty() { most } else { None };
-        let left = match (early.is_empty(), left) {
-            (true, _) => self.pattern(left, most)?,
+        let mandatory = |most| match (early.is_empty(), left) {
+            (true, _) => self.pattern(left, most),
             (false, GraphPattern::LeftJoin { left, right, expression }) => {
-                self.filtered_left_join(early, (left, right, expression.as_ref()), most)?
+                self.filtered_left_join(early.clone(), (left, right, expression.as_ref()), most)
             }
-            (false, _) => self.filtered_conjunction(early, inside, most)?,
+            (false, _) => self.filtered_conjunction(early.clone(), inside.clone(), most),
         };
-        let table = self.left_join(left, right, condition)?;
-        self.filtered_table(table, late)
+        let then = |left| self.filtered_table(self.left_join(left, right, condition)?, late.clone());
+        if late.is_empty() { then(mandatory(most)?) } else { self.in_portions_of(most, mandatory, then) }
     }
 
     /// Applies conditions that may be or hold EXISTS to a table.
@@ -172,8 +221,13 @@ impl Kernel<'_> {
         let bound = conjunction.bound();
         let (early, late): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| is_bound_by(part, &bound));
         conjunction.filters.extend(early);
-        let table = self.conjunction(conjunction, if late.is_empty() { most } else { None })?;
-        self.filtered_table(table, late)
+        if late.is_empty() {
+            return self.conjunction(conjunction, most);
+        }
+        // Parts of other kinds are evaluated whole each time.
+        let most = if conjunction.others.is_empty() { most } else { None };
+        let first = |most| self.conjunction(conjunction.clone(), most);
+        self.in_portions_of(most, first, |table| self.filtered_table(table, late.clone()))
     }
 
     /// Keeps the rows for which a condition holds.
@@ -206,12 +260,39 @@ impl Kernel<'_> {
                     keep.push(row as u32);
                 }
             }
+        } else if table.rows > MANY
+            && let [variable] = variables.as_slice()
+            && let Some(at) = table.column(variable.as_str())
+        {
+            // Once for each value, and in the order of the dictionary: it is read from its beginning to its end then.
+            let mut values = Table::of(variable.as_str(), different(&table.columns[at]));
+            self.within(values.rows)?;
+            self.filter_rows(&mut values, expression)?;
+            let ids = &mut values.columns[0];
+            let unbound_passes = ids.pop_if(|id| *id == UNBOUND).is_some();
+            let mut passing = IdSet::new(ids.last().map_or(0, |last| *last as usize + 1));
+            ids.iter().for_each(|id| passing.insert(*id));
+            let column = &table.columns[at];
+            let passes = |id: u32| if id == UNBOUND { unbound_passes } else { passing.contains(id) };
+            keep.extend((0..table.rows as u32).filter(|row| passes(column[*row as usize])));
         } else {
-            for row in 0..table.rows {
-                self.look(row, 0)?;
-                if holds(row)? {
-                    keep.push(row as u32);
-                }
+            return self.filter_rows(table, expression);
+        }
+        if keep.len() < table.rows {
+            table.gather(&keep);
+        }
+        Ok(())
+    }
+
+    /// Keeps the rows for which a condition holds, asking for each.
+    fn filter_rows(&self, table: &mut Table, expression: &Expression) -> Outcome<()> {
+        let compiled = self.compile_condition(expression, table)?;
+        let mut keep = Vec::new();
+        for row in 0..table.rows {
+            self.look(row, 0)?;
+            let value = self.evaluate(&compiled, table, row)?;
+            if value.and_then(|value| value.effective_boolean_value()) == Some(true) {
+                keep.push(row as u32);
             }
         }
         if keep.len() < table.rows {
@@ -235,12 +316,10 @@ impl Kernel<'_> {
         Ok(table)
     }
 
-    /// Evaluates an expression for every row; a row whose only variable has the value of the row before is not asked
-    /// again, and neither is a value that was met before.
+    /// Evaluates an expression for every row; when it has one variable, for every value of it.
     pub(super) fn computed(&self, table: &Table, expression: &Expression) -> Outcome<Vec<u32>> {
         if matches!(expression, Expression::Coalesce(_) | Expression::If(..)) {
-            // spareval keeps terms as they are in some of these and writes them anew in others.
-            return Err(Stop::Unknown);
+            return self.chosen(table, expression);
         }
         let compiled = self.compile(expression, table)?;
         let mut variables = Vec::new();
@@ -260,19 +339,27 @@ impl Kernel<'_> {
             }
             return Ok(column);
         };
-        let mut known = rustc_hash::FxHashMap::default();
+        let values = &table.columns[only];
+        if table.rows > MANY && !values.is_sorted() {
+            // Once for each value, in the order of the dictionary.
+            let values = Table::of(variables[0].as_str(), different(values));
+            let results = self.computed(&values, expression)?;
+            let ids = &values.columns[0];
+            let unbound = ids.last() == Some(&UNBOUND);
+            let places = Places::of(&ids[..ids.len() - usize::from(unbound)]);
+            let place = |id: u32| match &places {
+                _ if id == UNBOUND => Some(ids.len() - 1),
+                Some(places) => places.find(id),
+                None => ids.binary_search(&id).ok(),
+            };
+            column.extend(table.columns[only].iter().map(|id| place(*id).map_or(UNBOUND, |at| results[at])));
+            return Ok(column);
+        }
         let (mut last, mut result) = (None, UNBOUND);
-        for (row, value) in table.columns[only].iter().enumerate() {
+        for (row, value) in values.iter().enumerate() {
             self.look(row, row)?;
             if last != Some(*value) {
-                result = match known.get(value) {
-                    Some(known) => *known,
-                    None => {
-                        let made = id(row)?;
-                        known.insert(*value, made);
-                        made
-                    }
-                };
+                result = id(row)?;
                 last = Some(*value);
             }
             column.push(result);
@@ -340,6 +427,16 @@ fn existence(expression: &Expression) -> Option<(&GraphPattern, bool)> {
         Expression::Exists(pattern) => Some((pattern, true)),
         Expression::Not(inner) => existence(inner).map(|(pattern, wanted)| (pattern, !wanted)),
         _ => None,
+    }
+}
+
+/// Says whether an order is by a variable among some.
+fn is_by(order: &OrderExpression, variables: &[Variable]) -> bool {
+    match order {
+        OrderExpression::Asc(Expression::Variable(by)) | OrderExpression::Desc(Expression::Variable(by)) => {
+            variables.contains(by)
+        }
+        _ => false,
     }
 }
 

@@ -86,6 +86,11 @@ impl Condition {
         Self { holds: self.holds.intersection(&other.holds), fails, unsure }
     }
 
+    /// Says what it is for an id that is not unsure; nothing is an error.
+    pub(super) fn says(&self, id: u32) -> Option<bool> {
+        (self.holds.contains(id) || self.fails.contains(id)).then(|| self.holds.contains(id))
+    }
+
     fn or(&self, other: &Self) -> Self {
         let holds = self.holds.union(&other.holds);
         let unsure = self.unsure.union(&other.unsure).without(&holds);

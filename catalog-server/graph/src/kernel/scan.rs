@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use oxigraph::model::Variable;
-use rustc_hash::FxHashMap;
 use spargebra::algebra::Expression;
 use spargebra::term::{NamedNodePattern, TermPattern, TriplePattern};
 
@@ -12,6 +11,7 @@ use super::open::Open;
 use super::passing::{Ids, Passing};
 use super::path::Walk;
 use super::pattern::Conjunction;
+use super::places::Places;
 use super::range::Ranges;
 use super::table::{IdSet, Table};
 use super::{Kernel, Outcome, Stop};
@@ -51,7 +51,7 @@ fn is_few(table: &Table, triples: usize) -> bool {
 }
 
 /// Returns how many rows are looked at first when no more than some are needed.
-fn portion(most: usize) -> usize {
+pub(super) fn portion(most: usize) -> usize {
     most.saturating_mul(4).max(128)
 }
 
@@ -509,28 +509,21 @@ impl Kernel<'_> {
     ) -> Outcome<()> {
         let width = table.columns.len() + 1;
         let (mut rows, mut column) = (Vec::with_capacity(table.rows), Vec::with_capacity(table.rows));
-        // Few rows, and those in the order of the keys, are looked for from the place of the row before.
-        let is_near = table.sorted == Some(at) || is_few(table, keys.len());
-        let mut starts = FxHashMap::default();
-        if !is_near {
-            starts.reserve(keys.len() / 2);
-            for (position, key) in keys.iter().enumerate() {
-                if position == 0 || keys[position - 1] != *key {
-                    starts.insert(*key, position);
-                }
-            }
-        }
+        // Few rows, and those in the order of the keys, are looked for from the place of the row before. What is in the order of
+        // its ids although nobody said so, as parts of records in their order, is seen by looking.
+        let is_near = table.sorted == Some(at) || is_few(table, keys.len()) || table.columns[at].is_sorted();
+        let places = if is_near { None } else { Places::of(keys) };
         let (mut position, mut last) = (0, 0);
         for (row, id) in table.columns[at].iter().enumerate() {
-            if is_near {
+            if let Some(places) = &places {
+                let Some(start) = places.find(*id) else { continue };
+                position = start;
+            } else {
                 position = match *id < last {
                     true => keys[..position].partition_point(|key| key < id),
                     false => gallop(keys, position, *id),
                 };
                 last = *id;
-            } else {
-                let Some(start) = starts.get(id) else { continue };
-                position = *start;
             }
             let mut next = position;
             while keys.get(next) == Some(id) {

@@ -26,6 +26,11 @@ impl Table {
         Self { rows: 1, ..Self::default() }
     }
 
+    /// The table of one variable with different values in the order of ids.
+    pub(super) fn of(name: &str, ids: Vec<u32>) -> Self {
+        Self { names: vec![name.to_owned()], rows: ids.len(), columns: vec![ids], sorted: Some(0) }
+    }
+
     /// A table without rows that has variables.
     pub(super) fn empty(names: Vec<String>) -> Self {
         let columns = vec![Vec::new(); names.len()];
@@ -95,9 +100,20 @@ impl Table {
             [] => keep.extend(0..self.rows.min(1) as u32),
             [column] => {
                 let mut seen = FxHashSet::default();
+                let mut last = None;
                 for (row, id) in column.iter().enumerate() {
                     look(row, keep.len() * 4)?;
-                    if seen.insert(*id) {
+                    if last != Some(*id) && seen.insert(*id) {
+                        keep.push(row as u32);
+                    }
+                    last = Some(*id);
+                }
+            }
+            [a, b] => {
+                let mut seen: FxHashSet<u64> = FxHashSet::default();
+                for (row, (a, b)) in a.iter().zip(b).enumerate() {
+                    look(row, keep.len() * 6)?;
+                    if seen.insert((u64::from(*a) << 32) | u64::from(*b)) {
                         keep.push(row as u32);
                     }
                 }
@@ -118,6 +134,35 @@ impl Table {
         }
         Ok(())
     }
+}
+
+/// Returns the different values of a column in the order of ids, the unbound one last.
+pub(super) fn different(column: &[u32]) -> Vec<u32> {
+    let bound = || column.iter().copied().filter(|id| *id != UNBOUND);
+    let (Some(least), Some(greatest)) = (bound().min(), bound().max()) else {
+        return column.first().copied().into_iter().collect();
+    };
+    let mut ids: Vec<u32>;
+    if ((greatest - least) as usize) / 64 < column.len() {
+        // With a bit for each that there could be, no sorting is needed.
+        let mut words = vec![0_u64; (greatest - least) as usize / 64 + 1];
+        bound().for_each(|id| words[(id - least) as usize / 64] |= 1 << ((id - least) % 64));
+        ids = Vec::with_capacity(words.iter().map(|word| word.count_ones() as usize).sum::<usize>() + 1);
+        for (at, mut word) in words.into_iter().enumerate() {
+            while word != 0 {
+                ids.push(least + at as u32 * 64 + word.trailing_zeros());
+                word &= word - 1;
+            }
+        }
+    } else {
+        ids = bound().collect();
+        ids.sort_unstable();
+        ids.dedup();
+    }
+    if column.contains(&UNBOUND) {
+        ids.push(UNBOUND);
+    }
+    ids
 }
 
 /// A set of ids with a bit for each that there could be.

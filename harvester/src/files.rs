@@ -101,7 +101,7 @@ impl Files {
             return self.index(run, page).await;
         }
         let format = self.format_of(&page)?;
-        let state = serde_json::json!({ "validators": page.validators });
+        let state = run::recognised(&page.validators);
         let (name, split) = (url.to_string(), self.mapper.mapping.split.clone());
         let Page { body, length, charset, .. } = page;
         if length == 0 {

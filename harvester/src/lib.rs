@@ -22,6 +22,7 @@ mod mapper;
 mod mapping;
 mod oai;
 mod paging;
+mod part;
 mod rdf;
 mod run;
 mod settings;

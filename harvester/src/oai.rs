@@ -12,6 +12,7 @@ use crate::item::{Fault, Gone, Item, Place};
 use crate::mapper::{Mapper, alias};
 use crate::mapping::Mappings;
 use crate::paging::Paging;
+use crate::part::metadata;
 use crate::rdf;
 use crate::run::{self, End, Kind, Run};
 use crate::settings::Settings;
@@ -125,10 +126,12 @@ impl Oai {
             let charset = page.charset.clone();
             let bytes = whole(page)?;
             // Half a page is no page, and what is behind it is not known.
-            let value = xml::document(&bytes, charset.as_deref(), &name).map_err(|fault| {
+            let unread = |fault: Fault| {
                 let code = if fault.code == "xml.doctype" { "xml.doctype" } else { "page.syntax" };
                 Trouble::passing(code, format!("{}: {}", fault.place, fault.message))
-            })?;
+            };
+            let document = xml::decode(&bytes, charset.as_deref(), &name).map_err(unread)?;
+            let value = xml::parse(&document, &name).map_err(unread)?;
             if value["element"] != "OAI-PMH" {
                 return Err(Trouble::lasting("page.format", format!("`{name}` is no answer of OAI-PMH")).into());
             }
@@ -164,7 +167,7 @@ impl Oai {
             let expected = resumption["attr:completeListSize"].as_str().and_then(|size| size.parse().ok());
             paging.count(records.len() as u64, expected);
             let before = run.mapper.news();
-            self.records(run, &name, &bytes, records).await?;
+            self.records(run, &name, &document, records).await?;
             let after = run.mapper.news();
             paging.news(&name, after.0 - before.0, after.1 - before.1)?;
             token = text(resumption).filter(|token| !token.is_empty());
@@ -203,8 +206,8 @@ impl Oai {
         url
     }
 
-    async fn records(&self, run: &Run<'_>, name: &str, bytes: &[u8], records: Vec<Value>) -> Result<(), End> {
-        let mut trees = Vec::new();
+    async fn records(&self, run: &Run<'_>, name: &str, document: &str, records: Vec<Value>) -> Result<(), End> {
+        let (mut trees, mut parts) = (Vec::new(), None);
         for (index, record) in records.into_iter().enumerate() {
             let place = Place { pointer: Some(format!("/ListRecords/record/{index}")), ..Place::file(name) };
             let header = record["header"][0].clone();
@@ -228,7 +231,9 @@ impl Oai {
             };
             if element == "RDF" {
                 run.trees(std::mem::take(&mut trees)).await?;
-                self.rdf(run, bytes, index, place, identifier).await?;
+                let parts = parts.get_or_insert_with(|| metadata(document));
+                let part = parts.get_mut(index).and_then(Option::take);
+                self.rdf(run, part, place, identifier).await?;
                 continue;
             }
             tree.insert("element".to_owned(), Value::String(element));
@@ -239,9 +244,7 @@ impl Oai {
     }
 
     /// Reads a record that is RDF/XML.
-    async fn rdf(&self, run: &Run<'_>, bytes: &[u8], index: usize, place: Place, key: String) -> Result<(), End> {
-        let text = String::from_utf8_lossy(bytes);
-        let part = rdf_part(&text, index).map(str::to_owned);
+    async fn rdf(&self, run: &Run<'_>, part: Option<String>, place: Place, key: String) -> Result<(), End> {
         let mapper = Arc::clone(&self.mapper);
         let header = key.clone();
         let read = move || {
@@ -259,16 +262,6 @@ impl Oai {
             .map_err(|error| Trouble::lasting("source.fault", error.to_string()))?;
         run.hand(mapped.unwrap_or_else(|fault| vec![Item::Faulty(fault.of(named))])).await
     }
-}
-
-/// Returns the RDF of the record with a number, as written.
-fn rdf_part(text: &str, index: usize) -> Option<&str> {
-    let record = text.match_indices("<record").filter(|(at, _)| !text[at + 7..].starts_with('s')).nth(index)?.0;
-    let rest = &text[record..];
-    let begin = rest.find(":RDF")?;
-    let begin = rest[..begin].rfind('<')?;
-    let end = rest.find(":RDF>")?;
-    Some(&rest[begin..end + 5])
 }
 
 /// Returns from which day on changes are asked for after an answer of this date, which is a later one for nobody: changes

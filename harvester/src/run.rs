@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use catalog_fetch::{Allowed, Answer, Error as FetchError, Fetcher, Kept, Limits, Page, Request, Url, Validators};
+use catalog_fetch::{
+    Allowed, Answer, BELIEVED, Error as FetchError, Fetcher, Kept, Limits, Page, Request, Url, Validators,
+};
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 
@@ -326,7 +328,15 @@ fn weight(value: &serde_json::Value) -> usize {
     }
 }
 
-/// Reads the validators that a cursor keeps.
+/// Makes what a cursor keeps of a page that was read just now.
+pub(crate) fn recognised(validators: &Validators) -> serde_json::Value {
+    serde_json::json!({ "validators": validators, "read": jiff::Timestamp::now() })
+}
+
+/// Reads the validators that a cursor keeps, as long as the host is believed that nothing changed.
 pub(crate) fn validators(cursor: &Cursor) -> Validators {
-    serde_json::from_value(cursor.state.get("validators").cloned().unwrap_or_default()).unwrap_or_default()
+    let read = cursor.state.get("read").and_then(|read| read.as_str()?.parse::<jiff::Timestamp>().ok());
+    let age = read.and_then(|read| std::time::Duration::try_from(jiff::Timestamp::now().duration_since(read)).ok());
+    let kept = cursor.state.get("validators").filter(|_| age.is_some_and(|age| age < BELIEVED));
+    serde_json::from_value(kept.cloned().unwrap_or_default()).unwrap_or_default()
 }

@@ -49,6 +49,20 @@ async fn an_answer_that_nothing_changed_is_none_where_nothing_is_known() {
 }
 
 #[tokio::test]
+async fn a_host_is_not_believed_for_ever_that_nothing_changed() {
+    let base = serve(|_, _| Answer::status(304)).await;
+    for (hours, is_believed) in [(1, true), (24 * 8, false), (-1, false)] {
+        let read = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(hours);
+        let digest = catalog_harvester::Mappings::shipped().unwrap().digest();
+        let state = json!({ "validators": { "etag": "\"1\"" }, "read": read, "mappings": digest });
+        let cursor = catalog_harvester::Cursor { state, ..Default::default() };
+        let settings = source("files", format!("{base}/t.csv"), json!({ "mapping": "nasa-cmr" }));
+        let said = harvest_from(settings, cursor).await;
+        assert_eq!(said.outcome.coverage == Coverage::Unchanged, is_believed, "{hours}: {:?}", said.outcome);
+    }
+}
+
+#[tokio::test]
 async fn a_packed_file_below_an_index_that_cannot_be_unpacked_is_a_gap() {
     let packed = |bytes: &[u8]| {
         let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
@@ -199,6 +213,27 @@ async fn rdf_in_xml_is_read_in_the_character_set_that_it_declares() {
         assert!(said.is_complete(), "{:?}", said.outcome);
         assert_eq!(said.records[0].manifest["title"], json!({ "en": "Café" }));
     }
+}
+
+#[tokio::test]
+async fn rdf_within_oai_pmh_is_read_however_it_is_wrapped() {
+    // As pycsw writes it: a prefix for everything, every namespace at the root, names that begin alike.
+    let record = |id: u8| {
+        format!(
+            "<oai:record><oai:header><oai:identifier>oai:x:{id}</oai:identifier></oai:header><oai:metadata><rdf:RDF><dcat:Dataset rdf:about='urn:d{id}'><dct:title>Café {id}</dct:title><recordings:of xmlns:recordings='urn:r'>x</recordings:of></dcat:Dataset></rdf:RDF></oai:metadata></oai:record>"
+        )
+    };
+    let list = format!(
+        "<?xml version='1.0' encoding='ISO-8859-1'?><oai:OAI-PMH xmlns:oai='http://www.openarchives.org/OAI/2.0/' xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#' xmlns:dcat='http://www.w3.org/ns/dcat#' xmlns:dct='http://purl.org/dc/terms/'><oai:ListRecords>{}{}</oai:ListRecords></oai:OAI-PMH>",
+        record(1),
+        record(2)
+    );
+    let latin: Vec<u8> = list.chars().map(|character| character as u8).collect();
+    let base = serve(move |_, _| Answer::of("text/xml", latin.clone())).await;
+    let said = harvest(source("oai-pmh", base, json!({ "metadataPrefix": "dcat" }))).await;
+    assert!(said.is_complete() && said.faults.is_empty(), "{:?} {:?}", said.outcome, said.faults);
+    assert_eq!(said.keys(), ["oai:x:1", "oai:x:2"]);
+    assert_eq!(said.records[1].manifest["title"], json!({ "en": "Café 2" }));
 }
 
 #[tokio::test]

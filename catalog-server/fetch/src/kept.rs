@@ -23,7 +23,7 @@ use crate::body::Body;
 use crate::fetcher::{Page, Validators};
 
 /// After this time a page is fetched whole, whatever its host says of it: some hosts know no better.
-const BELIEVED: Duration = Duration::from_secs(7 * 24 * 3600);
+pub const BELIEVED: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The most bytes of packed pages in a folder.
 const MOST: u64 = 1 << 30;
 /// The longest description of a page.

@@ -20,7 +20,7 @@ pub use body::Body;
 pub use check::Allowed;
 pub use error::Error;
 pub use fetcher::{Answer, Fetcher, Page, Post, Request, Validators};
-pub use kept::Kept;
+pub use kept::{BELIEVED, Kept};
 pub use limits::Limits;
 pub use resolve::{Lookup, SystemLookup};
 pub use url::Url;

@@ -4,6 +4,8 @@
 //! its child elements are arrays under their local names, in order. Namespaces are not kept: what a document is, its
 //! root says, whose object also has `element` (local name) and `namespace`. Nothing outside the document is read.
 
+use std::borrow::Cow;
+
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use serde_json::{Map, Value};
@@ -28,9 +30,13 @@ struct Open {
 
 /// Reads a document; the charset is the one that the answer named, else the one that the document declares.
 pub(crate) fn document(bytes: &[u8], charset: Option<&str>, file: &str) -> Result<Value, Fault> {
+    parse(&decode(bytes, charset, file)?, file)
+}
+
+/// Decodes a document.
+pub(crate) fn decode<'a>(bytes: &'a [u8], charset: Option<&str>, file: &str) -> Result<Cow<'a, str>, Fault> {
     let declared = charset.map(str::to_owned).or_else(|| declared(bytes));
-    let text = text::decode(bytes, declared.as_deref(), file)?;
-    parse(&text, file)
+    text::decode(bytes, declared.as_deref(), file)
 }
 
 /// Reads what the XML declaration says about the character set.
@@ -43,7 +49,8 @@ pub(crate) fn declared(bytes: &[u8]) -> Option<String> {
     Some(value[1..].split(quote).next()?.to_ascii_lowercase())
 }
 
-fn parse(text: &str, file: &str) -> Result<Value, Fault> {
+/// Reads a document that is text already.
+pub(crate) fn parse(text: &str, file: &str) -> Result<Value, Fault> {
     let mut reader = Reader::from_str(text);
     reader.config_mut().check_end_names = true;
     let mut open: Vec<Open> = Vec::new();

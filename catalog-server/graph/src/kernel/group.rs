@@ -498,7 +498,7 @@ fn neighbours(ids: &[u32], groups: &[u32], within: &std::ops::Range<u32>) -> Vec
     let pairs = ids.iter().copied().zip(groups.iter().copied());
     let part = |id: u32| ((id - within.start) >> NEAR) as usize;
     let parts = part(within.end) + 1;
-    if parts < 4 || ids.len() < 1 << NEAR || ids.is_sorted() {
+    if parts < 16 || ids.len() < 1 << NEAR || ids.is_sorted() {
         return pairs.collect();
     }
     let mut places = vec![0_usize; parts + 1];

@@ -11,7 +11,7 @@ use super::table::{IdSet, Table, UNBOUND, different};
 use super::{Kernel, Outcome, Stop};
 
 /// Rows up to which portions are tried before everything is looked at.
-const MOST_IN_PORTIONS: usize = 1 << 16;
+const MOST_IN_PORTIONS: usize = 1 << 14;
 
 /// Rows from which on a condition is asked once for each value instead of once for each row.
 pub(super) const MANY: usize = 1 << 10;
@@ -150,8 +150,9 @@ impl Kernel<'_> {
         let Some(most) = most else { return then(first(None)?) };
         let mut take = portion(most);
         while take <= MOST_IN_PORTIONS {
-            let table = first(Some(take))?;
+            let mut table = first(Some(take))?;
             let is_all = table.rows < take;
+            table.truncate(take);
             let table = then(table)?;
             if is_all || table.rows >= most {
                 return Ok(table);

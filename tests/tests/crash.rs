@@ -304,7 +304,10 @@ async fn comes_back(sandbox: &Sandbox, total: usize) {
             _ => panic!("search says {status}: {text}"),
         }
         let (ready, _) = sandbox.get("/readyz").await;
-        if status == 200 && ready == 200 && sandbox.search(&[("size", "0")]).await.total == total {
+        // Between two answers it may notice that its files are gone, and say 503 again.
+        let (counted, text) = sandbox.get("/api/v1/search?size=0").await;
+        let found = serde_json::from_str::<serde_json::Value>(&text).unwrap_or_default()["total"] == total;
+        if [status, ready, counted] == [200; 3] && found {
             sandbox.wait_until_in_step().await;
             return;
         }

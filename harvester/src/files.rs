@@ -195,12 +195,7 @@ impl Files {
             for ((url, format), answer) in some.iter().zip(answers) {
                 let name = url.to_string();
                 let page = match answer {
-                    Ok(Answer::Page(page)) => page,
-                    Ok(Answer::Unchanged) => {
-                        let message = format!("`{url}` answered 304 without being asked");
-                        run.gap(Place::file(name), Trouble::passing("fetch.status", message)).await?;
-                        continue;
-                    }
+                    Ok(page) => page,
                     // One file of thousands is no reason to read none of the others.
                     Err(End::Trouble(trouble)) => {
                         if let Err(end) = run.gap(Place::file(name), trouble).await {

@@ -117,7 +117,7 @@ fn fetcher(settings: &Settings) -> Result<Fetcher, Error> {
     };
     let fetcher = Fetcher::new(limits, allowed).map_err(|error| Error::Settings(error.to_string()))?;
     Ok(match &settings.kept {
-        Some(folder) => fetcher.keeping(Kept::open(folder)),
+        Some(folder) => fetcher.keeping(Kept::new(folder)),
         None => fetcher,
     })
 }
@@ -210,8 +210,8 @@ impl<'a> Run<'a> {
     }
 
     /// Fetches several pages at a time and gives them in their order.
-    pub(crate) async fn pages(&self, urls: &[Url], request: &Request) -> Vec<Result<Answer, End>> {
-        let all = urls.iter().map(|url| -> BoxFuture<'_, Result<Answer, End>> { Box::pin(self.page(url, request)) });
+    pub(crate) async fn pages(&self, urls: &[Url], request: &Request) -> Vec<Result<Page, End>> {
+        let all = urls.iter().map(|url| -> BoxFuture<'_, Result<Page, End>> { Box::pin(self.asked(url, request)) });
         futures::future::join_all(all.collect::<Vec<_>>()).await
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use catalog_fetch::{Answer, Post, Request, Url};
+use catalog_fetch::{Post, Request, Url};
 use serde_json::Value;
 
 use crate::item::{Fault, Place};
@@ -81,12 +81,7 @@ impl Stac {
             for (node, answer) in some.iter().zip(run.pages(&urls, &request).await) {
                 let place = Place::file(node.url.to_string());
                 let page = match answer {
-                    Ok(Answer::Page(page)) => page,
-                    Ok(Answer::Unchanged) => {
-                        let message = format!("`{}` answered 304 without being asked", node.url);
-                        run.gap(place, Trouble::passing("fetch.status", message)).await?;
-                        continue;
-                    }
+                    Ok(page) => page,
                     Err(End::Trouble(trouble)) => {
                         run.gap(place, trouble).await?;
                         continue;

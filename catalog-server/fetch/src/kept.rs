@@ -5,8 +5,8 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -31,9 +31,13 @@ const LONGEST_HEAD: u64 = 64 << 10;
 
 /// Pages of one source, in a folder of theirs.
 #[derive(Debug, Clone)]
-pub struct Kept {
-    folder: Arc<Path>,
-    bytes: Arc<AtomicU64>,
+pub struct Kept(Arc<Folder>);
+
+#[derive(Debug)]
+struct Folder {
+    path: PathBuf,
+    /// The bytes of what is in it, from when it is first looked into.
+    bytes: OnceLock<AtomicU64>,
 }
 
 /// What is kept of a page beside its bytes.
@@ -61,31 +65,25 @@ pub(crate) struct KeptPage {
 }
 
 impl Kept {
-    /// Opens a folder, which is made when the first page is kept, and clears away what is too old to be of use.
-    pub fn open(folder: &Path) -> Self {
-        let (now, mut bytes) = (SystemTime::now(), 0);
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            let Ok(about) = entry.metadata() else { continue };
-            let age = about.modified().ok().and_then(|then| now.duration_since(then).ok());
-            if age.is_some_and(|age| age > BELIEVED) {
-                let _ = std::fs::remove_file(entry.path());
-            } else {
-                bytes += about.len();
-            }
-        }
-        Self { folder: folder.into(), bytes: Arc::new(AtomicU64::new(bytes)) }
+    /// Names a folder, which is made when the first page is kept.
+    pub fn new(folder: &Path) -> Self {
+        Self(Arc::new(Folder { path: folder.to_owned(), bytes: OnceLock::new() }))
     }
 
     /// Finds what is kept of an address, asked for with these media types.
     pub(crate) async fn find(&self, url: &Url, accept: Option<&str>) -> Option<KeptPage> {
-        let (path, asked) = (self.path(url, accept), url.to_string());
-        spawn_blocking(move || KeptPage::open(&path).filter(|page| page.head.asked == asked)).await.ok()?
+        let (folder, path, asked) = (Arc::clone(&self.0), self.path(url, accept), url.to_string());
+        let find = move || {
+            folder.bytes();
+            KeptPage::open(&path).filter(|page| page.head.asked == asked)
+        };
+        spawn_blocking(find).await.ok()?
     }
 
     /// Keeps a page if its host says by what it is recognised. What cannot be written is not kept.
     pub(crate) async fn keep(&self, url: &Url, accept: Option<&str>, page: &Page) {
         let Body::Memory(bytes) = &page.body else { return };
-        if !page.may_be_kept || self.bytes.load(Ordering::Relaxed) >= MOST {
+        if !page.may_be_kept {
             return;
         }
         let head = Head {
@@ -99,31 +97,52 @@ impl Kept {
             fetched: Timestamp::now(),
             length: page.length,
         };
-        let (folder, path, bytes) = (Arc::clone(&self.folder), self.path(url, accept), bytes.clone());
-        if let Ok(Ok(written)) = spawn_blocking(move || write(&folder, &path, &head, &bytes)).await {
-            self.bytes.fetch_add(written, Ordering::Relaxed);
-        }
+        let (folder, path, bytes) = (Arc::clone(&self.0), self.path(url, accept), bytes.clone());
+        let _ = spawn_blocking(move || folder.keep(&path, &head, &bytes)).await;
     }
 
     fn path(&self, url: &Url, accept: Option<&str>) -> PathBuf {
         let digest =
             Sha256::new().chain_update(url.as_str()).chain_update([b'\n']).chain_update(accept.unwrap_or("*/*"));
-        self.folder.join(format!("{}.gz", hex::encode(&digest.finalize()[..16])))
+        self.0.path.join(format!("{}.gz", hex::encode(&digest.finalize()[..16])))
     }
 }
 
-fn write(folder: &Path, path: &Path, head: &Head, bytes: &[u8]) -> std::io::Result<u64> {
-    std::fs::create_dir_all(folder)?;
-    // It takes its place when it is whole. It need not outlive a power cut.
-    let file = tempfile::NamedTempFile::new_in(folder)?;
-    let mut packed = GzEncoder::new(file, Compression::fast());
-    serde_json::to_writer(&mut packed, head)?;
-    packed.write_all(b"\n")?;
-    packed.write_all(bytes)?;
-    let file = packed.finish()?;
-    let written = file.as_file().metadata()?.len();
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(written)
+impl Folder {
+    /// Counts what is there, and clears away what is too old to be of use when it is first looked into.
+    fn bytes(&self) -> &AtomicU64 {
+        self.bytes.get_or_init(|| {
+            let (now, mut bytes) = (SystemTime::now(), 0);
+            for entry in std::fs::read_dir(&self.path).into_iter().flatten().flatten() {
+                let Ok(about) = entry.metadata() else { continue };
+                let age = about.modified().ok().and_then(|then| now.duration_since(then).ok());
+                if age.is_some_and(|age| age > BELIEVED) {
+                    let _ = std::fs::remove_file(entry.path());
+                } else {
+                    bytes += about.len();
+                }
+            }
+            AtomicU64::new(bytes)
+        })
+    }
+
+    fn keep(&self, path: &Path, head: &Head, bytes: &[u8]) -> std::io::Result<()> {
+        if self.bytes().load(Ordering::Relaxed) >= MOST {
+            return Ok(());
+        }
+        std::fs::create_dir_all(&self.path)?;
+        // It takes its place when it is whole. It need not outlive a power cut.
+        let file = tempfile::NamedTempFile::new_in(&self.path)?;
+        let mut packed = GzEncoder::new(file, Compression::fast());
+        serde_json::to_writer(&mut packed, head)?;
+        packed.write_all(b"\n")?;
+        packed.write_all(bytes)?;
+        let file = packed.finish()?;
+        let written = file.as_file().metadata()?.len();
+        file.persist(path).map_err(|error| error.error)?;
+        self.bytes().fetch_add(written, Ordering::Relaxed);
+        Ok(())
+    }
 }
 
 impl KeptPage {

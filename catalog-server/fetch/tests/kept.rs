@@ -58,7 +58,7 @@ impl Host {
 }
 
 async fn read(url: &Url, folder: &Path) -> (Page, String) {
-    let fetcher = Fetcher::new(Limits::default(), Allowed::of(url)).unwrap().keeping(Kept::open(folder));
+    let fetcher = Fetcher::new(Limits::default(), Allowed::of(url)).unwrap().keeping(Kept::new(folder));
     let Answer::Page(mut page) = fetcher.get(url, &Request::default()).await.unwrap() else { panic!("no page") };
     let Body::Memory(bytes) = std::mem::replace(&mut page.body, Body::Memory(bytes::Bytes::new())) else { panic!() };
     assert_eq!((fetcher.pages(), fetcher.bytes(), page.length), (1, bytes.len() as u64, bytes.len() as u64));

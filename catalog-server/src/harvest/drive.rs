@@ -162,8 +162,8 @@ impl Listener<'_> {
         let (mut silent, mut kept, mut told) = (Duration::ZERO, None::<Instant>, Instant::now());
         loop {
             let next = tokio::time::timeout(BEAT, self.items.recv()).await;
-            let is_over = matches!(next, Ok(None));
-            silent = if next.is_ok() { Duration::ZERO } else { silent + BEAT };
+            let (is_over, is_quiet) = (matches!(next, Ok(None)), next.is_err());
+            silent = if is_quiet { silent + BEAT } else { Duration::ZERO };
             if silent >= SILENCE {
                 let text = format!("the source said nothing for {} minutes", SILENCE.as_secs() / 60);
                 return Err(Failure::unavailable("source.silent", text, 60));
@@ -178,8 +178,8 @@ impl Listener<'_> {
                 }
             }
             let mut position = None;
-            if let (Ok(Some(item)), Some(reading)) = (&next, reading.as_mut()) {
-                match item.clone() {
+            if let (Ok(Some(item)), Some(reading)) = (next, reading.as_mut()) {
+                match item {
                     // Of what the source says of a record within a piece, its last word counts.
                     Item::Record(record) => {
                         gone.retain(|(key, _)| *key != record.key);
@@ -201,7 +201,7 @@ impl Listener<'_> {
                 }
             }
             let is_full = records.len() + gone.len() + rows.len() >= PIECE;
-            let is_due = is_full || is_over || next.is_err() || position.is_some() || told.elapsed() >= TELL;
+            let is_due = is_full || is_over || is_quiet || position.is_some() || told.elapsed() >= TELL;
             if let Some(reading) = reading.as_mut().filter(|_| is_due) {
                 let take = (std::mem::take(&mut records), std::mem::take(&mut gone), std::mem::take(&mut rows));
                 told = Instant::now();

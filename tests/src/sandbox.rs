@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use catalog_client::Client;
 use catalog_schemas::account::{NewToken, Role, Scope};
+use catalog_schemas::harvest::RunView;
 use catalog_schemas::search::{SearchAnswer, SearchQuery};
 use rand::Rng;
 use serde_json::Value;
@@ -330,6 +331,33 @@ impl Sandbox {
     pub async fn search(&self, pairs: &[(&str, &str)]) -> SearchAnswer {
         let query = SearchQuery::from_pairs(pairs.iter().copied()).expect("the query is one");
         self.anonymous().search(&query).await.expect("the server answers")
+    }
+
+    /// Runs a source to the end of the run.
+    ///
+    /// # Panics
+    ///
+    /// When the server refuses, or the run does not end.
+    pub async fn harvest(&self, source: &str, dry: bool) -> RunView {
+        let run = self.admin().run_start(source, dry).await.expect("the run is taken on");
+        self.end_of(run).await
+    }
+
+    /// Waits for the end of a run.
+    ///
+    /// # Panics
+    ///
+    /// When it does not end.
+    pub async fn end_of(&self, mut run: RunView) -> RunView {
+        let (admin, started) = (self.admin(), Instant::now());
+        while matches!(run.state.as_str(), "queued" | "running") {
+            assert!(started.elapsed() < PATIENCE, "the run does not end: {run:?}\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            run = admin.run(&run.source, run.number).await.expect("the run is there");
+        }
+        // The run can be read a moment before the ledger's new sequence is told; what is written after it waits for that.
+        assert!(admin.review_reopen(u64::from(u32::MAX)).await.is_err());
+        run
     }
 
     /// Returns what the server said so far.

@@ -93,21 +93,8 @@ impl Bench {
         self.sandbox.admin().source_define(&settings).await.unwrap();
     }
 
-    async fn finish(&self, source: &str, mut run: RunView) -> RunView {
-        let started = Instant::now();
-        while matches!(run.state.as_str(), "queued" | "running") {
-            assert!(started.elapsed() < PATIENCE, "the run does not end: {run:?}\n{}", self.sandbox.log());
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            run = self.sandbox.admin().run(source, run.number).await.unwrap();
-        }
-        // The run can be read a moment before the ledger's new sequence is told; what is written after it waits for that.
-        assert!(self.sandbox.admin().review_reopen(u64::from(u32::MAX)).await.is_err());
-        run
-    }
-
     async fn harvest(&self, source: &str) -> RunView {
-        let run = self.sandbox.admin().run_start(source, false).await.unwrap();
-        self.finish(source, run).await
+        self.sandbox.harvest(source, false).await
     }
 
     async fn ledger(&self) -> Value {

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use catalog_schemas::harvest::{ReviewDecision, RunView, SourceSettings};
+use catalog_schemas::harvest::{ReviewDecision, SourceSettings};
 use catalog_tests::package::{datalab, package};
 use catalog_tests::sandbox::read;
 use catalog_tests::site::Sites;
@@ -26,21 +26,6 @@ async fn zone(id: &str) -> Sandbox {
 fn settings(id: &str, url: &str) -> SourceSettings {
     let value = json!({ "id": id, "kind": "alidade", "url": url, "allowPrivateAddresses": true });
     serde_json::from_value(value).unwrap()
-}
-
-/// Runs a source to the end of the run.
-async fn harvest(sandbox: &Sandbox, source: &str, dry: bool) -> RunView {
-    let admin = sandbox.admin();
-    let mut run = admin.run_start(source, dry).await.unwrap();
-    let started = Instant::now();
-    while matches!(run.state.as_str(), "queued" | "running") {
-        assert!(started.elapsed() < PATIENCE, "the run does not end: {run:?}\n{}", sandbox.log());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        run = admin.run(source, run.number).await.unwrap();
-    }
-    // The run can be read a moment before the ledger's new sequence is told; what is written after it waits for that.
-    assert!(admin.review_reopen(u64::from(u32::MAX)).await.is_err());
-    run
 }
 
 async fn publish(sandbox: &Sandbox, identifier: &str) {
@@ -76,7 +61,7 @@ async fn three_zones_that_harvest_each_other_come_to_the_same_and_do_not_echo() 
     for round in 0..3 {
         for (id, sandbox) in zones {
             for (other, _) in zones.iter().filter(|(other, _)| *other != id) {
-                let run = harvest(sandbox, &format!("from-{other}"), false).await;
+                let run = sandbox.harvest(&format!("from-{other}"), false).await;
                 let expected = if round == 0 { (2, 0, 0) } else { (0, 0, 0) };
                 assert_eq!(
                     (run.added, run.changed, run.removed),
@@ -124,7 +109,7 @@ async fn three_zones_that_harvest_each_other_come_to_the_same_and_do_not_echo() 
 
     // What is withdrawn at home is a tombstone everywhere after the next run.
     b.admin().withdraw("zoneb.lab-two", "1.0.0", "it was a mistake").await.unwrap();
-    let run = harvest(&a, "from-zone-b", false).await;
+    let run = a.harvest("from-zone-b", false).await;
     assert_eq!((run.added, run.changed, run.removed, run.unchanged), (0, 0, 1, 1), "{run:?}");
     assert_eq!(total(&a, &[]).await, 5);
     assert_eq!(a.get("/api/v1/records/zone-b/zoneb.lab-two").await.0, 410);
@@ -166,9 +151,9 @@ async fn a_record_of_another_zone_keeps_its_identifier_wherever_it_is_handed_out
     });
     b.admin().publish("zoneb.volume", "1", package(&volume)).await.unwrap();
     a.admin().source_define(&settings("from-b", b.base())).await.unwrap();
-    assert_eq!(harvest(&a, "from-b", false).await.added, 3);
+    assert_eq!(a.harvest("from-b", false).await.added, 3);
     b.admin().withdraw("zoneb.gone", "1.0.0", "it was a mistake").await.unwrap();
-    assert_eq!(harvest(&a, "from-b", false).await.removed, 1);
+    assert_eq!(a.harvest("from-b", false).await.removed, 1);
     a.wait_until_in_step().await;
 
     let home = |name: &str| format!("{}/id/zone-b/zoneb.{name}", b.base());
@@ -250,7 +235,7 @@ async fn a_moderator_decides_what_no_rule_can_tell_and_may_take_it_back() {
         let url = format!("{}/data.ttl", sites.base(id));
         let source = json!({ "id": id, "kind": "dcat", "url": url, "allowPrivateAddresses": true });
         a.admin().source_define(&serde_json::from_value(source).unwrap()).await.unwrap();
-        assert_eq!(harvest(&a, id, false).await.state, "completed");
+        assert_eq!(a.harvest(id, false).await.state, "completed");
     }
     assert_eq!(total(&a, &[]).await, 3);
     let waiting = a.admin().sources().await.unwrap().reviews;
@@ -281,7 +266,7 @@ async fn a_moderator_decides_what_no_rule_can_tell_and_may_take_it_back() {
     assert_eq!(sparql::number(&a, "SELECT (COUNT(DISTINCT ?r) AS ?n) WHERE { ?r a sdo:Dataset }").await, 2);
     // A later run speaks of the record that is left, and finds nothing to ask.
     for id in ["one", "two"] {
-        let run = harvest(&a, id, false).await;
+        let run = a.harvest(id, false).await;
         assert_eq!((run.added, run.changed, run.removed), (0, 0, 0), "{run:?}");
     }
     let sources = a.admin().sources().await.unwrap();
@@ -293,7 +278,7 @@ async fn a_moderator_decides_what_no_rule_can_tell_and_may_take_it_back() {
     assert_eq!(a.get(&format!("/api/v1/records/{own}")).await.0, 200);
     let apart = ReviewDecision { decision: "apart".to_owned(), record: None };
     a.admin().review_decide(review.number, &apart).await.unwrap();
-    harvest(&a, "two", false).await;
+    a.harvest("two", false).await;
     assert_eq!(total(&a, &[]).await, 3);
     assert!(a.admin().sources().await.unwrap().reviews.is_empty());
 }
@@ -312,7 +297,7 @@ async fn what_a_second_source_says_is_in_its_own_graph_and_dump() {
         let source =
             json!({ "id": id, "kind": "dcat", "url": url, "precedence": precedence, "allowPrivateAddresses": true });
         a.admin().source_define(&serde_json::from_value(source).unwrap()).await.unwrap();
-        let run = harvest(&a, id, false).await;
+        let run = a.harvest(id, false).await;
         assert_eq!((run.state.as_str(), run.added), ("completed", 1), "{run:?}");
     }
     assert_eq!(total(&a, &[]).await, 1);
@@ -346,7 +331,7 @@ async fn what_a_second_source_says_is_in_its_own_graph_and_dump() {
     sites.set("high", [("/data.ttl".to_owned(), json!({ "type": "text/turtle", "body":
         "<https://doi.org/10.5072/other> a <http://www.w3.org/ns/dcat#Dataset> ; <http://purl.org/dc/terms/title> \"Another\"@en ." }))]
         .into_iter().collect());
-    let run = harvest(&a, "high", false).await;
+    let run = a.harvest("high", false).await;
     assert_eq!((run.added, run.removed), (1, 1), "{run:?}");
     a.wait_until_in_step().await;
     let said = dump(&a, "/dump/high.nq.gz").await;
@@ -425,11 +410,11 @@ async fn a_zone_speaks_only_for_itself_and_what_it_gets_wrong_is_set_aside() {
 
     // A dry run reports the same and changes nothing.
     let before = json_at(&sandbox, "/readyz").await["ledgerSeq"].clone();
-    let dry = harvest(&sandbox, "rogue", true).await;
+    let dry = sandbox.harvest("rogue", true).await;
     assert_eq!((dry.state.as_str(), dry.added, dry.quarantined), ("completed", 1, 4), "{dry:?}");
     assert_eq!(json_at(&sandbox, "/readyz").await["ledgerSeq"], before);
 
-    let run = harvest(&sandbox, "rogue", false).await;
+    let run = sandbox.harvest("rogue", false).await;
     let codes: Vec<&str> =
         run.findings.iter().filter(|one| one.quarantined).map(|one| one.finding.code.as_str()).collect();
     assert_eq!((run.added, run.quarantined), (1, 4), "{run:?}");
@@ -443,10 +428,10 @@ async fn a_zone_speaks_only_for_itself_and_what_it_gets_wrong_is_set_aside() {
     let mut other = liar.full(1);
     other["zone"] = json!("zone-b");
     liar.say(200, &other);
-    let run = harvest(&sandbox, "rogue", false).await;
+    let run = sandbox.harvest("rogue", false).await;
     assert_eq!((run.state.as_str(), run.reason.unwrap().code.as_str()), ("failed", "federation.other_zone"));
     sandbox.admin().source_define(&settings("myself", sandbox.base())).await.unwrap();
-    let run = harvest(&sandbox, "myself", false).await;
+    let run = sandbox.harvest("myself", false).await;
     assert_eq!(run.reason.unwrap().code, "federation.own_zone");
     // Nobody but moderators sees sources, and nobody but administrators makes them.
     assert_eq!(sandbox.get("/api/v1/sources").await.0, 401);
@@ -460,7 +445,7 @@ async fn a_zone_that_came_back_from_a_backup_and_went_on_is_read_anew() {
     feed["mark"] = json!("five");
     liar.say(200, &feed);
     sandbox.admin().source_define(&settings("rogue", &liar.base)).await.unwrap();
-    let run = harvest(&sandbox, "rogue", false).await;
+    let run = sandbox.harvest("rogue", false).await;
     assert_eq!((run.complete, run.added), (true, 5), "{run:?}");
     // It was set back to four, and has gone on to six: of its fifth record of then it knows nothing.
     let mut feed = liar.feed(
@@ -471,87 +456,13 @@ async fn a_zone_that_came_back_from_a_backup_and_went_on_is_read_anew() {
     );
     (feed["mark"], feed["afterMark"]) = (json!("six"), json!("another five"));
     liar.say(200, &feed);
-    let run = harvest(&sandbox, "rogue", false).await;
+    let run = sandbox.harvest("rogue", false).await;
     assert_eq!((run.added, run.unchanged, run.removed), (2, 4, 1), "{run:?}");
     feed["afterMark"] = json!("six");
     feed["entries"] = json!([]);
     liar.say(200, &feed);
-    let run = harvest(&sandbox, "rogue", false).await;
+    let run = sandbox.harvest("rogue", false).await;
     assert_eq!((run.added, run.changed, run.unchanged, run.removed), (0, 0, 6, 0), "{run:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_did_not_change_in_a_tree_is_not_sent_again() {
-    let (sandbox, sites) = (zone("zone-a").await, Sites::start().await);
-    let collection = |name: &str, title: &str| {
-        json!({
-            "type": "Collection", "stac_version": "1.0.0", "id": name, "title": title, "description": title,
-            "license": "CC-BY-4.0", "extent": { "spatial": { "bbox": [[0, 0, 1, 1]] }, "temporal": { "interval": [[null, null]] } },
-            "links": []
-        })
-    };
-    let root = json!({
-        "type": "Catalog", "stac_version": "1.0.0", "id": "root", "description": "Root",
-        "links": [{ "rel": "child", "href": "one.json" }, { "rel": "child", "href": "two.json" }]
-    });
-    let say = |two: &str| {
-        let pages = [
-            ("/catalog.json", root.clone(), "r"),
-            ("/one.json", collection("one", "One"), "1"),
-            ("/two.json", collection("two", two), two),
-        ];
-        let answer = |(path, body, tag): (&str, Value, &str)| {
-            (path.to_owned(), json!({ "type": "application/json", "body": body, "etag": format!("\"{tag}\"") }))
-        };
-        sites.set("tree", pages.into_iter().map(answer).collect());
-    };
-    let source = json!({
-        "id": "tree", "kind": "stac", "url": format!("{}/catalog.json", sites.base("tree")), "allowPrivateAddresses": true
-    });
-    sandbox.admin().source_define(&serde_json::from_value(source).unwrap()).await.unwrap();
-    for (two, counts, asked) in [
-        ("Two", (2, 0, 0), ["/tree/catalog.json", "/tree/one.json", "/tree/two.json"]),
-        ("Two", (0, 0, 2), ["/tree/catalog.json [\"r\"]", "/tree/one.json [\"1\"]", "/tree/two.json [\"Two\"]"]),
-        ("More", (0, 1, 1), ["/tree/catalog.json [\"r\"]", "/tree/one.json [\"1\"]", "/tree/two.json [\"Two\"]"]),
-        ("More", (0, 0, 2), ["/tree/catalog.json [\"r\"]", "/tree/one.json [\"1\"]", "/tree/two.json [\"More\"]"]),
-    ] {
-        say(two);
-        let run = harvest(&sandbox, "tree", false).await;
-        assert_eq!((run.state.as_str(), run.complete), ("completed", true), "{run:?}");
-        assert_eq!((run.added, run.changed, run.unchanged), counts, "{run:?}");
-        let mut seen = sites.asked("tree");
-        seen.sort();
-        assert_eq!(seen, asked);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_reads_slowly_says_how_far_it_has_come() {
-    let (sandbox, sites) = (zone("zone-a").await, Sites::start().await);
-    let names: Vec<String> = ('a'..='z').map(String::from).collect();
-    let links: Vec<_> = names.iter().map(|name| json!({ "rel": "child", "href": format!("{name}.json") })).collect();
-    let catalog = |name: &str, links: &[Value]| {
-        let body =
-            json!({ "type": "Catalog", "stac_version": "1.0.0", "id": name, "description": name, "links": links });
-        (format!("/{name}.json"), json!({ "type": "application/json", "body": body }))
-    };
-    sites.set("slow", names.iter().map(|name| catalog(name, &[])).chain([catalog("root", &links)]).collect());
-    let source = json!({
-        "id": "slow", "kind": "stac", "url": format!("{}/root.json", sites.base("slow")),
-        "allowPrivateAddresses": true, "pauseMs": 500
-    });
-    sandbox.admin().source_define(&serde_json::from_value(source).unwrap()).await.unwrap();
-    let run = sandbox.admin().run_start("slow", true).await.unwrap();
-    let started = Instant::now();
-    loop {
-        let run = sandbox.admin().run("slow", run.number).await.unwrap();
-        if run.done > 0 {
-            assert_eq!(run.state, "running", "it says nothing before its end: {run:?}");
-            break;
-        }
-        assert!(started.elapsed() < PATIENCE, "it says nothing at all: {run:?}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -591,7 +502,7 @@ async fn of_what_a_zone_says_of_a_record_while_it_is_read_the_last_word_counts()
     let fourth = vec![entry(1009, "back", "Back again"), gone(1010, "n7")];
     say(&[(0, 503, first), (503, 506, second), (506, 1008, third), (1008, 1010, fourth)]);
     sandbox.admin().source_define(&settings("rogue", &base)).await.unwrap();
-    let run = harvest(&sandbox, "rogue", false).await;
+    let run = sandbox.harvest("rogue", false).await;
     assert_eq!((run.state.as_str(), run.added, run.changed, run.removed), ("completed", 1002, 0, 0), "{run:?}");
     assert_eq!(total(&sandbox, &[]).await, 1002);
     let title =
@@ -607,7 +518,7 @@ async fn of_what_a_zone_says_of_a_record_while_it_is_read_the_last_word_counts()
     fifth.extend::<Vec<Value>>(many(1013));
     let sixth = vec![gone(1513, "changes"), entry(1514, "stays", "Stays after all")];
     say(&[(1010, 1512, fifth), (1512, 1514, sixth)]);
-    let run = harvest(&sandbox, "rogue", false).await;
+    let run = sandbox.harvest("rogue", false).await;
     assert_eq!((run.state.as_str(), run.added, run.changed, run.removed), ("completed", 500, 1, 1), "{run:?}");
     assert_eq!(title("stays").await, "Stays after all");
     assert_eq!(sandbox.get("/api/v1/records/rogue/rogue.changes").await.0, 410);
@@ -622,13 +533,13 @@ async fn what_breaks_deletes_nothing_and_much_goes_only_when_somebody_approves()
     let liar = Liar::start().await;
     liar.say(200, &liar.full(60));
     sandbox.admin().source_define(&settings("rogue", &liar.base)).await.unwrap();
-    assert_eq!(harvest(&sandbox, "rogue", false).await.added, 60);
+    assert_eq!(sandbox.harvest("rogue", false).await.added, 60);
     assert_eq!(total(&sandbox, &[]).await, 60);
 
     // Errors, another page, half a page.
     for (status, body) in [(500, json!({})), (200, json!("<html>sign in</html>")), (404, json!({}))] {
         liar.say(status, &body);
-        let run = harvest(&sandbox, "rogue", false).await;
+        let run = sandbox.harvest("rogue", false).await;
         assert_eq!(run.state, "failed", "{run:?}");
         assert!(run.reason.is_some());
     }
@@ -638,9 +549,9 @@ async fn what_breaks_deletes_nothing_and_much_goes_only_when_somebody_approves()
     let mut less = liar.full(20);
     less["epoch"] = json!("2");
     liar.say(200, &less);
-    let dry = harvest(&sandbox, "rogue", true).await;
+    let dry = sandbox.harvest("rogue", true).await;
     assert_eq!((dry.state.as_str(), dry.removed), ("completed", 40), "{dry:?}");
-    let held = harvest(&sandbox, "rogue", false).await;
+    let held = sandbox.harvest("rogue", false).await;
     assert_eq!((held.state.as_str(), held.removed, held.unchanged), ("held", 40, 20), "{held:?}");
     assert_eq!(held.diff.as_ref().unwrap().removed.len(), 40);
     let told = sandbox.admin().notifications().await.unwrap().notifications;
@@ -669,7 +580,7 @@ async fn a_server_that_is_killed_while_it_harvests_loses_nothing_and_deletes_not
     let liar = Liar::start().await;
     liar.say(200, &liar.full(20));
     sandbox.admin().source_define(&settings("rogue", &liar.base)).await.unwrap();
-    assert_eq!(harvest(&sandbox, "rogue", false).await.added, 20);
+    assert_eq!(sandbox.harvest("rogue", false).await.added, 20);
     let mut larger = liar.full(400);
     larger["epoch"] = json!("2");
     liar.say(200, &larger);
@@ -690,85 +601,5 @@ async fn a_server_that_is_killed_while_it_harvests_loses_nothing_and_deletes_not
     while total(&sandbox, &[]).await != 400 {
         assert!(started.elapsed() < PATIENCE, "the interrupted run was not taken up again\n{}", sandbox.log());
         tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-}
-
-/// A page of an OAI-PMH list of five pages with four records each.
-fn oai_page(page: usize) -> Value {
-    let record = |n: usize| {
-        format!(
-            "<record><header><identifier>urn:x:{n}</identifier><datestamp>2020-01-01</datestamp></header><metadata>\
-             <oai_dc:dc xmlns:oai_dc=\"o\" xmlns:dc=\"d\"><dc:title>Record {n}</dc:title></oai_dc:dc></metadata></record>"
-        )
-    };
-    let records: String = (page * 4..page * 4 + 4).map(record).collect();
-    let token = if page < 4 { format!("{}", page + 1) } else { String::new() };
-    let body = format!(
-        "<OAI-PMH xmlns=\"http://www.openarchives.org/OAI/2.0/\"><responseDate>2026-01-01T00:00:00Z</responseDate><request/>\
-         <ListRecords>{records}<resumptionToken completeListSize=\"20\">{token}</resumptionToken></ListRecords></OAI-PMH>"
-    );
-    json!({ "type": "text/xml", "body": body })
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_run_goes_on_where_it_was_when_its_server_was_killed() {
-    let mut sandbox = zone("zone-a").await;
-    let sites = Sites::start().await;
-    let path = |page: usize| match page {
-        0 => "/oai?verb=ListRecords&metadataPrefix=oai_dc".to_owned(),
-        page => format!("/oai?verb=ListRecords&resumptionToken={page}"),
-    };
-    // Whether the token still holds after the kill, and from which page the list is asked for then.
-    for (name, holds, goes_on_at) in [("patient", true, 1), ("forgetful", false, 0)] {
-        let answers = |last: Value| (0..4).map(|page| (path(page), oai_page(page))).chain([(path(4), last)]).collect();
-        sites.set(name, answers(json!({ "hang": true })));
-        let url = format!("{}/oai", sites.base(name));
-        let settings = json!({ "id": name, "kind": "oai-pmh", "url": url, "allowPrivateAddresses": true });
-        sandbox.admin().source_define(&serde_json::from_value(settings).unwrap()).await.unwrap();
-        let run = sandbox.admin().run_start(name, false).await.unwrap();
-        let started = Instant::now();
-        let mut asked = Vec::new();
-        while !asked.iter().any(|asked: &String| asked.ends_with("resumptionToken=4")) {
-            assert!(started.elapsed() < PATIENCE, "the last page was not asked for: {asked:?}\n{}", sandbox.log());
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            asked.extend(sites.asked(name));
-        }
-        // What the first page said was kept at once; the rest is read again.
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        sandbox.kill9();
-        let mut now: std::collections::HashMap<String, Value> = answers(oai_page(4));
-        if !holds {
-            let refusal = "<OAI-PMH xmlns=\"http://www.openarchives.org/OAI/2.0/\"><responseDate>2026-01-01T00:00:00Z</responseDate>\
-                           <request/><error code=\"badResumptionToken\">it is too old</error></OAI-PMH>";
-            // A new list has new tokens.
-            let renewed = |page: usize| {
-                let mut answer = oai_page(page);
-                let body = answer["body"].as_str().unwrap().replace("\">", "\">new").replace("new</resump", "</resump");
-                answer["body"] = json!(body.replacen("\">new", "\">", body.matches("\">new").count() - 1));
-                answer
-            };
-            now = [(path(1), json!({ "type": "text/xml", "body": refusal })), (path(0), renewed(0))].into();
-            now.extend((1..4).map(|page| (path(page).replace("Token=", "Token=new"), renewed(page))));
-            now.insert(path(4).replace("Token=", "Token=new"), oai_page(4));
-        }
-        sites.set(name, now);
-        sandbox.run().await;
-        let admin = sandbox.admin();
-        let started = Instant::now();
-        let mut over = admin.run(name, run.number).await.unwrap();
-        while matches!(over.state.as_str(), "queued" | "running") {
-            assert!(started.elapsed() < PATIENCE, "the run does not end: {over:?}\n{}", sandbox.log());
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            over = admin.run(name, run.number).await.unwrap();
-        }
-        let asked = sites.asked(name);
-        assert_eq!((over.state.as_str(), over.complete, over.resumed), ("completed", true, 1), "{over:?} {asked:?}");
-        assert_eq!((over.added, over.quarantined), (20, 0), "{over:?} {asked:?}");
-        assert!(asked[0].ends_with("resumptionToken=1"), "it went on where it was: {asked:?}");
-        let again = asked.iter().filter(|asked| asked.contains("metadataPrefix")).count();
-        assert_eq!(again, usize::from(goes_on_at == 0), "{asked:?}");
-        assert_eq!(total(&sandbox, &[("source", name)]).await, 20);
-        let still = harvest(&sandbox, name, false).await;
-        assert_eq!((still.added, still.changed, still.removed, still.unchanged), (0, 0, 0, 20), "{still:?}");
     }
 }

@@ -5,16 +5,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what a test cannot do must fail it")]
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-use catalog_schemas::harvest::{RunView, SourceSettings};
+use catalog_schemas::harvest::SourceSettings;
 use catalog_tests::site::{Answers, Sites};
 use catalog_tests::{Sandbox, Settings};
 use futures::StreamExt;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-
-const PATIENCE: Duration = Duration::from_secs(240);
 
 #[derive(Deserialize)]
 struct Suite {
@@ -50,25 +47,12 @@ fn settings(id: &str, base: &str, site: &Site, case: Option<&Case>) -> SourceSet
     serde_json::from_value(Value::Object(all)).unwrap()
 }
 
-/// Runs a source to the end of the run.
-async fn harvest(sandbox: &Sandbox, source: &str) -> RunView {
-    let admin = sandbox.admin();
-    let mut run = admin.run_start(source, false).await.unwrap();
-    let started = Instant::now();
-    while matches!(run.state.as_str(), "queued" | "running") {
-        assert!(started.elapsed() < PATIENCE, "the run does not end: {run:?}\n{}", sandbox.log());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        run = admin.run(source, run.number).await.unwrap();
-    }
-    run
-}
-
 /// Harvests a site that is well, then goes wrong, then is well again; says what is wrong with what came of it.
 async fn try_case(sandbox: &Sandbox, sites: &Sites, id: &str, site: &Site, case: &Case) -> Result<(), String> {
     let admin = sandbox.admin();
     sites.set(id, site.answers.clone());
     admin.source_define(&settings(id, &sites.base(id), site, None)).await.unwrap();
-    let good = harvest(sandbox, id).await;
+    let good = sandbox.harvest(id, false).await;
     if (good.state.as_str(), good.complete, good.added, good.quarantined) != ("completed", true, site.records, 0) {
         return Err(format!("the site is not well: {good:?}"));
     }
@@ -78,7 +62,7 @@ async fn try_case(sandbox: &Sandbox, sites: &Sites, id: &str, site: &Site, case:
     admin.source_define(&settings(id, &sites.base(id), site, Some(case))).await.unwrap();
     // Twice: what was spared once is not to be taken the next time.
     for round in 1..=2 {
-        let bad = harvest(sandbox, id).await;
+        let bad = sandbox.harvest(id, false).await;
         let ends = match (bad.state.as_str(), bad.complete) {
             ("completed", true) => "kept",
             ("completed", false) => "partial",
@@ -101,7 +85,7 @@ async fn try_case(sandbox: &Sandbox, sites: &Sites, id: &str, site: &Site, case:
     }
     sites.set(id, site.answers.clone());
     admin.source_define(&settings(id, &sites.base(id), site, None)).await.unwrap();
-    let again = harvest(sandbox, id).await;
+    let again = sandbox.harvest(id, false).await;
     let changes = again.added + again.changed + again.removed;
     if (again.state.as_str(), again.complete, again.unchanged, changes) != ("completed", true, site.records, 0) {
         return Err(format!("it does not come back as it was: {again:?}"));

@@ -22,6 +22,8 @@ const MOST_PAGES: u64 = 200_000;
 const TOGETHER: usize = 4;
 /// Records of a tree that are mapped together.
 const WAITING: usize = 128;
+/// The most bytes that a page asks to be sent for the next one.
+const LONGEST_BODY: usize = 64 << 10;
 const ACCEPT: &str = "application/json, application/geo+json, */*;q=0.1";
 
 /// A STAC catalogue.
@@ -320,7 +322,16 @@ impl Next {
         let is_by_post = text(link, "method").is_some_and(|method| method.eq_ignore_ascii_case("POST"));
         match url {
             Some(url) if is_by_get(link) => Ok(Some(Self { url, body: None })),
-            Some(url) if is_by_post => Ok(Some(Self { url, body: Some(self.body_of(link)) })),
+            Some(url) if is_by_post => {
+                let body = self.body_of(link);
+                // What is laid on top of what was sent before must not grow from page to page.
+                let length = body.to_string().len();
+                if length > LONGEST_BODY {
+                    let message = format!("the next page of `{}` is asked for with {length} bytes", self.url);
+                    return Err(Trouble::lasting("paging.next", message));
+                }
+                Ok(Some(Self { url, body: Some(body) }))
+            }
             _ => {
                 let message = format!("the next page of `{self}` cannot be asked for by GET or POST");
                 Err(Trouble::lasting("paging.next", message))
@@ -450,5 +461,21 @@ impl Kind for Stac {
 
     async fn read(&self, run: &Run<'_>, from: &Cursor) -> Result<(Coverage, Cursor), End> {
         self.run(run, &from.position).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_for_the_next_page_is_laid_over_what_was_and_does_not_grow_for_ever() {
+        let url = Url::parse("http://x.example/search").unwrap();
+        let page = |body: Value| serde_json::json!({ "links": [{ "rel": "next", "href": "search", "method": "POST", "merge": true, "body": body }] });
+        let first = Next { url, body: Some(serde_json::json!({ "limit": 2 })) };
+        let second = first.after(&page(serde_json::json!({ "token": "b" }))).unwrap().unwrap();
+        assert_eq!(second.to_string(), r#"http://x.example/search {"limit":2,"token":"b"}"#);
+        let long = page(serde_json::json!({ "more": "x".repeat(LONGEST_BODY) }));
+        assert_eq!(second.after(&long).unwrap_err().code, "paging.next");
     }
 }

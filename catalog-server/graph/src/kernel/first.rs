@@ -7,6 +7,7 @@ use oxigraph::model::{Term, Variable};
 
 use super::pattern::{Conjunction, collect};
 use super::table::Table;
+use super::wanted::Wanted;
 use super::{Kernel, Outcome};
 use crate::storage::term::Class;
 
@@ -27,6 +28,7 @@ impl Kernel<'_> {
         pattern: &GraphPattern,
         order: &[OrderExpression],
         most: usize,
+        wanted: &Wanted,
     ) -> Outcome<Option<Table>> {
         let Some((variable, descending, predicate)) = self.first_key(pattern, order) else { return Ok(None) };
         let objects = self.graph().objects_of_generation(predicate);
@@ -42,7 +44,7 @@ impl Kernel<'_> {
                 true => Expression::GreaterOrEqual(key, last),
                 false => Expression::LessOrEqual(key, last),
             };
-            let table = self.pattern(&restricted(pattern, &condition), None)?;
+            let table = self.part(&restricted(pattern, &condition), None, wanted)?;
             if table.rows >= most {
                 return self.order(table, order, Some(most)).map(Some);
             }

@@ -6,6 +6,7 @@ use spargebra::term::{NamedNodePattern, TriplePattern};
 
 use super::scan::{name, names};
 use super::table::Table;
+use super::wanted::Wanted;
 use super::{Kernel, Outcome, Stop};
 use crate::storage::view::GraphView;
 
@@ -38,6 +39,7 @@ impl<'a> Kernel<'a> {
         name: &NamedNodePattern,
         inner: &GraphPattern,
         most: Option<usize>,
+        wanted: &Wanted,
     ) -> Outcome<Table> {
         let around = self.graph();
         let table = match name {
@@ -48,7 +50,7 @@ impl<'a> Kernel<'a> {
                     return Err(Stop::Unknown);
                 }
                 self.graph.set(self.view.graph(Some(graph)));
-                self.pattern(inner, most)
+                self.part(inner, most, wanted)
             }
             NamedNodePattern::Variable(variable) => self.in_each_graph(variable.as_str(), inner),
         };

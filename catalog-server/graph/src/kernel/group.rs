@@ -6,20 +6,15 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use spareval::ExpressionTerm;
 use spargebra::algebra::{AggregateExpression, AggregateFunction, Expression, GraphPattern, OrderExpression};
 
+use super::groups::Groups;
 use super::table::{IdSet, Table, UNBOUND};
 use super::value::Value;
+use super::wanted::{Wanted, without_columns};
 use super::{Kernel, Outcome, Stop};
 use crate::storage::term::{Class, ONE};
 
 /// The name of the column of groups' numbers; no variable has it.
 const GROUP: &str = "#group";
-
-/// Which group each row belongs to, and each group's first row.
-struct Groups {
-    of: Vec<u32>,
-    first: Vec<u32>,
-    count: usize,
-}
 
 /// A sum of numbers as the dictionary keeps their values.
 #[derive(Clone, Copy)]
@@ -72,7 +67,8 @@ impl Kernel<'_> {
         if variables.is_empty() || !order.iter().all(is_key) {
             return Ok(None);
         }
-        let mut table = self.pattern(inner, None)?;
+        let aggregates = &without_columns(inner, aggregates);
+        let mut table = self.part(inner, None, &Wanted::grouped(variables, aggregates))?;
         let keys: Vec<Option<usize>> = variables.iter().map(|variable| table.column(variable.as_str())).collect();
         let groups = self.groups(&table, &keys)?;
         if groups.count > most {
@@ -93,62 +89,12 @@ impl Kernel<'_> {
     }
 
     fn groups(&self, table: &Table, keys: &[Option<usize>]) -> Outcome<Groups> {
-        let columns: Vec<&Vec<u32>> = keys.iter().filter_map(|key| table.columns.get((*key)?)).collect();
-        if keys.is_empty() {
-            return Ok(Groups { of: vec![0; table.rows], first: vec![0], count: 1 });
+        let columns: Vec<&[u32]> = keys.iter().filter_map(|key| Some(table.columns.get((*key)?)?.as_slice())).collect();
+        match (columns.as_slice(), table.rows) {
+            // Without a key there is a group also when there is no row.
+            ([], 0) if !keys.is_empty() => Ok(Groups { of: Vec::new(), first: Vec::new(), count: 0 }),
+            (columns, rows) => self.groups_of(columns, rows),
         }
-        let (mut of, mut first) = (Vec::with_capacity(table.rows), Vec::new());
-        let mut new = |row: usize| {
-            first.push(row as u32);
-            first.len() as u32 - 1
-        };
-        match columns.as_slice() {
-            [] => of.extend((0..table.rows).map(|row| if row == 0 { new(row) } else { 0 })),
-            // Equal values are neighbours.
-            [column] if table.sorted.is_some() && keys.contains(&table.sorted) => {
-                let mut last = None;
-                for (row, id) in column.iter().enumerate() {
-                    self.look(row, row)?;
-                    let group = match last {
-                        Some((value, group)) if value == *id => group,
-                        _ => new(row),
-                    };
-                    last = Some((*id, group));
-                    of.push(group);
-                }
-            }
-            [column] => {
-                let mut known = FxHashMap::default();
-                let mut last = None;
-                for (row, id) in column.iter().enumerate() {
-                    self.look(row, row)?;
-                    let group = match last {
-                        Some((value, group)) if value == *id => group,
-                        _ => *known.entry(*id).or_insert_with(|| new(row)),
-                    };
-                    last = Some((*id, group));
-                    of.push(group);
-                }
-            }
-            [a, b] => {
-                let mut known: FxHashMap<u64, u32> = FxHashMap::default();
-                for (row, (a, b)) in a.iter().zip(b.iter()).enumerate() {
-                    self.look(row, row * 4)?;
-                    let pair = (u64::from(*a) << 32) | u64::from(*b);
-                    of.push(*known.entry(pair).or_insert_with(|| new(row)));
-                }
-            }
-            columns => {
-                let mut known: FxHashMap<Vec<u32>, u32> = FxHashMap::default();
-                for row in 0..table.rows {
-                    self.look(row, known.len() * (columns.len() + 8))?;
-                    let key: Vec<u32> = columns.iter().map(|column| column[row]).collect();
-                    of.push(*known.entry(key).or_insert_with(|| new(row)));
-                }
-            }
-        }
-        let count = first.len();
-        Ok(Groups { of, first, count })
     }
 
     fn aggregate(&self, table: &Table, groups: &Groups, aggregate: &AggregateExpression) -> Outcome<Vec<u32>> {
@@ -159,14 +105,11 @@ impl Kernel<'_> {
                 return Ok(self.integers(&counts));
             }
             AggregateExpression::CountSolutions { distinct: true } => {
-                let mut seen: FxHashSet<Vec<u32>> = FxHashSet::default();
-                let all: Vec<usize> = (0..table.columns.len()).collect();
+                let mut columns: Vec<&[u32]> = vec![&groups.of];
+                columns.extend(table.columns.iter().map(Vec::as_slice));
                 let mut counts = vec![0_i64; groups.count];
-                for (row, group) in groups.of.iter().enumerate() {
-                    self.look(row, seen.len() * (all.len() + 13))?;
-                    let mut key = table.key(&all, row);
-                    key.push(*group);
-                    counts[*group as usize] += i64::from(seen.insert(key));
+                for row in self.groups_of(&columns, table.rows)?.first.iter().take(table.rows) {
+                    counts[groups.of[*row as usize] as usize] += 1;
                 }
                 return Ok(self.integers(&counts));
             }
@@ -184,9 +127,7 @@ impl Kernel<'_> {
                 if !is_variable {
                     return self.count_values(groups, &column, distinct);
                 }
-                let sorted = matches!(expression, Expression::Variable(variable)
-                    if table.sorted.is_some() && table.column(variable.as_str()) == table.sorted);
-                Ok(self.integers(&self.counts(groups, &column, distinct, sorted)?))
+                Ok(self.integers(&self.counts(groups, &column, distinct)?))
             }
             AggregateFunction::Sum => self.sums(groups, &column, distinct, false),
             AggregateFunction::Avg => self.sums(groups, &column, distinct, true),
@@ -261,30 +202,13 @@ impl Kernel<'_> {
         numbers.iter().map(|number| self.intern(Value::integer(*number))).collect()
     }
 
-    fn counts(&self, groups: &Groups, column: &[u32], distinct: bool, sorted: bool) -> Outcome<Vec<i64>> {
+    fn counts(&self, groups: &Groups, column: &[u32], distinct: bool) -> Outcome<Vec<i64>> {
+        if distinct {
+            return self.different_in(groups, column);
+        }
         let mut counts = vec![0_i64; groups.count];
         let bound = groups.of.iter().zip(column).filter(|(_, id)| **id != UNBOUND);
-        if !distinct {
-            bound.for_each(|(group, _)| counts[*group as usize] += 1);
-        } else if sorted {
-            // Equal values are neighbours, so the last one of each group is enough.
-            let mut last = vec![UNBOUND; groups.count];
-            for (group, id) in bound {
-                let last = &mut last[*group as usize];
-                if last != id {
-                    *last = *id;
-                    counts[*group as usize] += 1;
-                }
-            }
-        } else {
-            let mut seen: FxHashSet<u64> = FxHashSet::default();
-            for (row, (group, id)) in bound.enumerate() {
-                self.look(row, seen.len() * 4)?;
-                if seen.insert((u64::from(*group) << 32) | u64::from(*id)) {
-                    counts[*group as usize] += 1;
-                }
-            }
-        }
+        bound.for_each(|(group, _)| counts[*group as usize] += 1);
         Ok(counts)
     }
 
@@ -293,7 +217,7 @@ impl Kernel<'_> {
         if distinct && column.iter().any(|id| *id != UNBOUND && !self.is_told_apart(*id)) {
             return Err(Stop::Unknown);
         }
-        let counts = self.counts(groups, column, distinct, false)?;
+        let counts = self.counts(groups, column, distinct)?;
         let mut result = self.integers(&counts);
         for (group, id) in groups.of.iter().zip(column) {
             if *id == UNBOUND {

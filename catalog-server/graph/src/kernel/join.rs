@@ -6,6 +6,7 @@ use spargebra::algebra::{Expression, GraphPattern};
 use super::expression::variables_of;
 use super::pattern::{Conjunction, collect};
 use super::table::{IdSet, Table, UNBOUND};
+use super::wanted::Wanted;
 use super::{Kernel, Outcome, Stop};
 
 /// The name of the column that remembers which row of the left side a row comes from; no variable has it.
@@ -91,11 +92,13 @@ impl Kernel<'_> {
         left: Table,
         right: &GraphPattern,
         condition: Option<&Expression>,
+        wanted: &Wanted,
     ) -> Outcome<Table> {
         let mut conjunction = Conjunction::default();
         collect(right, &mut conjunction);
         let mut numbered = left.clone();
         numbered.push(ROW, (0..left.rows as u32).collect());
+        conjunction.wanted = wanted.clone().with(numbered.names.iter().cloned()).with_expressions(condition);
         let mut joined = if conjunction.others.is_empty() {
             self.triples(numbered, &conjunction, None)?
         } else {
@@ -172,7 +175,7 @@ impl Kernel<'_> {
                 return Ok(left);
             }
         }
-        let right = self.pattern(right, None)?;
+        let right = self.part(right, None, &Wanted::of(left.names.iter().cloned(), true))?;
         let shared = left.shared(&right);
         if shared.is_empty() || right.rows == 0 {
             return Ok(left);
@@ -232,6 +235,7 @@ impl Kernel<'_> {
                 }
             }
             numbered.push(ROW, (0..table.rows as u32).collect());
+            conjunction.wanted = Wanted::of([ROW.to_owned()], true);
             let found = self.triples(numbered, &conjunction, None)?;
             let Some(at) = found.column(ROW) else { return Err(Stop::Unknown) };
             let mut set = IdSet::new(table.rows);
@@ -241,6 +245,7 @@ impl Kernel<'_> {
             return Ok(());
         }
         let enough = shared.is_empty().then_some(1);
+        conjunction.wanted = Wanted::of(shared.iter().map(|at| table.names[*at].clone()), true);
         let found = self.triples(Table::unit(), &conjunction, enough)?;
         let shared = table.shared(&found);
         if shared.is_empty() {

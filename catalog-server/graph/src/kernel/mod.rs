@@ -9,6 +9,7 @@ mod expression;
 mod first;
 mod graphs;
 mod group;
+mod groups;
 mod join;
 mod narrow;
 mod open;
@@ -22,6 +23,7 @@ mod range;
 mod scan;
 mod table;
 mod value;
+mod wanted;
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -37,6 +39,7 @@ use crate::query::{Answered, Cancellation, Graphs, Limits, QueryError};
 use crate::storage::term::{Class, Place, decode, encode, lexical};
 use crate::storage::view::{GraphView, View};
 use table::{Table, UNBOUND};
+use wanted::Wanted;
 
 /// Rows after which the clock and the memory are looked at.
 const LOOK_EVERY: usize = 1 << 14;
@@ -171,9 +174,12 @@ impl Kernel<'_> {
     fn answer(&self, query: &Algebra) -> Outcome<What> {
         Ok(match query {
             Algebra::Select { pattern, .. } => What::Rows(self.pattern(pattern, None)?),
-            Algebra::Ask { pattern, .. } => What::Truth(self.pattern(pattern, Some(1))?.rows > 0),
+            Algebra::Ask { pattern, .. } => {
+                What::Truth(self.part(pattern, Some(1), &Wanted::of([], true))?.rows > 0)
+            }
             Algebra::Construct { template, pattern, .. } => {
-                What::Triples(self.construct(&self.pattern(pattern, None)?, template)?)
+                let wanted = Wanted::of(template.iter().flat_map(scan::names), true);
+                What::Triples(self.construct(&self.part(pattern, None, &wanted)?, template)?)
             }
             Algebra::Describe { pattern, .. } => What::Triples(self.describe(&self.pattern(pattern, None)?)?),
         })

@@ -4,6 +4,7 @@ use spargebra::algebra::GraphPattern;
 
 use super::pattern::{Conjunction, collect, project, split};
 use super::table::Table;
+use super::wanted::{Wanted, without_columns};
 use super::{Kernel, Outcome, Stop};
 
 /// How many times fewer the values must be than the rows that are grouped.
@@ -53,7 +54,9 @@ impl Kernel<'_> {
             GraphPattern::Group { inner, variables, aggregates } => {
                 let mut conjunction = Conjunction::default();
                 collect(inner, &mut conjunction);
-                self.group(&self.triples(seed, &conjunction, None)?, variables, aggregates)?
+                let aggregates = without_columns(inner, aggregates);
+                conjunction.wanted = Wanted::grouped(variables, &aggregates);
+                self.group(&self.triples(seed, &conjunction, None)?, variables, &aggregates)?
             }
             _ => return Err(Stop::Unknown),
         })

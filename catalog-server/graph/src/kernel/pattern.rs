@@ -8,6 +8,7 @@ use super::expression::variables_of;
 use super::places::Places;
 use super::scan::portion;
 use super::table::{IdSet, Table, UNBOUND, different};
+use super::wanted::{Wanted, without_columns};
 use super::{Kernel, Outcome, Stop};
 
 /// Rows up to which portions are tried before everything is looked at.
@@ -27,6 +28,8 @@ pub(super) struct Conjunction<'p> {
     pub(super) filters: Vec<&'p Expression>,
     /// Patterns of other kinds.
     pub(super) others: Vec<&'p GraphPattern>,
+    /// What of its rows is used.
+    pub(super) wanted: Wanted,
 }
 
 impl Conjunction<'_> {
@@ -36,35 +39,53 @@ impl Conjunction<'_> {
         let ends = ends.filter_map(|term| super::scan::name(term));
         self.triples.iter().flat_map(|triple| super::scan::names(triple)).chain(ends).collect()
     }
+
+    /// Returns what is used of patterns of other kinds: also what they are joined by.
+    pub(super) fn of_others(&self) -> Wanted {
+        let patterns = self.others.iter().flat_map(|other| super::wanted::in_scope(other));
+        let all = self.wanted.clone().with(self.bound()).with(patterns);
+        all.with_expressions(self.filters.iter().copied())
+    }
 }
 
 impl Kernel<'_> {
     /// Evaluates a pattern; when `most` is said, no more rows are needed.
     pub(super) fn pattern(&self, pattern: &GraphPattern, most: Option<usize>) -> Outcome<Table> {
+        self.part(pattern, most, &Wanted::default())
+    }
+
+    /// Evaluates a pattern of which not all may be used; when `most` is said, no more rows are needed.
+    pub(super) fn part(&self, pattern: &GraphPattern, most: Option<usize>, wanted: &Wanted) -> Outcome<Table> {
         self.alive()?;
         let mut table = match pattern {
             GraphPattern::Bgp { .. } | GraphPattern::Join { .. } | GraphPattern::Path { .. } => {
-                let mut conjunction = Conjunction::default();
+                let mut conjunction = Conjunction { wanted: wanted.clone(), ..Conjunction::default() };
                 collect(pattern, &mut conjunction);
                 self.conjunction(conjunction, most)?
             }
-            GraphPattern::Graph { name, inner } => self.in_graph(name, inner, most)?,
-            GraphPattern::Filter { expr, inner } => self.filtered(expr, inner, most)?,
+            GraphPattern::Graph { name, inner } => self.in_graph(name, inner, most, wanted)?,
+            GraphPattern::Filter { expr, inner } => self.filtered(expr, inner, most, wanted)?,
             GraphPattern::LeftJoin { left, right, expression } => {
-                let left = self.pattern(left, most)?;
-                self.left_join(left, right, expression.as_ref())?
+                let of_left = of_mandatory(wanted, right, expression.as_ref());
+                let left = self.part(left, most, &of_left)?;
+                self.left_join(left, right, expression.as_ref(), wanted)?
             }
             GraphPattern::Union { left, right } => {
-                let (left, right) = (self.pattern(left, most)?, self.pattern(right, most)?);
+                let (left, right) = (self.part(left, most, wanted)?, self.part(right, most, wanted)?);
                 self.union(left, right)?
             }
             GraphPattern::Minus { left, right } => {
-                self.in_portions_of(most, |most| self.pattern(left, most), |left| self.minus(left, right))?
+                let of_left = wanted.clone().with_pattern(right);
+                self.in_portions_of(most, |most| self.part(left, most, &of_left), |left| self.minus(left, right))?
             }
             GraphPattern::Values { variables, bindings } => self.values(variables, bindings),
             GraphPattern::Extend { inner, variable, expression } => {
-                let table = self.pattern(inner, most)?;
-                self.extend(table, variable, expression)?
+                if wanted.has(variable.as_str()) {
+                    let table = self.part(inner, most, &wanted.clone().with_expression(expression))?;
+                    self.extend(table, variable, expression)?
+                } else {
+                    self.part(inner, most, wanted)?
+                }
             }
             GraphPattern::Group { inner, variables, aggregates } => {
                 let groups = match (self.tally(inner, variables, aggregates)?, most) {
@@ -73,34 +94,25 @@ impl Kernel<'_> {
                 };
                 match groups {
                     Some(table) => table,
-                    None => self.group(&self.pattern(inner, None)?, variables, aggregates)?,
+                    None => {
+                        let aggregates = without_columns(inner, aggregates);
+                        let of_inner = Wanted::grouped(variables, &aggregates);
+                        self.group(&self.part(inner, None, &of_inner)?, variables, &aggregates)?
+                    }
                 }
             }
-            GraphPattern::Project { inner, variables } => project(self.pattern(inner, most)?, variables),
+            GraphPattern::Project { inner, variables } => {
+                project(self.part(inner, most, &wanted.projected(variables))?, variables)
+            }
             GraphPattern::Distinct { inner } => self.distinct(inner, most)?,
-            GraphPattern::OrderBy { inner, expression } => {
-                let first = match most {
-                    Some(limit) => match self.first_rows(inner, expression, limit)? {
-                        None => match self.first_grouped(inner, expression, limit)? {
-                            Some(groups) => Some(self.order(groups, expression, most)?),
-                            None => None,
-                        },
-                        first => first,
-                    },
-                    None => None,
-                };
-                match first {
-                    Some(table) => table,
-                    None => self.order(self.pattern(inner, None)?, expression, most)?,
-                }
-            }
+            GraphPattern::OrderBy { inner, expression } => self.ordered(inner, expression, most, wanted)?,
             GraphPattern::Slice { inner, start, length } => {
                 let needed = length.map(|length| length.saturating_add(*start));
                 let needed = match (needed, most) {
                     (Some(needed), Some(most)) => Some(needed.min(most.saturating_add(*start))),
                     (needed, most) => needed.or(most.map(|most| most.saturating_add(*start))),
                 };
-                let mut table = self.pattern(inner, needed)?;
+                let mut table = self.part(inner, needed, &wanted.each())?;
                 if let Some(length) = length {
                     table.truncate(length.saturating_add(*start));
                 }
@@ -118,12 +130,29 @@ impl Kernel<'_> {
         Ok(table)
     }
 
+    fn ordered(
+        &self,
+        inner: &GraphPattern,
+        order: &[OrderExpression],
+        most: Option<usize>,
+        wanted: &Wanted,
+    ) -> Outcome<Table> {
+        let wanted = wanted.clone().with_order(order);
+        if let Some(limit) = most {
+            if let Some(table) = self.first_rows(inner, order, limit, &wanted)? {
+                return Ok(table);
+            }
+            if let Some(groups) = self.first_grouped(inner, order, limit)? {
+                return self.order(groups, order, most);
+            }
+        }
+        self.order(self.part(inner, None, &wanted)?, order, most)
+    }
+
     /// Keeps the first of equal rows.
     fn distinct(&self, inner: &GraphPattern, most: Option<usize>) -> Outcome<Table> {
-        let unique = |mut table: Table| -> Outcome<Table> {
-            table.distinct(|row, cells| self.look(row, cells))?;
-            Ok(table)
-        };
+        let unique = |table| self.unique(table);
+        let wanted = Wanted::all_once();
         if let GraphPattern::Project { inner, variables } = inner {
             if let Some(table) = self.tally(inner, variables, &[])? {
                 return Ok(table);
@@ -133,11 +162,30 @@ impl Kernel<'_> {
                 && expression.iter().all(|order| is_by(order, variables))
                 && !(most.is_some() && self.first_key(inner, expression).is_some())
             {
-                let rows = unique(project(self.pattern(inner, None)?, variables))?;
+                let rows = unique(project(self.part(inner, None, &wanted.projected(variables))?, variables))?;
                 return self.order(rows, expression, most);
             }
         }
-        self.in_portions_of(most, |most| self.pattern(inner, most), unique)
+        self.in_portions_of(most, |most| self.part(inner, most, &wanted), unique)
+    }
+
+    /// Keeps the first of equal rows.
+    fn unique(&self, mut table: Table) -> Outcome<Table> {
+        match table.columns.as_mut_slice() {
+            [] => table.rows = table.rows.min(1),
+            [column] if column.is_sorted() => {
+                column.dedup();
+                table.rows = column.len();
+            }
+            columns => {
+                let columns: Vec<&[u32]> = columns.iter().map(|column| column.as_slice()).collect();
+                let groups = self.groups_of(&columns, table.rows)?;
+                if groups.count < table.rows {
+                    table.gather(&different(&groups.first));
+                }
+            }
+        }
+        Ok(table)
     }
 
     /// Evaluates what takes rows away for as many rows as it takes to have enough.
@@ -163,13 +211,19 @@ impl Kernel<'_> {
         then(first(None)?)
     }
 
-    fn filtered(&self, expression: &Expression, inner: &GraphPattern, most: Option<usize>) -> Outcome<Table> {
+    fn filtered(
+        &self,
+        expression: &Expression,
+        inner: &GraphPattern,
+        most: Option<usize>,
+        wanted: &Wanted,
+    ) -> Outcome<Table> {
         let mut parts = Vec::new();
         split(expression, &mut parts);
         if let GraphPattern::LeftJoin { left, right, expression } = inner {
-            return self.filtered_left_join(parts, (left, right, expression.as_ref()), most);
+            return self.filtered_left_join(parts, (left, right, expression.as_ref()), most, wanted);
         }
-        let mut conjunction = Conjunction::default();
+        let mut conjunction = Conjunction { wanted: wanted.clone(), ..Conjunction::default() };
         collect(inner, &mut conjunction);
         self.filtered_conjunction(parts, conjunction, most)
     }
@@ -181,6 +235,7 @@ impl Kernel<'_> {
         parts: Vec<&Expression>,
         (left, right, condition): (&GraphPattern, &GraphPattern, Option<&Expression>),
         most: Option<usize>,
+        wanted: &Wanted,
     ) -> Outcome<Table> {
         let mut innermost = left;
         while let GraphPattern::LeftJoin { left, .. } = innermost {
@@ -190,14 +245,17 @@ impl Kernel<'_> {
         collect(innermost, &mut inside);
         let bound = inside.bound();
         let (early, late): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| is_bound_by(part, &bound));
+        let wanted = wanted.clone().with_expressions(late.iter().copied());
+        let of_left = of_mandatory(&wanted, right, condition);
+        inside.wanted = of_left.clone();
         let mandatory = |most| match (early.is_empty(), left) {
-            (true, _) => self.pattern(left, most),
+            (true, _) => self.part(left, most, &of_left),
             (false, GraphPattern::LeftJoin { left, right, expression }) => {
-                self.filtered_left_join(early.clone(), (left, right, expression.as_ref()), most)
+                self.filtered_left_join(early.clone(), (left, right, expression.as_ref()), most, &of_left)
             }
             (false, _) => self.filtered_conjunction(early.clone(), inside.clone(), most),
         };
-        let then = |left| self.filtered_table(self.left_join(left, right, condition)?, late.clone());
+        let then = |left| self.filtered_table(self.left_join(left, right, condition, &wanted)?, late.clone());
         if late.is_empty() { then(mandatory(most)?) } else { self.in_portions_of(most, mandatory, then) }
     }
 
@@ -225,6 +283,7 @@ impl Kernel<'_> {
         if late.is_empty() {
             return self.conjunction(conjunction, most);
         }
+        conjunction.wanted = conjunction.wanted.with_expressions(late.iter().copied());
         // Parts of other kinds are evaluated whole each time.
         let most = if conjunction.others.is_empty() { most } else { None };
         let first = |most| self.conjunction(conjunction.clone(), most);
@@ -381,6 +440,11 @@ impl Kernel<'_> {
         }
         table
     }
+}
+
+/// What is used of the mandatory part beside an optional one.
+fn of_mandatory(wanted: &Wanted, right: &GraphPattern, condition: Option<&Expression>) -> Wanted {
+    wanted.clone().with_pattern(right).with_expressions(condition)
 }
 
 /// Takes joins apart.

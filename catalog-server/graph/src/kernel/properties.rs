@@ -8,6 +8,7 @@ use super::expression::variables_of;
 use super::pattern::{Conjunction, collect};
 use super::scan::{name, names};
 use super::table::Table;
+use super::wanted::Wanted;
 use super::{Kernel, Outcome, Stop};
 
 /// What is counted of a property.
@@ -64,6 +65,7 @@ impl Kernel<'_> {
         let Some(counts) = aggregates.iter().map(|(_, aggregate)| count(aggregate)).collect::<Option<Vec<_>>>() else {
             return Ok(None);
         };
+        rest.wanted = Wanted::of([subject.clone()], false);
         let table = self.triples(Table::unit(), &rest, None)?;
         let Some(at) = table.column(&subject) else { return Err(Stop::Unknown) };
         let properties = self.properties(&table, at)?;

@@ -10,10 +10,11 @@ use super::expression::{named, variables_of};
 use super::open::Open;
 use super::passing::{Ids, Passing};
 use super::path::Walk;
-use super::pattern::Conjunction;
+use super::pattern::{Conjunction, MANY};
 use super::places::Places;
 use super::range::Ranges;
-use super::table::{IdSet, Table};
+use super::table::{IdSet, Table, different};
+use super::wanted::Wanted;
 use super::{Kernel, Outcome, Stop};
 use crate::storage::view::gallop;
 
@@ -43,6 +44,48 @@ pub(super) struct Known {
     pub(super) object: Atom,
     /// The objects that pass the filters on them; all when there are none here.
     pub(super) passing: Option<Passing>,
+}
+
+impl Step<'_> {
+    /// Says whether it looks at a variable.
+    fn has(&self, name: &str) -> bool {
+        let (subject, predicate, object) = match self {
+            Self::Known(Known { subject, object, .. }) => (subject, None, object),
+            Self::Open(Open { subject, predicate, object }) => (subject, Some(predicate), object),
+            Self::Walk(Walk { subject, object, .. }) => (subject, None, object),
+        };
+        let is = |atom: &Atom| matches!(atom, Atom::Name(other) if other == name);
+        is(subject) || is(object) || predicate.is_some_and(|other| other == name)
+    }
+}
+
+/// What of a step's rows is used later.
+struct Later<'l> {
+    has: &'l dyn Fn(&str) -> bool,
+    /// Equal rows are one.
+    is_set: bool,
+}
+
+/// A column that a step adds to the rows that it finds.
+#[derive(Clone, Copy)]
+struct Added<'n> {
+    /// Its name; none when nothing uses its values.
+    name: Option<&'n str>,
+    /// One value a row is enough.
+    is_once: bool,
+    /// The values that there may be; all when there are none here.
+    passing: Option<&'n Passing>,
+}
+
+impl<'n> Added<'n> {
+    fn of(name: &'n str, passing: Option<&'n Passing>, later: &Later<'_>) -> Self {
+        let name = (later.has)(name).then_some(name);
+        Self { name, is_once: name.is_none() && later.is_set, passing }
+    }
+
+    fn passes(&self, id: u32) -> bool {
+        self.passing.is_none_or(|some| some.contains(id))
+    }
 }
 
 /// Says whether a table has far fewer rows than triples that it is joined with.
@@ -82,7 +125,7 @@ pub(super) fn names(triple: &TriplePattern) -> Vec<String> {
 
 impl Kernel<'_> {
     /// Evaluates a join of patterns; when `most` is said, no more rows are needed.
-    pub(super) fn conjunction(&self, conjunction: Conjunction<'_>, most: Option<usize>) -> Outcome<Table> {
+    pub(super) fn conjunction(&self, mut conjunction: Conjunction<'_>, most: Option<usize>) -> Outcome<Table> {
         if let Some(found) = self.first_statements(&conjunction, most)? {
             return Ok(found);
         }
@@ -92,13 +135,16 @@ impl Kernel<'_> {
                 later.push(other);
                 continue;
             }
-            let next = self.pattern(other, None)?;
+            let next = self.part(other, None, &conjunction.of_others())?;
             table = Some(match table {
                 Some(table) => self.join(table, next)?,
                 None => next,
             });
         }
         let most = if later.is_empty() { most } else { None };
+        if !later.is_empty() {
+            conjunction.wanted = Wanted::default();
+        }
         let mut table = self.triples(table.unwrap_or_else(Table::unit), &conjunction, most)?;
         for other in later {
             let next = self.for_table(other, &table)?;
@@ -138,7 +184,7 @@ impl Kernel<'_> {
             waiting.push(Waiting { expression, variables });
         }
         self.apply_to_objects(&mut steps, &mut waiting, &table, most.is_none())?;
-        self.take_steps(table, steps.iter().collect(), waiting.iter().collect(), most)
+        self.take_steps(table, steps.iter().collect(), waiting.iter().collect(), most, &conjunction.wanted)
     }
 
     fn take_steps(
@@ -147,32 +193,72 @@ impl Kernel<'_> {
         mut steps: Vec<&Step<'_>>,
         mut waiting: Vec<&Waiting<'_>>,
         most: Option<usize>,
+        wanted: &Wanted,
     ) -> Outcome<Table> {
         loop {
             if let Some(most) = most
                 && table.rows > portion(most)
                 && !(steps.is_empty() && waiting.is_empty())
             {
-                return self.in_portions(&table, &steps, &waiting, most);
+                return self.in_portions(&table, (&steps, &waiting), most, wanted);
             }
             self.apply_filters(&mut table, &mut waiting)?;
+            let used = |steps: &[&Step<'_>], name: &str| {
+                wanted.has(name)
+                    || steps.iter().any(|step| step.has(name))
+                    || waiting.iter().any(|one| one.variables.iter().any(|variable| variable.as_str() == name))
+            };
+            self.forget(&mut table, wanted, |name| used(&steps, name), steps.is_empty());
             if steps.is_empty() {
                 return Ok(table);
             }
-            match steps.swap_remove(self.next(&steps, &table)?) {
-                Step::Known(step) => self.step(&mut table, step, steps.is_empty())?,
+            let step = steps.swap_remove(self.next(&steps, &table)?);
+            let later = Later { has: &|name| used(&steps, name), is_set: wanted.is_set };
+            match step {
+                Step::Known(step) => self.step(&mut table, step, steps.is_empty(), &later)?,
                 Step::Open(step) => self.open(&mut table, step)?,
                 Step::Walk(walk) => self.walk(&mut table, walk)?,
             }
         }
     }
 
+    /// Takes away columns that nothing uses, and rows that are equal then where that is cheap.
+    fn forget(&self, table: &mut Table, wanted: &Wanted, is_used: impl Fn(&str) -> bool, is_last: bool) {
+        if wanted.is_all() {
+            return;
+        }
+        let before = table.columns.len();
+        table.prune(is_used);
+        if !wanted.is_set || table.columns.len() == before {
+            return;
+        }
+        match table.columns.as_mut_slice() {
+            [] => table.rows = table.rows.min(1),
+            [column] if table.sorted == Some(0) => {
+                column.dedup();
+                table.rows = column.len();
+            }
+            [column] if table.rows > MANY && !is_last => {
+                *column = different(column);
+                table.rows = column.len();
+                table.sorted = Some(0);
+            }
+            _ => {}
+        }
+    }
+
     /// Takes the steps with some rows, and with ever more of them until there are enough.
-    fn in_portions(&self, table: &Table, steps: &[&Step<'_>], waiting: &[&Waiting<'_>], most: usize) -> Outcome<Table> {
+    fn in_portions(
+        &self,
+        table: &Table,
+        (steps, waiting): (&[&Step<'_>], &[&Waiting<'_>]),
+        most: usize,
+        wanted: &Wanted,
+    ) -> Outcome<Table> {
         let (mut from, mut size) = (0, portion(most));
         let mut found: Option<Table> = None;
         loop {
-            let next = self.take_steps(table.part(from, size), steps.to_vec(), waiting.to_vec(), None)?;
+            let next = self.take_steps(table.part(from, size), steps.to_vec(), waiting.to_vec(), None, wanted)?;
             let all = match found {
                 Some(found) => self.union(found, next)?,
                 None => next,
@@ -301,7 +387,7 @@ impl Kernel<'_> {
     }
 
     /// Joins a table with the triples of a step; after the last step, no order of rows is of use.
-    fn step(&self, table: &mut Table, step: &Known, is_last: bool) -> Outcome<()> {
+    fn step(&self, table: &mut Table, step: &Known, is_last: bool, later: &Later<'_>) -> Outcome<()> {
         self.alive()?;
         let column = |table: &Table, atom: &Atom| match atom {
             Atom::Name(name) => table.column(name),
@@ -337,47 +423,87 @@ impl Kernel<'_> {
                     self.keep_passing(table, o, step)
                 }
                 (Some(at), None) => {
-                    let passing = step.passing.as_ref();
+                    let added = Added::of(object, step.passing.as_ref(), later);
                     if is_few(table, graph.count_predicate(p)) && graph.is_changed(p) {
-                        self.expand_each(table, at, object, passing, |id| graph.objects(id, p))
+                        self.expand_each(table, at, added, later, |id| graph.objects(id, p))
                     } else {
                         let (keys, values) = graph.by_subject(p);
-                        self.expand(table, at, object, passing, &keys, &values)
+                        self.expand(table, at, added, later, (&keys, &values))
                     }
                 }
                 (None, Some(at)) => {
+                    self.keep_passing(table, at, step)?;
+                    let added = Added::of(subject, None, later);
                     if is_few(table, graph.count_predicate(p)) && graph.is_changed(p) {
-                        self.expand_each(table, at, subject, None, |id| graph.subjects(p, id))?;
+                        self.expand_each(table, at, added, later, |id| graph.subjects(p, id))
                     } else {
                         let (keys, values) = graph.by_object(p);
-                        self.expand(table, at, subject, None, &keys, &values)?;
+                        self.expand(table, at, added, later, (&keys, &values))
                     }
-                    self.keep_passing(table, at, step)
                 }
-                (None, None) => self.scan(table, step, subject, object, is_last),
+                (None, None) => self.scan(table, step, [subject, object], is_last, later),
             },
         }
     }
 
     /// Begins with all triples of a predicate.
-    fn scan(&self, table: &mut Table, step: &Known, subject: &str, object: &str, is_last: bool) -> Outcome<()> {
-        if !table.columns.is_empty() {
+    fn scan(
+        &self,
+        table: &mut Table,
+        step: &Known,
+        names: [&str; 2],
+        is_last: bool,
+        later: &Later<'_>,
+    ) -> Outcome<()> {
+        if !table.columns.is_empty() || table.rows > 1 {
             // A product of parts that do not touch: spareval gives its rows one by one.
             return Err(Stop::Unknown);
         }
         let is_empty = table.rows == 0;
-        *table = match &step.passing {
-            Some(Passing { ids: Ids::Ranges(ranges), count })
+        let passing = step.passing.as_ref();
+        *table = match (passing, names.map(|name| (later.has)(name))) {
+            (Some(Passing { ids: Ids::Ranges(ranges), count }), _)
                 if is_last || count.saturating_mul(16) < self.graph().count_predicate(step.predicate) =>
             {
-                self.scan_ranges(step.predicate, ranges, [subject, object], is_last)?
+                self.scan_ranges(step.predicate, ranges, names, is_last)?
             }
-            passing => self.scan_all(step.predicate, passing.as_ref(), [subject, object])?,
+            (_, [true, true]) => self.scan_all(step.predicate, passing, names)?,
+            (_, [true, false]) => {
+                let (subjects, objects) = self.graph().by_subject(step.predicate);
+                self.scan_end(names[0], subjects, |at| objects[at], passing, later)?
+            }
+            (_, [false, _]) => {
+                let (objects, _) = self.graph().by_object(step.predicate);
+                let all = objects.clone();
+                self.scan_end(names[1], objects, |at| all[at], passing, later)?
+            }
         };
         if is_empty {
             table.gather(&[]);
         }
         Ok(())
+    }
+
+    /// Begins with one end of all triples of a predicate, sorted.
+    fn scan_end(
+        &self,
+        name: &str,
+        ids: Cow<'_, [u32]>,
+        object: impl Fn(usize) -> u32,
+        passing: Option<&Passing>,
+        later: &Later<'_>,
+    ) -> Outcome<Table> {
+        self.within(ids.len())?;
+        let mut column = match passing {
+            None => ids.into_owned(),
+            Some(passing) => {
+                (0..ids.len()).filter(|at| passing.contains(object(*at))).map(|at| ids[at]).collect()
+            }
+        };
+        if later.is_set {
+            column.dedup();
+        }
+        Ok(Table::of(name, column))
     }
 
     fn scan_all(&self, predicate: u32, passing: Option<&Passing>, names: [&str; 2]) -> Outcome<Table> {
@@ -482,19 +608,22 @@ impl Kernel<'_> {
         &self,
         table: &mut Table,
         at: usize,
-        name: &str,
-        passing: Option<&Passing>,
+        added: Added<'_>,
+        later: &Later<'_>,
         find: impl Fn(u32) -> Cow<'l, [u32]>,
     ) -> Outcome<()> {
-        let (mut rows, mut column) = (Vec::with_capacity(table.rows), Vec::with_capacity(table.rows));
+        let (mut rows, mut column) = (Vec::with_capacity(table.rows), Vec::new());
+        let most = if added.is_once { 1 } else { usize::MAX };
         for (row, id) in table.columns[at].iter().enumerate() {
-            for found in find(*id).iter().filter(|found| passing.is_none_or(|some| some.contains(**found))) {
+            for found in find(*id).iter().filter(|found| added.passes(**found)).take(most) {
                 rows.push(row as u32);
-                column.push(*found);
+                if added.name.is_some() {
+                    column.push(*found);
+                }
             }
-            self.look(row, column.len() * (table.columns.len() + 1))?;
+            self.look(row, rows.len() * (table.columns.len() + 1))?;
         }
-        self.attach(table, &rows, name, column)
+        self.attach(table, &rows, added, column, later)
     }
 
     /// Joins rows with two columns that are sorted by the first.
@@ -502,13 +631,15 @@ impl Kernel<'_> {
         &self,
         table: &mut Table,
         at: usize,
-        name: &str,
-        passing: Option<&Passing>,
-        keys: &[u32],
-        values: &[u32],
+        added: Added<'_>,
+        later: &Later<'_>,
+        (keys, values): (&[u32], &[u32]),
     ) -> Outcome<()> {
         let width = table.columns.len() + 1;
-        let (mut rows, mut column) = (Vec::with_capacity(table.rows), Vec::with_capacity(table.rows));
+        let (mut rows, mut column) = (Vec::with_capacity(table.rows), Vec::new());
+        if added.name.is_some() {
+            column.reserve(table.rows);
+        }
         // Few rows, and those in the order of the keys, are looked for from the place of the row before. What is in the order of
         // its ids although nobody said so, as parts of records in their order, is seen by looking.
         let is_near = table.sorted == Some(at) || is_few(table, keys.len()) || table.columns[at].is_sorted();
@@ -527,24 +658,38 @@ impl Kernel<'_> {
             }
             let mut next = position;
             while keys.get(next) == Some(id) {
-                if passing.is_none_or(|some| some.contains(values[next])) {
+                if added.passes(values[next]) {
                     rows.push(row as u32);
-                    column.push(values[next]);
+                    if added.name.is_some() {
+                        column.push(values[next]);
+                    } else if added.is_once {
+                        break;
+                    }
                 }
                 next += 1;
             }
-            self.look(row, column.len() * width)?;
+            self.look(row, rows.len() * width)?;
         }
-        self.attach(table, &rows, name, column)
+        self.attach(table, &rows, added, column, later)
     }
 
-    fn attach(&self, table: &mut Table, rows: &[u32], name: &str, column: Vec<u32>) -> Outcome<()> {
+    fn attach(
+        &self,
+        table: &mut Table,
+        rows: &[u32],
+        added: Added<'_>,
+        column: Vec<u32>,
+        later: &Later<'_>,
+    ) -> Outcome<()> {
+        table.prune(later.has);
         self.within(rows.len().saturating_mul(table.columns.len() + 1))?;
         let same = rows.len() == table.rows && rows.iter().enumerate().all(|(at, row)| at as u32 == *row);
         if !same {
             table.gather(rows);
         }
-        table.push(name, column);
+        if let Some(name) = added.name {
+            table.push(name, column);
+        }
         Ok(())
     }
 }

@@ -1,9 +1,5 @@
 //! Rows in between, by columns of ids.
 
-use rustc_hash::FxHashSet;
-
-use super::Outcome;
-
 /// The id of nothing: an unbound variable.
 pub(super) const UNBOUND: u32 = u32::MAX;
 
@@ -62,6 +58,24 @@ impl Table {
         self.rows = rows.len();
     }
 
+    /// Keeps some columns.
+    pub(super) fn prune(&mut self, is_wanted: impl Fn(&str) -> bool) {
+        let mut at = 0;
+        while let Some(name) = self.names.get(at) {
+            if is_wanted(name) {
+                at += 1;
+                continue;
+            }
+            self.names.remove(at);
+            self.columns.remove(at);
+            self.sorted = match self.sorted {
+                Some(sorted) if sorted == at => None,
+                Some(sorted) if sorted > at => Some(sorted - 1),
+                sorted => sorted,
+            };
+        }
+    }
+
     /// Copies some rows from a place on.
     pub(super) fn part(&self, from: usize, rows: usize) -> Self {
         let range = from..from.saturating_add(rows).min(self.rows);
@@ -91,48 +105,6 @@ impl Table {
     /// Returns the values of some columns of a row.
     pub(super) fn key(&self, columns: &[usize], row: usize) -> Vec<u32> {
         columns.iter().map(|column| self.columns[*column][row]).collect()
-    }
-
-    /// Keeps the first of equal rows; `look` is told the row and about how many cells are held.
-    pub(super) fn distinct(&mut self, look: impl Fn(usize, usize) -> Outcome<()>) -> Outcome<()> {
-        let mut keep: Vec<u32> = Vec::new();
-        match self.columns.as_slice() {
-            [] => keep.extend(0..self.rows.min(1) as u32),
-            [column] => {
-                let mut seen = FxHashSet::default();
-                let mut last = None;
-                for (row, id) in column.iter().enumerate() {
-                    look(row, keep.len() * 4)?;
-                    if last != Some(*id) && seen.insert(*id) {
-                        keep.push(row as u32);
-                    }
-                    last = Some(*id);
-                }
-            }
-            [a, b] => {
-                let mut seen: FxHashSet<u64> = FxHashSet::default();
-                for (row, (a, b)) in a.iter().zip(b).enumerate() {
-                    look(row, keep.len() * 6)?;
-                    if seen.insert((u64::from(*a) << 32) | u64::from(*b)) {
-                        keep.push(row as u32);
-                    }
-                }
-            }
-            columns => {
-                let mut seen: FxHashSet<Vec<u32>> = FxHashSet::default();
-                let all: Vec<usize> = (0..columns.len()).collect();
-                for row in 0..self.rows {
-                    look(row, keep.len() * (columns.len() + 12))?;
-                    if seen.insert(self.key(&all, row)) {
-                        keep.push(row as u32);
-                    }
-                }
-            }
-        }
-        if keep.len() < self.rows {
-            self.gather(&keep);
-        }
-        Ok(())
     }
 }
 

@@ -256,7 +256,7 @@ impl Kernel<'_> {
             let Some(value) = values.get((id - start) as usize) else { return Ok(None) };
             let total = &mut totals[group as usize];
             if total.is_whole {
-                total.is_whole = !base.bytes(id).starts_with(b"Xdecimal\0");
+                total.is_whole = !base.is_decimal(id);
             }
             // A sum that wraps is not used: its size is beyond the bound.
             total.sum = total.sum.wrapping_add(*value);

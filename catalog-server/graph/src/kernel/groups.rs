@@ -9,8 +9,14 @@ use super::places::Places;
 use super::table::{UNBOUND, different};
 use super::{Kernel, Outcome};
 
-/// Groups up to which a hash table stays in the processor's nearer caches.
-const FEW_GROUPS: usize = 1 << 14;
+/// Groups up to which a hash table stays in the processor's nearer caches. Builds that are tested come to what is beyond, too.
+const FEW_GROUPS: usize = if cfg!(debug_assertions) { 8 } else { 1 << 14 };
+
+/// Values of a group up to which they are sorted rather than marked.
+const FEW_VALUES: usize = if cfg!(debug_assertions) { 4 } else { 256 };
+
+/// Pairs of groups up to which each has a place of its own.
+const MOST_PAIRS: usize = if cfg!(debug_assertions) { 64 } else { 1 << 16 };
 
 /// Which group each row belongs to, and each group's first row.
 pub(super) struct Groups {
@@ -123,6 +129,9 @@ impl Kernel<'_> {
         if one.count == 1 {
             return Ok(Groups { of: other.of.clone(), first: other.first.clone(), count: other.count });
         }
+        if one.count.saturating_mul(other.count) <= MOST_PAIRS.min(one.of.len()) {
+            return self.groups_of_pairs(one, other);
+        }
         let (mut of, mut first) = (vec![0; one.of.len()], Vec::new());
         // Which group of the one each group of the other was met in last, and what both together are.
         let mut met = vec![(UNBOUND, 0); other.count];
@@ -138,6 +147,22 @@ impl Kernel<'_> {
                 self.look(done, of.len() * 4)?;
                 done += 1;
             }
+        }
+        Ok(Groups { of, count: first.len(), first })
+    }
+
+    /// Groups rows that are in the same group of both, with a place for each pair that there could be.
+    fn groups_of_pairs(&self, one: &Groups, other: &Groups) -> Outcome<Groups> {
+        let (mut of, mut first) = (Vec::with_capacity(one.of.len()), Vec::new());
+        let mut pairs = vec![UNBOUND; one.count * other.count];
+        for (row, (a, b)) in one.of.iter().zip(&other.of).enumerate() {
+            self.look(row, of.len() * 4)?;
+            let pair = &mut pairs[*a as usize * other.count + *b as usize];
+            if *pair == UNBOUND {
+                *pair = first.len() as u32;
+                first.push(row as u32);
+            }
+            of.push(*pair);
         }
         Ok(Groups { of, count: first.len(), first })
     }
@@ -165,7 +190,7 @@ impl Kernel<'_> {
             self.look(group, 0)?;
             ids.clear();
             ids.extend(rows.iter().map(|(_, id)| *id).filter(|id| *id != UNBOUND));
-            if ids.is_sorted() || ids.len() < 256 {
+            if ids.is_sorted() || ids.len() < FEW_VALUES {
                 ids.sort_unstable();
                 ids.dedup();
                 counts[group] = ids.len() as i64;

@@ -21,7 +21,9 @@ mod places;
 mod properties;
 mod range;
 mod scan;
+mod step;
 mod table;
+mod texts;
 mod value;
 mod wanted;
 
@@ -43,6 +45,9 @@ use wanted::Wanted;
 
 /// Rows after which the clock and the memory are looked at.
 const LOOK_EVERY: usize = 1 << 14;
+
+/// Rows whose terms are fetched together before they are made.
+const AT_ONCE: usize = 64;
 
 /// Why the kernel has no answer.
 pub(crate) enum Stop {
@@ -152,7 +157,11 @@ impl Found<'_> {
             What::Truth(truth) => return answer.truth(truth),
             What::Triples(triples) if triples.len() > most => return Err(QueryError::TooManyRows(most)),
             What::Triples(triples) => {
-                return answer.graph(triples.into_iter().map(|triple| self.kernel.triple(triple)));
+                let triples = triples.chunks(AT_ONCE).flat_map(|triples| {
+                    self.kernel.touch(triples.iter().flatten().copied());
+                    triples.iter().map(|triple| self.kernel.triple(*triple))
+                });
+                return answer.graph(triples);
             }
             What::Rows(table) => table,
         };
@@ -162,6 +171,10 @@ impl Found<'_> {
         }
         let variables: Arc<[Variable]> = table.names.iter().map(Variable::new_unchecked).collect();
         let solutions = (0..table.rows).map(|row| {
+            if row.is_multiple_of(AT_ONCE) {
+                let rows = row..table.rows.min(row + AT_ONCE);
+                self.kernel.touch(table.columns.iter().flat_map(|column| column[rows.clone()].iter().copied()));
+            }
             let term = |column: &Vec<u32>| (column[row] != UNBOUND).then(|| self.kernel.term(column[row]));
             let values: Vec<Option<Term>> = table.columns.iter().map(term).collect();
             Ok(QuerySolution::from((Arc::clone(&variables), values)))
@@ -174,9 +187,7 @@ impl Kernel<'_> {
     fn answer(&self, query: &Algebra) -> Outcome<What> {
         Ok(match query {
             Algebra::Select { pattern, .. } => What::Rows(self.pattern(pattern, None)?),
-            Algebra::Ask { pattern, .. } => {
-                What::Truth(self.part(pattern, Some(1), &Wanted::of([], true))?.rows > 0)
-            }
+            Algebra::Ask { pattern, .. } => What::Truth(self.part(pattern, Some(1), &Wanted::of([], true))?.rows > 0),
             Algebra::Construct { template, pattern, .. } => {
                 let wanted = Wanted::of(template.iter().flat_map(scan::names), true);
                 What::Triples(self.construct(&self.part(pattern, None, &wanted)?, template)?)
@@ -207,6 +218,13 @@ impl Kernel<'_> {
             Some(bytes) => run(bytes),
             None => run(self.made.borrow().terms.get(id as usize - self.terms).map_or(&[], |bytes| bytes)),
         }
+    }
+
+    /// Fetches terms of the generation that are made next.
+    fn touch(&self, ids: impl Iterator<Item = u32>) {
+        let terms = self.view.base.terms() as u32;
+        let ids: Vec<u32> = ids.filter(|id| *id < terms).collect();
+        self.view.base.touch(&ids);
     }
 
     fn term(&self, id: u32) -> Term {

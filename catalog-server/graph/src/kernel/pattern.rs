@@ -142,6 +142,9 @@ impl Kernel<'_> {
             if let Some(table) = self.first_rows(inner, order, limit, &wanted)? {
                 return Ok(table);
             }
+            if let Some(table) = self.first_by_term(inner, order, limit, &wanted)? {
+                return Ok(table);
+            }
             if let Some(groups) = self.first_grouped(inner, order, limit)? {
                 return self.order(groups, order, most);
             }
@@ -160,7 +163,7 @@ impl Kernel<'_> {
             // What is ordered by what is kept has equal rows beside each other: there is less to order without them.
             if let GraphPattern::OrderBy { inner, expression } = &**inner
                 && expression.iter().all(|order| is_by(order, variables))
-                && !(most.is_some() && self.first_key(inner, expression).is_some())
+                && !most.is_some_and(|most| self.first_is_known(inner, expression, portion(most)))
             {
                 let rows = unique(project(self.part(inner, None, &wanted.projected(variables))?, variables))?;
                 return self.order(rows, expression, most);
@@ -335,6 +338,8 @@ impl Kernel<'_> {
             let column = &table.columns[at];
             let passes = |id: u32| if id == UNBOUND { unbound_passes } else { passing.contains(id) };
             keep.extend((0..table.rows as u32).filter(|row| passes(column[*row as usize])));
+        } else if let Some(rows) = self.rows_by_texts(table, expression)? {
+            keep = rows;
         } else {
             return self.filter_rows(table, expression);
         }

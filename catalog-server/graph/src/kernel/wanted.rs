@@ -92,10 +92,8 @@ impl Wanted {
                 AggregateExpression::CountSolutions { distinct: true } => wanted.names = None,
                 AggregateExpression::FunctionCall { name, expr, distinct } => {
                     wanted = wanted.with_expression(expr);
-                    let is_idempotent = matches!(
-                        name,
-                        AggregateFunction::Min | AggregateFunction::Max | AggregateFunction::Sample
-                    );
+                    let is_idempotent =
+                        matches!(name, AggregateFunction::Min | AggregateFunction::Max | AggregateFunction::Sample);
                     wanted.is_set &= *distinct || is_idempotent;
                 }
             }

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
 use super::map::{Column, Sealed, verify};
-use super::term::{Class, NO_ZONE, Place};
+use super::term::{Class, DECIMAL, NO_ZONE, Place};
 
 /// The format of the files; another number is another format, and the graph is filled anew.
 pub(crate) const FORMAT: u32 = 1;
@@ -122,6 +123,8 @@ pub(crate) struct Snapshot {
     pub(crate) manifest: Manifest,
     folder: PathBuf,
     columns: Vec<Column>,
+    /// Which numbers are decimals, by a bit from the first number on; found when it is asked for first.
+    decimals: OnceLock<Vec<u64>>,
 }
 
 impl Snapshot {
@@ -133,7 +136,7 @@ impl Snapshot {
             .iter()
             .map(|name| Column::open(folder, name, manifest.files.get(*name).ok_or_else(|| missing(*name))?))
             .collect::<io::Result<_>>()?;
-        let snapshot = Self { manifest, folder: folder.to_owned(), columns };
+        let snapshot = Self { manifest, folder: folder.to_owned(), columns, decimals: OnceLock::new() };
         snapshot.check_shape()?;
         Ok(snapshot)
     }
@@ -178,6 +181,16 @@ impl Snapshot {
         }
     }
 
+    /// Reads a little of some terms, so that the processor waits for all of them at once and not for one after the other when
+    /// they are read next.
+    pub(crate) fn touch(&self, ids: &[u32]) {
+        let (offsets, bytes) = (self.offsets(), self.columns[0].bytes());
+        let places = ids.iter().map(|id| offsets.get(*id as usize).copied().unwrap_or_default());
+        std::hint::black_box(places.clone().fold(0, |all, place| all ^ place));
+        let first = places.map(|place| bytes.get(place as usize).copied().unwrap_or_default());
+        std::hint::black_box(first.fold(0, |all, byte| all ^ byte));
+    }
+
     /// Returns the ids of a class.
     pub(crate) fn class_ids(&self, class: Class) -> Range<u32> {
         let at = class as usize;
@@ -204,6 +217,22 @@ impl Snapshot {
     /// Returns, for all terms that have a value, the first id with an equal one.
     pub(crate) fn firsts(&self) -> &[u32] {
         self.columns[4].elements()
+    }
+
+    /// Says whether a number is an `xsd:decimal`, without a look at its text.
+    pub(crate) fn is_decimal(&self, number: u32) -> bool {
+        let numbers = self.class_ids(Class::Number);
+        let bits = self.decimals.get_or_init(|| {
+            let mut bits = Vec::new();
+            for id in numbers.clone().filter(|id| self.bytes(*id).starts_with(DECIMAL)) {
+                let at = (id - numbers.start) as usize;
+                bits.resize(at / 64 + 1, 0);
+                bits[at / 64] |= 1 << (at % 64);
+            }
+            bits
+        });
+        let at = number.wrapping_sub(numbers.start) as usize;
+        bits.get(at / 64).is_some_and(|word| word & (1 << (at % 64)) != 0)
     }
 
     /// Returns the place of a term.

@@ -67,6 +67,9 @@ impl Class {
 /// The number one as `xsd:decimal` is kept: with eighteen digits behind the point.
 pub(crate) const ONE: i128 = 1_000_000_000_000_000_000;
 
+/// How the bytes of an `xsd:decimal` begin.
+pub(crate) const DECIMAL: &[u8] = b"Xdecimal\0";
+
 /// No time zone.
 pub(crate) const NO_ZONE: i16 = -1;
 
@@ -149,7 +152,7 @@ impl Place {
                 ExpressionTerm::DateTimeLiteral(DateTime::from_be_bytes(moment()))
             }
             Class::DateZoned | Class::DateLocal => ExpressionTerm::DateLiteral(Date::from_be_bytes(moment())),
-            Class::Number if bytes.starts_with(b"Xdecimal\0") => {
+            Class::Number if bytes.starts_with(DECIMAL) => {
                 ExpressionTerm::DecimalLiteral(Decimal::from_be_bytes(self.value.to_be_bytes()))
             }
             Class::Number => match i64::try_from(self.value / ONE) {

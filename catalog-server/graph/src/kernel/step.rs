@@ -1,0 +1,346 @@
+//! One step of a basic graph pattern: a table is joined with the triples of one predicate.
+
+use std::borrow::Cow;
+
+use super::passing::{Ids, Passing};
+use super::places::Places;
+use super::range::Ranges;
+use super::scan::{Atom, Known};
+use super::table::{IdSet, Table};
+use super::{Kernel, Outcome, Stop};
+use crate::storage::view::gallop;
+
+/// What of a step's rows is used later.
+pub(super) struct Later<'l> {
+    /// Says whether a variable is.
+    pub(super) has: &'l dyn Fn(&str) -> bool,
+    /// Equal rows are one.
+    pub(super) is_set: bool,
+}
+
+/// A column that a step adds to the rows that it finds.
+#[derive(Clone, Copy)]
+struct Added<'n> {
+    /// Its name; none when nothing uses its values.
+    name: Option<&'n str>,
+    /// One value a row is enough.
+    is_once: bool,
+    /// The values that there may be; all when there are none here.
+    passing: Option<&'n Passing>,
+}
+
+impl<'n> Added<'n> {
+    fn of(name: &'n str, passing: Option<&'n Passing>, later: &Later<'_>) -> Self {
+        let name = (later.has)(name).then_some(name);
+        Self { name, is_once: name.is_none() && later.is_set, passing }
+    }
+
+    fn passes(&self, id: u32) -> bool {
+        self.passing.is_none_or(|some| some.contains(id))
+    }
+}
+
+/// Says whether a table has far fewer rows than triples that it is joined with.
+fn is_few(table: &Table, triples: usize) -> bool {
+    table.rows.saturating_mul(16) < triples
+}
+
+impl Kernel<'_> {
+    /// Joins a table with the triples of a step; after the last step, no order of rows is of use.
+    pub(super) fn step(&self, table: &mut Table, step: &Known, is_last: bool, later: &Later<'_>) -> Outcome<()> {
+        self.alive()?;
+        let column = |table: &Table, atom: &Atom| match atom {
+            Atom::Name(name) => table.column(name),
+            Atom::Id(_) => None,
+        };
+        let (at_subject, at_object) = (column(table, &step.subject), column(table, &step.object));
+        let (graph, p) = (self.graph(), step.predicate);
+        match (&step.subject, &step.object) {
+            (Atom::Id(s), Atom::Id(o)) => {
+                if !graph.contains(*s, p, *o) {
+                    table.gather(&[]);
+                }
+                Ok(())
+            }
+            (Atom::Name(name), Atom::Id(o)) => match at_subject {
+                Some(at) => self.keep(table, at, &graph.subjects(p, *o)),
+                None => self.cross(table, name, graph.subjects(p, *o)),
+            },
+            (Atom::Id(s), Atom::Name(name)) => match at_object {
+                Some(at) => self.keep(table, at, &graph.objects(*s, p)),
+                None => self.cross(table, name, graph.objects(*s, p)),
+            },
+            (Atom::Name(subject), Atom::Name(object)) => match (at_subject, at_object) {
+                (Some(s), Some(o)) => {
+                    let mut keep = Vec::new();
+                    for row in 0..table.rows {
+                        self.look(row, 0)?;
+                        if graph.contains(table.columns[s][row], p, table.columns[o][row]) {
+                            keep.push(row as u32);
+                        }
+                    }
+                    table.gather(&keep);
+                    self.keep_passing(table, o, step)
+                }
+                (Some(at), None) => {
+                    let added = Added::of(object, step.passing.as_ref(), later);
+                    if is_few(table, graph.count_predicate(p)) && graph.is_changed(p) {
+                        self.expand_each(table, at, added, later, |id| graph.objects(id, p))
+                    } else {
+                        let (keys, values) = graph.by_subject(p);
+                        self.expand(table, at, added, later, (&keys, &values))
+                    }
+                }
+                (None, Some(at)) => {
+                    self.keep_passing(table, at, step)?;
+                    let added = Added::of(subject, None, later);
+                    if is_few(table, graph.count_predicate(p)) && graph.is_changed(p) {
+                        self.expand_each(table, at, added, later, |id| graph.subjects(p, id))
+                    } else {
+                        let (keys, values) = graph.by_object(p);
+                        self.expand(table, at, added, later, (&keys, &values))
+                    }
+                }
+                (None, None) => self.scan(table, step, [subject, object], is_last, later),
+            },
+        }
+    }
+
+    /// Begins with all triples of a predicate.
+    fn scan(&self, table: &mut Table, step: &Known, names: [&str; 2], is_last: bool, later: &Later<'_>) -> Outcome<()> {
+        if !table.columns.is_empty() || table.rows > 1 {
+            // A product of parts that do not touch: spareval gives its rows one by one.
+            return Err(Stop::Unknown);
+        }
+        let is_empty = table.rows == 0;
+        let passing = step.passing.as_ref();
+        *table = match (passing, names.map(|name| (later.has)(name))) {
+            (Some(Passing { ids: Ids::Ranges(ranges), count }), _)
+                if is_last || count.saturating_mul(16) < self.graph().count_predicate(step.predicate) =>
+            {
+                self.scan_ranges(step.predicate, ranges, names, is_last)?
+            }
+            (_, [true, true]) => self.scan_all(step.predicate, passing, names)?,
+            (_, [true, false]) => {
+                let (subjects, objects) = self.graph().by_subject(step.predicate);
+                self.scan_end(names[0], subjects, |at| objects[at], passing, later)?
+            }
+            (_, [false, _]) => {
+                let (objects, _) = self.graph().by_object(step.predicate);
+                let all = objects.clone();
+                self.scan_end(names[1], objects, |at| all[at], passing, later)?
+            }
+        };
+        if is_empty {
+            table.gather(&[]);
+        }
+        Ok(())
+    }
+
+    /// Begins with one end of all triples of a predicate, sorted.
+    fn scan_end(
+        &self,
+        name: &str,
+        ids: Cow<'_, [u32]>,
+        object: impl Fn(usize) -> u32,
+        passing: Option<&Passing>,
+        later: &Later<'_>,
+    ) -> Outcome<Table> {
+        self.within(ids.len())?;
+        let mut column = match passing {
+            None => ids.into_owned(),
+            Some(passing) => (0..ids.len()).filter(|at| passing.contains(object(*at))).map(|at| ids[at]).collect(),
+        };
+        if later.is_set {
+            column.dedup();
+        }
+        Ok(Table::of(name, column))
+    }
+
+    fn scan_all(&self, predicate: u32, passing: Option<&Passing>, names: [&str; 2]) -> Outcome<Table> {
+        let (subjects, objects) = self.graph().by_subject(predicate);
+        let count = passing.map_or(subjects.len(), |passing| passing.count);
+        self.within(count * 2)?;
+        let (subjects, objects) = match passing {
+            None => (subjects.into_owned(), objects.into_owned()),
+            Some(passing) => {
+                let (mut some, mut of) = (Vec::with_capacity(count), Vec::with_capacity(count));
+                for (subject, object) in subjects.iter().zip(objects.iter()) {
+                    if passing.contains(*object) {
+                        some.push(*subject);
+                        of.push(*object);
+                    }
+                }
+                (some, of)
+            }
+        };
+        Ok(Table {
+            names: names.map(str::to_owned).into(),
+            rows: subjects.len(),
+            columns: vec![subjects, objects],
+            sorted: Some(0),
+        })
+    }
+
+    /// Reads the triples whose objects are in ranges; by object when they are joined with nothing, else by subject.
+    fn scan_ranges(&self, predicate: u32, ranges: &Ranges, names: [&str; 2], by_object: bool) -> Outcome<Table> {
+        let (mut subjects, mut objects) = (Vec::new(), Vec::new());
+        for range in ranges.iter() {
+            let (some, of) = self.graph().by_object_between(predicate, &range);
+            objects.extend_from_slice(&some);
+            subjects.extend_from_slice(&of);
+            self.within(objects.len() * 2)?;
+        }
+        if !by_object {
+            let pair = |(subject, object): (&u32, &u32)| (u64::from(*subject) << 32) | u64::from(*object);
+            let mut pairs: Vec<u64> = subjects.iter().zip(&objects).map(pair).collect();
+            pairs.sort_unstable();
+            (subjects, objects) = pairs.into_iter().map(|pair| ((pair >> 32) as u32, pair as u32)).unzip();
+        }
+        Ok(Table {
+            names: names.map(str::to_owned).into(),
+            rows: subjects.len(),
+            columns: vec![subjects, objects],
+            sorted: Some(usize::from(by_object)),
+        })
+    }
+
+    fn keep_passing(&self, table: &mut Table, at: usize, step: &Known) -> Outcome<()> {
+        if let Some(passing) = &step.passing {
+            let keep: Vec<u32> =
+                (0..table.rows as u32).filter(|row| passing.contains(table.columns[at][*row as usize])).collect();
+            table.gather(&keep);
+        }
+        Ok(())
+    }
+
+    /// Keeps the rows whose value is in a sorted list.
+    fn keep(&self, table: &mut Table, at: usize, list: &[u32]) -> Outcome<()> {
+        let column = &table.columns[at];
+        let mut keep = Vec::with_capacity(table.rows.min(list.len()));
+        if table.sorted == Some(at) {
+            let mut position = 0;
+            for (row, id) in column.iter().enumerate() {
+                position = gallop(list, position, *id);
+                if list.get(position) == Some(id) {
+                    keep.push(row as u32);
+                }
+            }
+        } else if table.rows > 64 && list.len() > 64 {
+            let mut set = IdSet::new(self.terms);
+            list.iter().for_each(|id| set.insert(*id));
+            keep.extend((0..table.rows as u32).filter(|row| set.contains(column[*row as usize])));
+        } else {
+            keep.extend((0..table.rows as u32).filter(|row| list.binary_search(&column[*row as usize]).is_ok()));
+        }
+        if keep.len() < table.rows {
+            table.gather(&keep);
+        }
+        self.alive()
+    }
+
+    /// Joins every row with every id of a list.
+    fn cross(&self, table: &mut Table, name: &str, list: Cow<'_, [u32]>) -> Outcome<()> {
+        self.within(table.rows.saturating_mul(list.len()).saturating_mul(table.columns.len() + 1))?;
+        if table.columns.is_empty() && table.rows == 1 {
+            *table = Table { rows: list.len(), sorted: Some(0), ..Table::default() };
+            table.push(name, list.into_owned());
+            return Ok(());
+        }
+        let rows: Vec<u32> = (0..table.rows as u32).flat_map(|row| std::iter::repeat_n(row, list.len())).collect();
+        let column: Vec<u32> = (0..table.rows).flat_map(|_| list.iter().copied()).collect();
+        table.gather(&rows);
+        table.push(name, column);
+        Ok(())
+    }
+
+    /// Joins rows with the ids that a function finds for their value.
+    fn expand_each<'l>(
+        &self,
+        table: &mut Table,
+        at: usize,
+        added: Added<'_>,
+        later: &Later<'_>,
+        find: impl Fn(u32) -> Cow<'l, [u32]>,
+    ) -> Outcome<()> {
+        let (mut rows, mut column) = (Vec::with_capacity(table.rows), Vec::new());
+        let most = if added.is_once { 1 } else { usize::MAX };
+        for (row, id) in table.columns[at].iter().enumerate() {
+            for found in find(*id).iter().filter(|found| added.passes(**found)).take(most) {
+                rows.push(row as u32);
+                if added.name.is_some() {
+                    column.push(*found);
+                }
+            }
+            self.look(row, rows.len() * (table.columns.len() + 1))?;
+        }
+        self.attach(table, &rows, added, column, later)
+    }
+
+    /// Joins rows with two columns that are sorted by the first.
+    fn expand(
+        &self,
+        table: &mut Table,
+        at: usize,
+        added: Added<'_>,
+        later: &Later<'_>,
+        (keys, values): (&[u32], &[u32]),
+    ) -> Outcome<()> {
+        let width = table.columns.len() + 1;
+        let (mut rows, mut column) = (Vec::with_capacity(table.rows), Vec::new());
+        if added.name.is_some() {
+            column.reserve(table.rows);
+        }
+        // Few rows, and those in the order of the keys, are looked for from the place of the row before. What is in the order of
+        // its ids although nobody said so, as parts of records in their order, is seen by looking.
+        let is_near = table.sorted == Some(at) || is_few(table, keys.len()) || table.columns[at].is_sorted();
+        let places = if is_near { None } else { Places::of(keys) };
+        let (mut position, mut last) = (0, 0);
+        for (row, id) in table.columns[at].iter().enumerate() {
+            if let Some(places) = &places {
+                let Some(start) = places.find(*id) else { continue };
+                position = start;
+            } else {
+                position = match *id < last {
+                    true => keys[..position].partition_point(|key| key < id),
+                    false => gallop(keys, position, *id),
+                };
+                last = *id;
+            }
+            let mut next = position;
+            while keys.get(next) == Some(id) {
+                if added.passes(values[next]) {
+                    rows.push(row as u32);
+                    if added.name.is_some() {
+                        column.push(values[next]);
+                    } else if added.is_once {
+                        break;
+                    }
+                }
+                next += 1;
+            }
+            self.look(row, rows.len() * width)?;
+        }
+        self.attach(table, &rows, added, column, later)
+    }
+
+    fn attach(
+        &self,
+        table: &mut Table,
+        rows: &[u32],
+        added: Added<'_>,
+        column: Vec<u32>,
+        later: &Later<'_>,
+    ) -> Outcome<()> {
+        table.prune(later.has);
+        self.within(rows.len().saturating_mul(table.columns.len() + 1))?;
+        let same = rows.len() == table.rows && rows.iter().enumerate().all(|(at, row)| at as u32 == *row);
+        if !same {
+            table.gather(rows);
+        }
+        if let Some(name) = added.name {
+            table.push(name, column);
+        }
+        Ok(())
+    }
+}

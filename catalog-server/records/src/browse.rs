@@ -8,19 +8,24 @@ use sqlx::{QueryBuilder, Row};
 
 use crate::error::Error;
 use crate::open::Ledger;
-use crate::read::{Change, RECORD, StoredRecord, change, record};
+use crate::read::{Change, RECORD, StoredRecord, change, hidden, record, was_shown};
 use crate::row::{Database, column, counted, moment, parsed, stored, time};
 
 /// The records that everybody may see: not those for trying out, and not those that a moderator made undiscoverable, which only
 /// what is laid over a record can say. (`view::is_listed` asks the same of one record.)
-const PUBLIC: &str = "r.state IN ('published', 'deprecated') AND r.identifier NOT LIKE 'sandbox.%' \
-     AND (r.merged IS NULL OR COALESCE(json_extract(r.merged, '$.discoverable'), 1) <> 0)";
+const PUBLIC: &str =
+    concat!("r.state IN ('published', 'deprecated') AND r.identifier NOT LIKE 'sandbox.%' AND NOT ", hidden!());
 
-/// The records that everybody knows: those that may be seen, and those of which a tombstone is left; a draft that was
-/// withdrawn leaves none.
-const KNOWN: &str = "(r.state IN ('published', 'deprecated') OR r.state = 'withdrawn' AND EXISTS (SELECT 1 FROM change_log c \
-     WHERE c.record = r.id AND c.what IN ('published', 'deprecated'))) AND r.identifier NOT LIKE 'sandbox.%' \
-     AND (r.merged IS NULL OR COALESCE(json_extract(r.merged, '$.discoverable'), 1) <> 0)";
+/// The records that everybody knows: those that may be seen, and those that could be once and are gone for everybody, withdrawn or
+/// hidden; what nobody ever saw leaves nothing.
+const KNOWN: &str = concat!(
+    "(r.state IN ('published', 'deprecated') OR EXISTS (SELECT 1 FROM change_log c \
+     WHERE c.record = r.id AND c.what IN ('published', 'deprecated'))) AND r.identifier NOT LIKE 'sandbox.%' AND (NOT ",
+    hidden!(),
+    " OR ",
+    was_shown!(),
+    ")"
+);
 
 /// Keys asked for by one statement.
 const KEYS: usize = 500;
@@ -98,7 +103,7 @@ impl Ledger {
         Ok(Some(if is_first { 0 } else { rows[rows.len() - 1].try_get(0)? }))
     }
 
-    /// Lists records by when they last changed, after a moment and a number; withdrawn ones too, drafts never.
+    /// Lists records by when they last changed, after a moment and a number; those that are gone too, what nobody ever saw never.
     pub async fn changed_records(
         &self,
         which: &Changed,

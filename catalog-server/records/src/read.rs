@@ -13,12 +13,37 @@ use crate::row::{Database, column, counted, parsed, stored, time, unsigned, word
 /// Keys asked for by one statement.
 const KEYS: usize = 500;
 
+/// Says in SQL that a moderator made a record undiscoverable. Hardly any record is, so most are told by a look at the text.
+macro_rules! hidden {
+    () => {
+        "(r.merged IS NOT NULL AND instr(r.merged, '\"discoverable\"') > 0 AND COALESCE(json_extract(r.merged, '$.discoverable'), 1) = 0)"
+    };
+}
+
+/// Says in SQL that everybody could once see a record that is hidden now: something happened to it when it was public and
+/// nothing that was laid over it until then hid it.
+macro_rules! was_shown {
+    () => {
+        "EXISTS (SELECT 1 FROM change_log c WHERE c.record = r.id AND c.what IN ('published', 'deprecated', 'overlaid') \
+         AND EXISTS (SELECT 1 FROM change_log p WHERE p.record = r.id AND p.seq <= c.seq AND p.what IN ('published', 'deprecated')) \
+         AND COALESCE((SELECT json_extract(o.document, '$.discoverable') FROM revision o WHERE o.record = r.id AND o.source = 'overlay' \
+         AND o.version = '' AND o.seq <= c.seq AND json_type(o.document, '$.discoverable') IS NOT NULL ORDER BY o.id DESC LIMIT 1), 1) <> 0)"
+    };
+}
+
+pub(crate) use {hidden, was_shown};
+
 /// What a record is now.
-pub(crate) const RECORD: &str = "SELECT r.id, r.zone, r.identifier, r.kind, r.state, r.version, COALESCE(r.merged, v.document) AS document, \
+pub(crate) const RECORD: &str = concat!(
+    "SELECT r.id, r.zone, r.identifier, r.kind, r.state, r.version, COALESCE(r.merged, v.document) AS document, \
      r.merged IS NOT NULL AS overlaid, r.also, r.seq, r.created, r.modified, v.source, v.account AS publisher, \
-     r.state IN ('published', 'deprecated') OR EXISTS (SELECT 1 FROM change_log c WHERE c.record = r.id \
-     AND c.what IN ('published', 'deprecated')) AS was_public \
-     FROM record r JOIN revision v ON v.id = r.revision ";
+     (r.state IN ('published', 'deprecated') OR EXISTS (SELECT 1 FROM change_log c WHERE c.record = r.id \
+     AND c.what IN ('published', 'deprecated'))) AND (NOT ",
+    hidden!(),
+    " OR ",
+    was_shown!(),
+    ") AS was_public FROM record r JOIN revision v ON v.id = r.revision "
+);
 
 /// A record as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]

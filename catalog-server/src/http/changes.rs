@@ -77,7 +77,7 @@ pub async fn changes(State(app): State<Arc<App>>, Query(after): Query<After>) ->
 fn entry(app: &App, feeding: Feeding) -> Option<FeedEntry> {
     let Feeding { seq, record, reason } = feeding;
     // What was never for everybody leaves no trace in a feed either.
-    if is_sandbox(record.identifier.as_str()) || !record.was_public || record.state.is_in_work() {
+    if is_sandbox(record.identifier.as_str()) || !record.was_public {
         return None;
     }
     let is_public = is_listed(&record);

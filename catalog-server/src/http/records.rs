@@ -99,6 +99,17 @@ impl Found {
         }
         let is_listed = is_listed(&stored);
         let versions = app.ledger.versions(zone, identifier).await?;
+        // What everybody saw is gone for them, whatever its developers prepare since.
+        if reader == Reader::Public
+            && !stored.state.is_public()
+            && let Some(last) = versions.iter().filter(|one| one.was_public).max_by_key(|one| one.changed)
+        {
+            stored.version = last.version.clone();
+            stored.document = amended(last)?;
+            stored.created = last.published;
+            stored.modified = last.changed;
+            stored.state = State::Withdrawn;
+        }
         let mut is_withdrawn = stored.state == State::Withdrawn;
         if let Some(version) = version.filter(|version| **version != stored.version) {
             let one = versions.iter().find(|one| one.version == *version).ok_or_else(missing)?;
@@ -218,8 +229,9 @@ pub(super) async fn known(
     let is_home = stored.zone == app.config.zone.id;
     let is_trusted = viewer.moderates() || is_home && develops(app, viewer, identifier).await?;
     let reader = if is_trusted { Reader::Trusted } else { Reader::Public };
+    // A draft may stand behind a tombstone; what it says is its developers'.
     let is_known = may_know(app, viewer, &stored, reader).await?;
-    Ok(is_known.then_some(stored))
+    Ok((is_known && (reader == Reader::Trusted || !stored.state.is_in_work())).then_some(stored))
 }
 
 /// Returns a version's document with its developers' amendments.
@@ -235,7 +247,8 @@ fn amended(version: &StoredVersion) -> Result<String, Failure> {
 }
 
 /// Says whether a viewer may know that a record exists: everybody of what is listed or has left a tombstone; its developers,
-/// moderators and those whom it names of anything. A draft that was withdrawn leaves no tombstone.
+/// moderators and those whom it names of anything. A tombstone stays while a new version is prepared; a draft that was withdrawn leaves
+/// none.
 async fn may_know(app: &App, viewer: &Viewer, stored: &StoredRecord, reader: Reader) -> Result<bool, Failure> {
     if reader == Reader::Trusted || is_listed(stored) {
         return Ok(true);
@@ -243,7 +256,7 @@ async fn may_know(app: &App, viewer: &Viewer, stored: &StoredRecord, reader: Rea
     if crate::policy::is_sandbox(stored.identifier.as_str()) {
         return Ok(false);
     }
-    if stored.state == State::Withdrawn {
+    if !stored.state.is_public() {
         return Ok(stored.was_public && is_discoverable(&stored.document));
     }
     Ok(stored.state.is_public() && is_allowed(app, viewer, &stored.document).await?)

@@ -4,6 +4,7 @@
 
 mod abroad;
 mod attack;
+mod gone;
 mod life;
 mod pages;
 mod problems;

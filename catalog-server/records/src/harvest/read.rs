@@ -178,20 +178,28 @@ impl Ledger {
             self.records(&keys).await?.into_iter().map(|record| (record.id, record)).collect();
         let mut feedings = Vec::with_capacity(rows.len());
         for (seq, id, _) in rows {
-            let Some(record) = records.remove(&id) else { continue };
-            let reason = match record.state {
-                crate::names::State::Withdrawn => sqlx::query_scalar::<_, Option<String>>(
-                    "SELECT reason FROM version WHERE record = $1 AND reason IS NOT NULL ORDER BY changed DESC LIMIT 1",
-                )
-                .bind(id)
-                .fetch_optional(self.readers())
-                .await?
-                .flatten(),
-                _ => None,
-            };
+            let Some(mut record) = records.remove(&id) else { continue };
+            let mut reason = None;
+            // What everybody saw last is what is gone for them, whatever its developers prepare since.
+            if !record.state.is_public()
+                && let Some((version, why)) = self.last_shown(id).await?
+            {
+                record.version = version.parse().unwrap_or(record.version);
+                reason = why;
+            }
             feedings.push(Feeding { seq: counted(seq), record, reason });
         }
         Ok((feedings, next))
+    }
+
+    /// Returns the version of a record that everybody could see and that changed last, with the reason why it is gone.
+    async fn last_shown(&self, record: i64) -> Result<Option<(String, Option<String>)>, Error> {
+        let last = sqlx::query_as(
+            "SELECT n.version, n.reason FROM version n WHERE n.record = $1 AND EXISTS (SELECT 1 FROM change_log c \
+             WHERE c.record = n.record AND c.version = n.version AND c.what IN ('published', 'deprecated')) \
+             ORDER BY n.changed DESC, n.seq DESC LIMIT 1",
+        );
+        Ok(last.bind(record).fetch_optional(self.readers()).await?)
     }
 
     /// Names the change with a sequence, so that it is known again: in a ledger that came back from an older backup another

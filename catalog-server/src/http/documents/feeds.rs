@@ -8,7 +8,7 @@ use axum::response::Response;
 use catalog_document::ldes::{self, Fragment, Member, What};
 use catalog_document::xml::Xml;
 use catalog_document::{Described, Syntax};
-use catalog_records::{Change, State as RecordState, StoredRecord};
+use catalog_records::{Change, StoredRecord};
 use catalog_schemas::problem::Problem;
 use http::HeaderMap;
 use serde::Deserialize;
@@ -95,15 +95,14 @@ fn member(homes: &Homes, change: &Change, (stored, described): &Known) -> Option
 }
 
 fn what(stored: &StoredRecord) -> Option<What> {
-    match stored.state {
-        _ if is_sandbox(stored.identifier.as_str()) => None,
-        RecordState::Withdrawn => stored.was_public.then_some(What::Delete),
-        state if !state.is_public() => None,
-        // It may have been seen before it was hidden; whoever followed must let it go.
-        _ if !is_listed(stored) => Some(What::Delete),
-        _ if stored.created == stored.modified => Some(What::Create),
-        _ => Some(What::Update),
+    if is_sandbox(stored.identifier.as_str()) {
+        return None;
     }
+    // Who followed while it could be seen must let it go, whether it was withdrawn, is a draft again, or was hidden.
+    if !is_listed(stored) {
+        return stored.was_public.then_some(What::Delete);
+    }
+    Some(if stored.created == stored.modified { What::Create } else { What::Update })
 }
 
 /// Which page is asked for.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use catalog_document::Described;
 use catalog_document::oai::{self, Fault, Format, Header, Identity, List, Request, Set, fault};
 use catalog_document::xml::Xml;
-use catalog_records::{Changed, State as RecordState, StoredRecord};
+use catalog_records::{Changed, StoredRecord};
 use http::Uri;
 use jiff::Timestamp;
 
@@ -181,10 +181,8 @@ async fn find(app: &App, identifier: &str) -> Result<Option<StoredRecord>, Failu
     let Some((zone, identifier)) = named else { return Ok(None) };
     let (Ok(zone), Ok(identifier)) = (zone.parse(), identifier.parse()) else { return Ok(None) };
     let found = app.ledger.record(&zone, &identifier).await?;
-    let is_tombstone = |one: &StoredRecord| {
-        one.state == RecordState::Withdrawn && one.was_public && !is_sandbox(one.identifier.as_str())
-    };
-    Ok(found.filter(|one| is_listed(one) || is_tombstone(one)))
+    // What everybody could see once and is gone has a header that says so, as in the lists.
+    Ok(found.filter(|one| is_listed(one) || one.was_public && !is_sandbox(one.identifier.as_str())))
 }
 
 fn unknown() -> Fault {

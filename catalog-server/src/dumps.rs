@@ -177,6 +177,8 @@ impl Writing {
             let graph = format!("{}/graph/vocabulary", writing.base);
             let schemes = catalog_ontology::scheme::SCHEMES_TTL.iter().filter_map(|(name, _)| vocabulary::scheme(name));
             for triples in schemes.chain([vocabulary::ontology()]) {
+                // Nothing of it is a record's own.
+                writing.count(None, triples);
                 writing.lines(&graph, triples)?;
             }
         }
@@ -184,7 +186,7 @@ impl Writing {
     }
 
     fn record(&mut self, change: &Change) -> std::io::Result<()> {
-        self.count(change.iri.as_str(), &change.triples);
+        self.count(Some(change.iri.as_str()), &change.triples);
         self.merged(&change.triples)?;
         for (graph, triples) in &change.said {
             if self.only.as_ref().is_some_and(|only| only != graph.as_str()) {
@@ -209,11 +211,11 @@ impl Writing {
         triples.iter().try_for_each(|triple| writeln!(self.out, "{triple} <{graph}> ."))
     }
 
-    fn count(&mut self, iri: &str, triples: &[Triple]) {
+    fn count(&mut self, iri: Option<&str>, triples: &[Triple]) {
         let mut own: HashSet<String> = HashSet::new();
         for triple in triples {
             let subject = triple.subject.to_string();
-            if subject.trim_start_matches('<').starts_with(iri) {
+            if iri.is_some_and(|iri| subject.trim_start_matches('<').starts_with(iri)) {
                 own.insert(subject);
             } else {
                 self.subjects_elsewhere.insert(hash(&subject));

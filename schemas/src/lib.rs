@@ -21,6 +21,7 @@ pub mod record;
 pub mod search;
 pub mod variable;
 pub mod volume;
+pub mod xml;
 
 /// The namespace of the terms that are ours.
 pub const ESADO: &str = "https://w3id.org/esado#";

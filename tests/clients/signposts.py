@@ -1,5 +1,6 @@
 """Follows the signposts of record pages, as FAIR assessors do. Arguments: base, paths of pages."""
 import sys
+import httplink
 import requests
 from signposting import find_signposting_http
 from signposting.signpost import LinkRel
@@ -13,10 +14,18 @@ for path in sys.argv[2:]:
     assert any("schema.org/AboutPage" in str(t.target) for t in page.types), page.types
     assert page.linksets, "no link set"
     # Level 2: the link set says the same of the page, and leads back from metadata and content.
-    linkset = requests.get(next(iter(page.linksets)).target)
+    by_type = {str(link.type): link.target for link in page.linksets}
+    assert set(by_type) == {"application/linkset+json", "application/linkset"}, by_type
+    linkset = requests.get(by_type["application/linkset+json"])
     assert linkset.headers["content-type"] == "application/linkset+json", linkset.headers
     contexts = linkset.json()["linkset"]
     about = contexts[0]
+    text = requests.get(by_type["application/linkset"])
+    assert text.headers["content-type"] == "application/linkset", text.headers
+    links = httplink.parse_link_header(text.text.replace("\n", " ")).links
+    read = {(link.target, *link.rel, dict(link.attributes)["anchor"]) for link in links}
+    said = {(t["href"], rel, c["anchor"]) for c in contexts for rel, ts in c.items() if rel != "anchor" for t in ts}
+    assert read == said, read ^ said
     assert about["anchor"] == base + path, about["anchor"]
     assert about["cite-as"][0]["href"] == page.citeAs.target
     assert {d["href"] for d in about["describedby"]} == {d.target for d in page.describedBy}

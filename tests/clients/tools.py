@@ -1,5 +1,7 @@
 """Asks the Tool Registry Service with trs-cli. Arguments: base, number of tools, a pipeline's id, its version."""
+import io
 import sys
+import zipfile
 import requests
 from trs_cli.client import TRSClient
 
@@ -17,6 +19,11 @@ descriptor = client.get_descriptor(type="CWL", id=pipeline, version_id=version)
 assert "cwlVersion" in descriptor.content, descriptor
 files = client.get_files(type="CWL", id=pipeline, version_id=version)
 assert sum(f.file_type.value == "PRIMARY_DESCRIPTOR" for f in files) == 1 and len(files) > 1, files
+# The same files as a zip.
+packed = requests.get(f"{base}/ga4gh/trs/v2/tools/{pipeline}/versions/{version}/CWL/files?format=zip")
+assert packed.headers["content-type"] == "application/zip", packed.headers
+with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
+    assert set(archive.namelist()) == {f.path for f in files}, archive.namelist()
 # Pages lead on by the header, and hold every tool once.
 address, seen = f"{base}/ga4gh/trs/v2/tools?limit=7", []
 while address:

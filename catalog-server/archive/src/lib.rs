@@ -30,5 +30,5 @@ pub use error::Error;
 pub use fault::{Code, codes};
 pub use layout::{LAYOUT, Place};
 pub use open::open;
-pub use pack::{Progress, bundle, pack, pack_entries};
+pub use pack::{Progress, bundle, bundle_zip, pack, pack_entries};
 pub use package::{Entry, Format, Package};

@@ -69,6 +69,11 @@ pub fn bundle(files: &[(String, Vec<u8>)]) -> Vec<u8> {
     write::tar_gz(files, |_| {})
 }
 
+/// Packs contents that are no package into a zip, in the order given.
+pub fn bundle_zip(files: &[(String, Vec<u8>)]) -> Vec<u8> {
+    write::zip(files, |_| {})
+}
+
 fn finish(
     files: impl Iterator<Item = (String, Vec<u8>)>,
     format: Format,

@@ -133,11 +133,24 @@ pub fn csl(described: &Described) -> Value {
     item
 }
 
+/// Returns a text in double quotes, as JSON and YAML write it; what YAML does not print (1.2, section 5.1) is escaped.
+fn quoted(text: &str) -> String {
+    let json = Value::String(text.to_owned()).to_string();
+    json.chars().fold(String::with_capacity(json.len()), |mut yaml, c| {
+        match c {
+            '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
+                yaml.push_str(&format!("\\u{:04x}", u32::from(c)));
+            }
+            c => yaml.push(c),
+        }
+        yaml
+    })
+}
+
 /// Returns `CITATION.cff`, Citation File Format 1.2.0.
 ///
 /// Every scalar is written as JSON writes a text, which is how YAML writes one in double quotes.
 pub fn cff(described: &Described) -> String {
-    let quoted = |text: &str| Value::String(text.to_owned()).to_string();
     let mut text = String::from("cff-version: 1.2.0\nmessage: \"If you use this, please cite it as below.\"\n");
     let mut say = |key: &str, value: &str| text.push_str(&format!("{key}: {}\n", quoted(value)));
     say("title", described.name());

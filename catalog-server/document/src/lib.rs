@@ -30,5 +30,5 @@ pub mod xml;
 
 pub use described::{Agent, Described, Ledger, Package};
 pub use form::{Form, Profile};
-pub use statements::{Statements, namespace};
+pub use statements::{Statements, namespace, term};
 pub use syntax::{Syntax, WriteError};

@@ -67,7 +67,12 @@ pub fn inside(described: &Described) -> Map<String, Value> {
     put("license", json!(described.licence()));
     put(if kind == "Dataset" { "creator" } else { "author" }, described.creators().iter().map(agent).collect());
     put("publisher", agent(&described.publisher()));
-    put("isAccessibleForFree", json!(true));
+    // What is restricted may cost more than a request.
+    let is_restricted = record
+        .strings("accessRights")
+        .iter()
+        .any(|rights| !rights.ends_with("PUBLIC") || rights.ends_with("NON_PUBLIC"));
+    put("isAccessibleForFree", if is_restricted { Value::Null } else { json!(true) });
     put("inLanguage", json!("en"));
     put("includedInDataCatalog", if kind == "Dataset" { catalogue(described) } else { Value::Null });
     put("sameAs", described.doi().map_or(Value::Null, |doi| json!(format!("https://doi.org/{doi}"))));

@@ -31,7 +31,7 @@ impl Link {
 
     /// Returns the link as a value of the header `Link`.
     pub fn header(&self) -> String {
-        let mut text = format!("<{}>; rel=\"{}\"", self.href.replace(['<', '>', ' '], ""), self.rel);
+        let mut text = format!("<{}>; rel=\"{}\"", uri(&self.href), self.rel);
         if let Some(media_type) = self.media_type {
             let essence = media_type.split(';').next().unwrap_or(media_type);
             text.push_str(&format!("; type=\"{essence}\""));
@@ -43,9 +43,19 @@ impl Link {
     }
 }
 
-/// Returns where the linkset of a record is.
-pub fn linkset_url(described: &Described) -> String {
-    format!("{}.linkset.json", described.address())
+/// Writes an IRI as a header can hold it (RFC 3987, section 3.1); what no IRI holds is left out.
+fn uri(iri: &str) -> String {
+    let plain: String = iri.chars().filter(|c| !c.is_control() && !matches!(c, '<' | '>' | '"' | ' ')).collect();
+    percent_encoding::utf8_percent_encode(&plain, percent_encoding::CONTROLS).to_string()
+}
+
+/// The forms of the link set: the suffix of each with its media type.
+pub const LINKSETS: [(&str, &str); 2] =
+    [(".linkset.json", "application/linkset+json"), (".linkset.txt", "application/linkset")];
+
+fn linksets(described: &Described) -> impl Iterator<Item = Link> {
+    let address = described.address();
+    LINKSETS.into_iter().map(move |(suffix, kind)| Link::new("linkset", format!("{address}{suffix}")).of_type(kind))
 }
 
 /// Returns the links of the page about a record: level 1, with the way to level 2.
@@ -65,7 +75,7 @@ pub fn of_page(described: &Described) -> Vec<Link> {
         Link::new("item", url).of_type(media_type.unwrap_or("application/octet-stream"))
     }));
     links.extend(metadata(described));
-    links.push(Link::new("linkset", linkset_url(described)).of_type("application/linkset+json"));
+    links.extend(linksets(described));
     links
 }
 
@@ -90,7 +100,7 @@ pub fn of_document(described: &Described, form: &Form) -> Vec<Link> {
     ];
     let others = metadata(described).filter(|link| link.href != own);
     links.extend(others.map(|link| Link { rel: "alternate", ..link }));
-    links.push(Link::new("linkset", linkset_url(described)).of_type("application/linkset+json"));
+    links.extend(linksets(described));
     links
 }
 
@@ -116,9 +126,31 @@ pub fn linkset(described: &Described) -> Value {
     json!({ "linkset": contexts })
 }
 
+/// Returns the same as the media type `application/linkset` (RFC 9264, section 4.1): links as a header has them, each with its anchor.
+pub fn linkset_text(described: &Described) -> String {
+    let set = linkset(described);
+    let mut lines = Vec::new();
+    for context in set["linkset"].as_array().into_iter().flatten() {
+        let anchor = uri(context["anchor"].as_str().unwrap_or_default());
+        for (rel, targets) in context.as_object().into_iter().flatten().filter(|(key, _)| *key != "anchor") {
+            for target in targets.as_array().into_iter().flatten() {
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                let mut line = format!("<{}>; rel=\"{rel}\"; anchor=\"{anchor}\"", text(&target["href"]));
+                for (name, value) in [("type", &target["type"]), ("profile", &target["profile"][0])] {
+                    if !value.is_null() {
+                        line.push_str(&format!("; {name}=\"{}\"", text(value)));
+                    }
+                }
+                lines.push(line);
+            }
+        }
+    }
+    lines.join(",\n") + "\n"
+}
+
 fn target(link: &Link) -> Value {
     let mut target = Map::new();
-    target.insert("href".to_owned(), json!(link.href));
+    target.insert("href".to_owned(), json!(uri(&link.href)));
     if let Some(media_type) = link.media_type {
         let essence = media_type.split(';').next().unwrap_or(media_type);
         target.insert("type".to_owned(), json!(essence));

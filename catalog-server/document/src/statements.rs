@@ -147,6 +147,6 @@ impl Statements {
 }
 
 /// Returns a term of a namespace.
-pub(crate) fn term(namespace: &str, name: &str) -> String {
+pub fn term(namespace: &str, name: &str) -> String {
     format!("{namespace}{name}")
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::io;
 
 use catalog_ontology::terms::PREFIXES;
+use catalog_schemas::xml::LegibleXml;
 use oxrdf::{GraphNameRef, NamedOrBlankNodeRef, Quad, QuadRef, TermRef, Triple};
 use oxrdfio::{JsonLdProfileSet, RdfFormat, RdfSerializer};
 
@@ -108,11 +109,11 @@ impl Syntax {
                 Err(_) => serializer,
             };
         }
-        let mut writer = serializer.for_writer(Vec::new());
-        for quad in quads {
-            writer.serialize_quad(quad)?;
+        if self == Self::RdfXml {
+            // A text may hold what no XML can.
+            return Ok(written(serializer, quads, LegibleXml::new(Vec::new()))?.into_inner());
         }
-        Ok(writer.finish()?)
+        Ok(written(serializer, quads, Vec::new())?)
     }
 
     fn format(self) -> RdfFormat {
@@ -125,6 +126,12 @@ impl Syntax {
             Self::TriG => RdfFormat::TriG,
         }
     }
+}
+
+fn written<W: io::Write>(serializer: RdfSerializer, quads: Vec<QuadRef<'_>>, sink: W) -> io::Result<W> {
+    let mut writer = serializer.for_writer(sink);
+    quads.into_iter().try_for_each(|quad| writer.serialize_quad(quad))?;
+    writer.finish()
 }
 
 /// Returns the namespaces of a statement's names: what a prefix may stand for.

@@ -18,6 +18,8 @@ pub struct Statistics {
     pub subjects: u64,
     /// Sources with their records.
     pub sources: Vec<(String, u64)>,
+    /// Statements of each named graph, by its IRI.
+    pub graphs: Vec<(String, u64)>,
     /// When the last record changed, RFC 3339.
     pub modified: Option<String>,
 }
@@ -33,7 +35,7 @@ pub fn description(base: &str, statistics: &Statistics) -> Vec<Triple> {
     out.tagged(
         &dataset,
         &term(DCTERMS, "description"),
-        "Every public statement about the records of the catalogue.",
+        "Every public statement about the records of the catalogue, and the vocabulary that they are made with.",
         "en",
     );
     out.iri(&dataset, &term(FOAF, "homepage"), &format!("{base}/"));
@@ -69,6 +71,10 @@ pub fn description(base: &str, statistics: &Statistics) -> Vec<Triple> {
         out.iri(&dataset, &term(VOID, "propertyPartition"), &part);
         out.iri(&part, &term(VOID, "property"), property);
         out.number(&part, &term(VOID, "triples"), *count);
+    }
+    for (graph, count) in &statistics.graphs {
+        out.typed(&dataset, &term(VOID, "subset"), graph, &term(VOID, "Dataset"));
+        out.number(graph, &term(VOID, "triples"), *count);
     }
     for (source, count) in &statistics.sources {
         let part = format!("{base}/graph/{source}");

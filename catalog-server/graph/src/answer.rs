@@ -2,17 +2,19 @@
 
 use std::io::{self, BufWriter, Write};
 
+use catalog_schemas::xml::LegibleXml;
 use oxigraph::io::RdfSerializer;
-use oxigraph::model::{Triple, Variable};
+use oxigraph::model::vocab::rdf;
+use oxigraph::model::{Term, Triple, Variable};
 use oxigraph::sparql::results::QueryResultsSerializer;
 use spareval::QuerySolution;
 
-use crate::format::AnswerFormat;
+use crate::format::{AnswerFormat, GraphSyntax};
 use crate::query::{Answered, Cancellation, Limits, QueryError};
 
 /// Where one query's answer goes.
 pub(crate) struct Answer<'a> {
-    sink: Bounded<'a>,
+    sink: Sink<'a>,
     limits: Limits,
     format: AnswerFormat,
     cancellation: &'a Cancellation,
@@ -27,6 +29,8 @@ impl<'a> Answer<'a> {
         cancellation: &'a Cancellation,
     ) -> Self {
         let sink = Bounded { sink: BufWriter::with_capacity(1 << 15, sink), bytes: 0, most: limits.bytes };
+        let is_xml = matches!(format, AnswerFormat::Xml | AnswerFormat::Graph(GraphSyntax::RdfXml));
+        let sink = if is_xml { Sink::Xml(LegibleXml::new(sink)) } else { Sink::Plain(sink) };
         Self { sink, limits, format, cancellation }
     }
 
@@ -66,7 +70,11 @@ impl<'a> Answer<'a> {
         let mut writer = RdfSerializer::from_format(syntax.rdf_format()).for_writer(self.sink);
         for triple in triples {
             rows.next()?;
-            writer.serialize_triple(&triple?).map_err(&written)?;
+            let triple = triple?;
+            if syntax == GraphSyntax::RdfXml {
+                nameable(&triple)?;
+            }
+            writer.serialize_triple(&triple).map_err(&written)?;
         }
         rows.check()?;
         finish(writer.finish().map_err(&written)?, rows.count)
@@ -77,7 +85,28 @@ impl<'a> Answer<'a> {
     }
 }
 
-fn finish(mut sink: Bounded<'_>, rows: usize) -> Result<Answered, QueryError> {
+/// Refuses what RDF/XML has no name for: an element is called by the last part of a property or class, which must be a name of XML
+/// (RDF 1.1 XML Syntax, section 2.4 and note at the end of section 6.1.4).
+fn nameable(triple: &Triple) -> Result<(), QueryError> {
+    let class = match &triple.object {
+        Term::NamedNode(class) if triple.predicate == rdf::TYPE => Some(class),
+        _ => None,
+    };
+    for node in std::iter::once(&triple.predicate).chain(class) {
+        let last =
+            node.as_str().rsplit(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '-' | '.' | '\u{b7}')).next();
+        if !last.unwrap_or_default().contains(|c: char| c.is_alphabetic() || c == '_') {
+            return Err(QueryError::Evaluation(format!("RDF/XML has no name for {node}; ask for another syntax")));
+        }
+    }
+    Ok(())
+}
+
+fn finish(sink: Sink<'_>, rows: usize) -> Result<Answered, QueryError> {
+    let mut sink = match sink {
+        Sink::Plain(sink) => sink,
+        Sink::Xml(sink) => sink.into_inner(),
+    };
     sink.flush().map_err(written(sink.most))?;
     Ok(Answered { rows, bytes: sink.bytes, recognised: false })
 }
@@ -114,6 +143,28 @@ impl Rows<'_> {
     }
 }
 
+/// Where an answer is written: as it is, or so that XML can hold it.
+enum Sink<'a> {
+    Plain(Bounded<'a>),
+    Xml(LegibleXml<Bounded<'a>>),
+}
+
+impl Write for Sink<'_> {
+    fn write(&mut self, chunk: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(sink) => sink.write(chunk),
+            Self::Xml(sink) => sink.write(chunk),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(sink) => sink.flush(),
+            Self::Xml(sink) => sink.flush(),
+        }
+    }
+}
+
 /// A sink that refuses to grow beyond a size.
 struct Bounded<'a> {
     sink: BufWriter<&'a mut (dyn Write + Send)>,
@@ -133,5 +184,32 @@ impl Write for Bounded<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.sink.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn rdf_xml_is_refused_what_it_cannot_name() {
+        use oxigraph::model::{NamedNode, TermRef};
+        let triple = |predicate: &str, object: &str| {
+            let node = |iri: &str| NamedNode::new(iri).unwrap();
+            Triple::new(node("http://e/s"), node(predicate), TermRef::from(node(object).as_ref()))
+        };
+        for (predicate, object, fits) in [
+            ("http://e/p", "http://e/1", true),
+            ("http://e/1p", "http://e/1", true),
+            ("http://e/é", "http://e/1", true),
+            ("http://e/1", "http://e/o", false),
+            ("http://e/p/", "http://e/o", false),
+            ("http://www.w3.org/1999/02/22-rdf-syntax-ns#type", "http://e/C", true),
+            ("http://www.w3.org/1999/02/22-rdf-syntax-ns#type", "http://e/2", false),
+        ] {
+            assert_eq!(nameable(&triple(predicate, object)).is_ok(), fits, "{predicate} {object}");
+        }
     }
 }

@@ -1,5 +1,23 @@
 //! Content negotiation (RFC 9110, section 12.5.1).
 
+use std::borrow::Cow;
+
+use http::{HeaderMap, header};
+
+/// Returns what a request accepts; a header that comes in several lines means the same as one line (RFC 9110, section 5.3).
+pub fn accept_of(headers: &HeaderMap) -> Option<Cow<'_, str>> {
+    let mut lines = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let first = lines.next()?;
+    let rest: Vec<&str> = lines.collect();
+    Some(if rest.is_empty() { first.into() } else { format!("{first}, {}", rest.join(", ")).into() })
+}
+
+/// Returns a media type as a header says it: a text names its encoding, which clients guess otherwise.
+pub fn with_encoding(media_type: &str) -> Cow<'_, str> {
+    let is_bare = media_type.starts_with("text/") && !media_type.contains(';');
+    if is_bare { format!("{media_type}; charset=utf-8").into() } else { media_type.into() }
+}
+
 /// Returns which of the offered media types answers an `Accept` header best, or nothing when none is acceptable.
 ///
 /// Quality comes first, then how exactly the header names a type, then the order of the offer.
@@ -62,7 +80,30 @@ impl<'a> Range<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::negotiate;
+    use http::{HeaderMap, HeaderValue, header};
+
+    use super::{accept_of, negotiate, with_encoding};
+
+    #[test]
+    fn texts_name_their_encoding() {
+        for (media_type, said) in [
+            ("text/turtle", "text/turtle; charset=utf-8"),
+            ("text/csv; charset=utf-8", "text/csv; charset=utf-8"),
+            ("application/n-triples", "application/n-triples"),
+        ] {
+            assert_eq!(with_encoding(media_type), said);
+        }
+    }
+
+    #[test]
+    fn lines_are_one_list() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(accept_of(&headers), None);
+        for line in ["text/html;q=0.5", "text/turtle"] {
+            headers.append(header::ACCEPT, HeaderValue::from_static(line));
+        }
+        assert_eq!(accept_of(&headers).as_deref(), Some("text/html;q=0.5, text/turtle"));
+    }
 
     const OFFERED: [&str; 3] = ["text/html; charset=utf-8", "text/turtle", "application/ld+json"];
 

@@ -179,6 +179,8 @@ fn beside() -> Api {
         .page::<Anyone>("/schemas/{file}", get(vocabulary::schema))
         .page::<Anyone>("/sitemap.xml", get(documents::discovery::sitemap_index))
         .page::<Anyone>("/sitemap/{file}", get(documents::discovery::sitemap))
+        .page::<Anyone>("/fdp/catalog/", get(documents::places::containers))
+        .page::<Anyone>("/fdp/catalog/{source}/{container}/", get(documents::places::container))
         .page::<Anyone>("/robots.txt", get(documents::discovery::robots))
         .page::<Anyone>("/opensearch.xml", get(documents::discovery::open_search))
         .page::<Anyone>(
@@ -206,10 +208,12 @@ fn beside() -> Api {
 
 /// Returns what other communities read: identifiers, the catalogue, feeds, dumps, harvesting, the vocabulary.
 fn linked_data() -> Api {
-    use documents::{catalogue, discovery, dumps, fdp, feeds, identifiers, oai, trs};
+    use documents::{catalogue, discovery, dumps, fdp, feeds, identifiers, oai, places, trs};
     Api::default()
         .allow::<Anyone>(routes!(identifiers::identifier))
         .allow::<Anyone>(routes!(identifiers::version))
+        .allow::<Anyone>(routes!(places::zone))
+        .allow::<Anyone>(routes!(places::graph))
         .allow::<Anyone>(routes!(catalogue::catalogue))
         .allow::<Anyone>(routes!(fdp::root))
         .allow::<Anyone>(routes!(fdp::catalogue))
@@ -392,9 +396,10 @@ fn with_problem(bare: Response) -> Response {
 
 /// Says whether scripts of other origins may read a path without credentials (THREATS T41).
 fn is_open(path: &str) -> bool {
-    const OPEN: [&str; 18] = [
+    const OPEN: [&str; 19] = [
         "/sparql",
         "/rdf-graph-store",
+        "/graph/",
         "/api/v1/search",
         "/api/v1/suggest",
         "/api/v1/records/",

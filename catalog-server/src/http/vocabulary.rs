@@ -8,11 +8,11 @@ use catalog_schemas::problem::Problem;
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 
-use crate::http::accept::negotiate;
+use crate::http::accept::{accept_of, negotiate, with_encoding};
 use crate::http::extract::{Path, Query};
 use crate::http::problem::Failure;
 
-const TURTLE: &str = "text/turtle";
+const TURTLE: &str = "text/turtle; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 const JSON_LD: &str = "application/ld+json";
 
@@ -101,10 +101,9 @@ fn chosen(headers: &HeaderMap, format: Option<&str>) -> Result<Option<Syntax>, F
         let syntax = Syntax::GRAPHS.into_iter().find(|one| one.suffix() == format);
         return if syntax.is_some() || format == "html" { Ok(syntax) } else { Err(not_acceptable()) };
     }
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let mut offered = vec!["text/html"];
     offered.extend(Syntax::GRAPHS.map(Syntax::media_type));
-    let index = negotiate(accept, &offered).ok_or_else(not_acceptable)?;
+    let index = negotiate(accept_of(headers).as_deref(), &offered).ok_or_else(not_acceptable)?;
     Ok(index.checked_sub(1).map(|index| Syntax::GRAPHS[index]))
 }
 
@@ -116,9 +115,9 @@ fn not_acceptable() -> Failure {
 fn rdf(syntax: Syntax, triples: &[catalog_graph::Triple]) -> Result<Response, Failure> {
     let body = syntax.write(triples).map_err(Failure::internal)?;
     let headers = [
-        (header::CONTENT_TYPE, syntax.media_type()),
-        (header::VARY, "Accept"),
-        (header::CACHE_CONTROL, "public, max-age=3600"),
+        (header::CONTENT_TYPE, with_encoding(syntax.media_type()).into_owned()),
+        (header::VARY, "Accept".to_owned()),
+        (header::CACHE_CONTROL, "public, max-age=3600".to_owned()),
     ];
     Ok((headers, body).into_response())
 }

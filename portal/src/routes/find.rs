@@ -192,7 +192,9 @@ fn signposts(linkset: &serde_json::Value) -> Vec<HeaderValue> {
     // Where documents about it are here; its identifier may be a DOI, or below the base of another zone.
     let place = page.get("anchor").and_then(|anchor| anchor.as_str()?.rsplit_once("/record/"));
     if let Some((base, path)) = place {
-        links.push(format!("<{base}/id/{path}.linkset.json>; rel=\"linkset\"; type=\"application/linkset+json\""));
+        for (suffix, media_type) in [("json", "application/linkset+json"), ("txt", "application/linkset")] {
+            links.push(format!("<{base}/id/{path}.linkset.{suffix}>; rel=\"linkset\"; type=\"{media_type}\""));
+        }
     }
     links.into_iter().filter_map(|link| HeaderValue::from_str(&link).ok()).collect()
 }

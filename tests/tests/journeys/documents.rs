@@ -185,3 +185,104 @@ async fn totals_count_what_lists_show() {
     let totals = number(&source, "totalItems");
     assert!(!totals.is_empty() && totals.iter().all(|total| *total == listed), "{totals:?}: {source}");
 }
+
+/// Every IRI below our base that the data holds leads somewhere, datazones and graphs among them.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_data_names_can_be_asked_for() {
+    let sandbox = Sandbox::with_sample().await;
+    let base = sandbox.base();
+    let query = format!(
+        "SELECT DISTINCT ?x {{ {{ ?x ?p ?o }} UNION {{ ?s ?p ?x }} UNION {{ GRAPH ?x {{ }} }} FILTER(isIRI(?x) && STRSTARTS(STR(?x), \"{base}/\")) }}"
+    );
+    let request = sandbox.request("GET", "/sparql").query(&[("query", &query)]).header("accept", "text/csv");
+    let (_, text) = read(request).await;
+    let named: BTreeSet<&str> = text.lines().skip(1).filter_map(|iri| iri.split('#').next()).collect();
+    let expected = [format!("{base}/id/go-esa"), format!("{base}/id/sci-cloud"), format!("{base}/graph/go-esa")];
+    assert!(named.len() > 60 && expected.iter().all(|iri| named.contains(iri.as_str())), "{named:?}");
+    for iri in named {
+        let path = iri.strip_prefix(base).unwrap();
+        let (status, place) = ask(&sandbox, path, Some("text/turtle")).await;
+        assert!(matches!(status, 200 | 303), "{iri}: {status}");
+        if let Some(place) = place {
+            assert_eq!(ask(&sandbox, &place, Some("text/turtle")).await.0, 200, "{iri}: {place}");
+        }
+    }
+    for (path, accept, status, place) in [
+        ("/id/go-esa", "text/html", 303, Some("/datazones")),
+        ("/id/go-esa", "application/json", 303, Some("/api/v1/datazones/go-esa")),
+        ("/id/go-esa", "application/ld+json", 303, Some("/id/go-esa.jsonld")),
+        ("/id/go-esa", "image/png", 406, None),
+        ("/id/go-esa.rdf", "*/*", 200, None),
+        ("/id/nowhere", "*/*", 404, None),
+        ("/id/go-esa.docx", "*/*", 404, None),
+        ("/graph/go-esa", "text/html", 303, Some("/search?source=go-esa")),
+        ("/graph/vocabulary", "text/html", 303, Some("/ns/esado")),
+        ("/graph/vocabulary", "application/n-triples", 200, None),
+        ("/graph/nobody", "text/turtle", 404, None),
+        ("/fdp/catalog/", "text/turtle", 303, Some("/fdp")),
+        ("/fdp/catalog/go-esa/dataset/", "text/turtle", 303, Some("/fdp/catalog/go-esa")),
+    ] {
+        assert_eq!(ask(&sandbox, path, Some(accept)).await, (status, place.map(str::to_owned)), "{path} {accept}");
+    }
+    let (_, turtle) = sandbox.get("/id/sci-cloud.ttl").await;
+    assert!(turtle.contains("SCI-CLOUD") && turtle.contains("esado:free"), "{turtle}");
+    let (_, other) = sandbox.get("/id/go-esa.nt").await;
+    assert!(other.contains("/id/go-esa#capacity-0>") && !other.contains("sci-cloud"), "{other}");
+    // Whoever reads by a format's name alone is led on in it, and texts say how they are encoded.
+    let first = sandbox.request("GET", "/catalog?size=5&format=ttl").send().await.unwrap();
+    assert_eq!(first.headers()["content-type"], "text/turtle; charset=utf-8");
+    assert!(first.headers()["link"].to_str().unwrap().contains("format=ttl"));
+}
+
+/// What anybody may have written stays within what each syntax can hold.
+#[tokio::test(flavor = "multi_thread")]
+async fn odd_texts_break_no_document() {
+    const ODD: &str = "odd \u{0}\u{1}\u{8}\u{1f}\u{7f}\u{85}\u{fffe}\u{ffff} \r\n\t ]]> <b>&amp; \"quoted\" 'single' \\ 😀 \u{202e}عربي";
+    let sandbox = Sandbox::empty().await;
+    let mut manifest = datalab("odd.own.lab", "1.0.0");
+    manifest["name"] = serde_json::json!({ "en": ODD });
+    manifest["abstract"] = serde_json::json!({ "en": format!("An odd lab: {ODD}") });
+    manifest["keyword"] = serde_json::json!({ "en": [ODD] });
+    manifest["author"] = serde_json::json!([{ "name": ODD, "@id": "https://example.org/é/ü" }]);
+    let publish = sandbox.request("PUT", "/api/v1/packages/odd.own.lab/1.0.0").bearer_auth(ADMIN_TOKEN);
+    let (status, text) = read(publish.body(package(&manifest))).await;
+    assert_eq!(status, 201, "{text}");
+    sandbox.wait_until_in_step().await;
+    let names = "/sparql?query=SELECT%20*%20%7B%3Fs%20%3Chttps%3A%2F%2Fschema.org%2Fname%3E%20%3Fo%7D";
+    let mut texts = serde_json::Map::new();
+    for (path, accept) in [
+        ("/id/go-esa/odd.own.lab.rdf", "*/*"),
+        ("/id/go-esa/odd.own.lab.dcat-ap.rdf", "*/*"),
+        ("/id/go-esa/odd.own.lab.datacite.xml", "*/*"),
+        ("/oai?verb=ListRecords&metadataPrefix=oai_dc", "*/*"),
+        ("/oai?verb=ListRecords&metadataPrefix=oai_datacite", "*/*"),
+        ("/oai?verb=ListRecords&metadataPrefix=dcat", "*/*"),
+        ("/catalog", "application/rdf+xml"),
+        ("/feed", "application/rdf+xml"),
+        ("/feed.atom", "*/*"),
+        ("/rdf-graph-store?default", "application/rdf+xml"),
+        (names, "application/sparql-results+xml"),
+    ] {
+        let (status, text) = read(sandbox.request("GET", path).header("accept", accept)).await;
+        assert_eq!(status, 200, "{path}: {text}");
+        assert!(text.contains("odd ") && text.contains("😀"), "{path}: {text}");
+        texts.insert(format!("{path} {accept}"), Value::String(text));
+    }
+    let parse = "import json, sys, xml.dom.minidom as dom\nfor name, text in json.load(sys.stdin).items():\n    try: dom.parseString(text.encode())\n    except Exception as error: print(name, error)";
+    let mut python = Command::new("python3");
+    python.args(["-c", parse]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = python.spawn().unwrap();
+    process.stdin.take().unwrap().write_all(Value::Object(texts).to_string().as_bytes()).unwrap();
+    let output = process.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{said}");
+    // A header holds the address of an author as a URI.
+    let page = sandbox.request("GET", "/record/go-esa/odd.own.lab").header("accept", "text/html").send().await.unwrap();
+    let links: Vec<&str> = page.headers().get_all("link").iter().map(|link| link.to_str().unwrap()).collect();
+    assert!(links.iter().any(|link| link.contains("<https://example.org/%C3%A9/%C3%BC>; rel=\"author\"")), "{links:?}");
+    // What RDF/XML has no name for is refused, not written as something else.
+    let unnameable = "/sparql?query=CONSTRUCT%20%7B%3Chttp%3A%2F%2Fe%2Fs%3E%20%3Chttp%3A%2F%2Fe%2F1%3E%201%7D%20%7B%7D";
+    let (status, text) = read(sandbox.request("GET", unnameable).header("accept", "application/rdf+xml")).await;
+    assert!(status == 400 && text.contains("RDF/XML"), "{status} {text}");
+    assert_eq!(read(sandbox.request("GET", unnameable).header("accept", "text/turtle")).await.0, 200);
+}

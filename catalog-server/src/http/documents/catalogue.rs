@@ -99,6 +99,10 @@ async fn page(app: &Arc<App>, asked: &Asked, size: u32) -> Result<Page, Failure>
         if let Some(profile) = &asked.profile {
             pairs.append_pair("profile", profile);
         }
+        // Whoever cannot set a header must be led on in the same syntax.
+        if let Some(format) = &asked.format {
+            pairs.append_pair("format", format);
+        }
         let query = pairs.finish();
         if query.is_empty() { format!("{}/catalog", app.base) } else { format!("{}/catalog?{query}", app.base) }
     };

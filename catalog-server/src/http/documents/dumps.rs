@@ -78,8 +78,14 @@ pub async fn statistics(State(app): State<Arc<App>>, headers: HeaderMap) -> Resu
         return Ok(unchanged(tag));
     }
     let counts = app.census.counts(&app.ledger).await?;
-    let statistics =
-        void::Statistics { sources: counts.sources.clone(), modified: counts.modified(), ..dump.statistics };
+    let view = app.graph.view();
+    let graphs = tokio::task::spawn_blocking(move || view.statistics()).await?.graphs;
+    let statistics = void::Statistics {
+        sources: counts.sources.clone(),
+        graphs: graphs.into_iter().map(|(graph, count)| (graph.as_str().to_owned(), count as u64)).collect(),
+        modified: counts.modified(),
+        ..dump.statistics
+    };
     let body = syntax.write(&void::description(&app.base, &statistics)).map_err(Failure::internal)?;
     document(syntax.media_type(), body, Some(tag))
 }

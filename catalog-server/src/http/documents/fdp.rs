@@ -11,9 +11,9 @@ use catalog_schemas::problem::Problem;
 use http::{HeaderMap, Method, header};
 use serde::Deserialize;
 
-use super::{accept_of, described_all, document, is_unchanged, syntax_of, tag, unchanged};
+use super::{described_all, document, is_unchanged, syntax_of, tag, unchanged};
 use crate::app::App;
-use crate::http::accept::negotiate;
+use crate::http::accept::{accept_of, negotiate};
 use crate::http::extract::{Path, Query};
 use crate::http::problem::Failure;
 
@@ -25,7 +25,7 @@ pub async fn front_door(request: Request, next: Next) -> Response {
     if request.uri().path() == "/" && matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut offered = vec!["text/html"];
         offered.extend(Syntax::GRAPHS.map(Syntax::media_type));
-        if negotiate(accept_of(request.headers()), &offered).is_some_and(|index| index > 0) {
+        if negotiate(accept_of(request.headers()).as_deref(), &offered).is_some_and(|index| index > 0) {
             return ([(header::VARY, "Accept")], Redirect::to("/fdp")).into_response();
         }
     }

@@ -11,18 +11,16 @@ use catalog_schemas::problem::Problem;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 
-use super::{
-    accept_of, described, document, http_date, is_unchanged, link, not_acceptable, package_of, tag, unchanged,
-};
+use super::{described, document, http_date, is_unchanged, link, not_acceptable, package_of, tag, unchanged};
 use crate::app::App;
-use crate::http::accept::negotiate;
+use crate::http::accept::{accept_of, negotiate};
 use crate::http::extract::{Path, Query};
 use crate::http::problem::Failure;
 use crate::http::records::Found;
 use crate::http::viewer::Viewer;
 
-/// The suffix of the link set.
-const LINKSET: &str = ".linkset.json";
+/// A form of the link set: its suffix and its media type.
+type Linkset = (&'static str, &'static str);
 
 /// Which profile is asked for.
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -34,7 +32,7 @@ pub struct Asked {
 
 /// Leads from an identifier to its page or to its data, or gives the data when the path has a suffix.
 #[utoipa::path(get, path = "/id/{zone}/{identifier}", tag = "data", params(Asked,
-        ("zone" = String, Path, description = "The home zone"), ("identifier" = String, Path, description = "namespace.name, also with a suffix such as .ttl, .jsonld, .rdf, .nt, .nq, .trig, .html, .json, .dcat-ap.ttl, .schema.jsonld, .datacite.xml, .datacite.json, .ro-crate.jsonld, .codemeta.json, .cff, .bib, .ris, .csl.json or .linkset.json")),
+        ("zone" = String, Path, description = "The home zone"), ("identifier" = String, Path, description = "namespace.name, also with a suffix such as .ttl, .jsonld, .rdf, .nt, .nq, .trig, .html, .json, .dcat-ap.ttl, .schema.jsonld, .datacite.xml, .datacite.json, .ro-crate.jsonld, .codemeta.json, .cff, .bib, .ris, .csl.json, .linkset.json or .linkset.txt")),
     responses((status = 200, description = "The data"), (status = 303, description = "See the page, or the data"), (status = 304, description = "Unchanged"),
         (status = 404, description = "No such record", body = Problem), (status = 406, description = "No such format or profile", body = Problem), (status = 410, description = "Withdrawn: a tombstone in the format that is asked for", body = Problem)))]
 pub async fn identifier(
@@ -81,7 +79,7 @@ pub async fn version(
 #[derive(Clone, Copy)]
 enum Part {
     Form(&'static Form),
-    Linkset,
+    Linkset(Linkset),
     /// `.html`: the page.
     Page,
     /// `.json`: the record as the API gives it.
@@ -90,8 +88,9 @@ enum Part {
 
 impl Part {
     fn split(last: &str) -> Option<(&str, Self)> {
-        if let Some(name) = last.strip_suffix(LINKSET) {
-            return Some((name, Self::Linkset));
+        let linkset = |one: Linkset| Some((last.strip_suffix(one.0)?, Self::Linkset(one)));
+        if let Some(found) = signposting::LINKSETS.into_iter().find_map(linkset) {
+            return Some(found);
         }
         // A form's longer suffix comes first: `.codemeta.json` is no `.json`.
         let form = Form::split(last).map(|(name, form)| (name, Self::Form(form)));
@@ -133,7 +132,7 @@ impl Named {
         let place = match target {
             Target::Page => format!("/record/{path}"),
             Target::Form(form) => format!("/id/{path}.{}", form.suffix),
-            Target::Linkset => format!("/id/{path}{LINKSET}"),
+            Target::Linkset((suffix, _)) => format!("/id/{path}{suffix}"),
             Target::Json => {
                 let at = self.version.as_ref().map(|version| format!("?version={version}")).unwrap_or_default();
                 format!("/api/v1/records/{}/{}{at}", self.zone, self.identifier)
@@ -141,8 +140,8 @@ impl Named {
         };
         let vary = HeaderValue::from_static("Accept, Accept-Profile");
         let mut response = ([(header::VARY, vary)], Redirect::to(&place)).into_response();
-        let linkset = format!("<{}/id/{path}{LINKSET}>; rel=\"linkset\"; type=\"application/linkset+json\"", app.base);
-        link(&mut response, [linkset]);
+        let linkset = |(suffix, kind)| format!("<{}/id/{path}{suffix}>; rel=\"linkset\"; type=\"{kind}\"", app.base);
+        link(&mut response, signposting::LINKSETS.map(linkset));
         Ok(response)
     }
 
@@ -152,14 +151,14 @@ impl Named {
         if found.is_withdrawn {
             let syntax = match part {
                 Part::Form(form) => form.syntax(),
-                Part::Linkset | Part::Page | Part::Json => None,
+                Part::Linkset(_) | Part::Page | Part::Json => None,
             };
             return self.gone(app, &found, headers, syntax);
         }
         match part {
             Part::Page => return self.lead_to(app, &Target::Page),
             Part::Json => return self.lead_to(app, &Target::Json),
-            Part::Form(_) | Part::Linkset => {}
+            Part::Form(_) | Part::Linkset(_) => {}
         }
         let part = match (part, &asked.profile) {
             (Part::Form(form), Some(name)) => {
@@ -170,7 +169,8 @@ impl Named {
         };
         let suffix = match part {
             Part::Form(form) => form.suffix,
-            _ => "linkset",
+            Part::Linkset((suffix, _)) => suffix.trim_start_matches('.'),
+            Part::Page | Part::Json => "",
         };
         let tag = tag(&format!("{}-{suffix}", found.stored.seq))?;
         if is_unchanged(headers, &tag, Some(found.stored.modified)) {
@@ -180,6 +180,9 @@ impl Named {
         let modified = found.stored.modified;
         let mut response = tokio::task::spawn_blocking(move || match part {
             Part::Form(form) => written(&described, form, tag),
+            Part::Linkset((_, kind @ "application/linkset")) => {
+                document(kind, signposting::linkset_text(&described), Some(tag))
+            }
             _ => {
                 let body = format!("{:#}\n", signposting::linkset(&described));
                 document("application/linkset+json", body, Some(tag))
@@ -203,14 +206,16 @@ impl Named {
     /// Answers 410 with a tombstone: as RDF to who asks for that, as a page to a browser, as a problem to anybody else.
     fn gone(&self, app: &App, found: &Found, headers: &HeaderMap, syntax: Option<Syntax>) -> Result<Response, Failure> {
         let path = self.path();
-        let known =
-            found.versions.iter().filter(|one| self.version.as_ref().is_none_or(|version| one.version == *version));
+        let known = found
+            .versions
+            .iter()
+            .filter(|one| one.was_public && self.version.as_ref().is_none_or(|version| one.version == *version));
         let reason = known.rev().find_map(|one| one.reason.clone()).unwrap_or_else(|| "no reason was given".to_owned());
         let mut offered = vec!["application/problem+json", "application/json", "text/html"];
         offered.extend(Syntax::GRAPHS.map(Syntax::media_type));
         let chosen = match syntax {
             Some(syntax) => Some(syntax),
-            None => match negotiate(accept_of(headers), &offered) {
+            None => match negotiate(accept_of(headers).as_deref(), &offered) {
                 Some(2) => return page_of_tombstone(headers, &path, &reason),
                 Some(index @ 3..) => Some(Syntax::GRAPHS[index - 3]),
                 _ => None,
@@ -276,13 +281,14 @@ fn written(described: &Described, form: &'static Form, tag: HeaderValue) -> Resu
 enum Target {
     Page,
     Form(&'static Form),
-    Linkset,
+    Linkset(Linkset),
     Json,
 }
 
 /// Chooses by profile, then by media type (W3C, Content Negotiation by Profile, sections 7 and 8).
 fn target(asked: &Asked, headers: &HeaderMap) -> Result<Target, Failure> {
     let accept = accept_of(headers);
+    let accept = accept.as_deref();
     let wanted = match &asked.profile {
         Some(name) => Some(Profile::find(name).ok_or_else(no_profile)?),
         None => profile_of(headers),
@@ -290,11 +296,13 @@ fn target(asked: &Asked, headers: &HeaderMap) -> Result<Target, Failure> {
     let Some(profile) = wanted else {
         let mut offered = vec!["text/html"];
         offered.extend(Form::all().iter().map(|form| form.essence()));
-        offered.extend(["application/json", "application/linkset+json"]);
+        offered.push("application/json");
+        let before = offered.len();
+        offered.extend(signposting::LINKSETS.map(|(_, kind)| kind));
         let chosen = negotiate(accept, &offered).ok_or_else(|| not_acceptable(&offered.join(", ")))?;
         return Ok(match chosen {
             0 => Target::Page,
-            index if index + 1 == offered.len() => Target::Linkset,
+            index if index >= before => Target::Linkset(signposting::LINKSETS[index - before]),
             index => Form::all().get(index - 1).map_or(Target::Json, Target::Form),
         });
     };
@@ -355,7 +363,7 @@ mod tests {
             Ok(Target::Page) => "page".to_owned(),
             Ok(Target::Form(form)) => form.suffix.to_owned(),
             Ok(Target::Json) => "json".to_owned(),
-            Ok(Target::Linkset) => "linkset".to_owned(),
+            Ok(Target::Linkset((suffix, _))) => suffix.to_owned(),
             Err(failure) => failure.status().as_u16().to_string(),
         }
     }
@@ -388,7 +396,8 @@ mod tests {
             (Some("text/turtle"), None, Some("<http://nowhere.example/>"), "ttl"),
             (Some("text/turtle"), Some("nothing"), None, "406"),
             (Some("text/turtle"), Some("citation"), None, "406"),
-            (Some("application/linkset+json"), None, None, "linkset"),
+            (Some("application/linkset+json"), None, None, ".linkset.json"),
+            (Some("application/linkset"), None, None, ".linkset.txt"),
             (Some("image/png"), None, None, "406"),
         ];
         for (accept, profile, header, expected) in rows {

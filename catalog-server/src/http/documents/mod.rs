@@ -7,6 +7,7 @@ pub mod fdp;
 pub mod feeds;
 pub mod identifiers;
 pub mod oai;
+pub mod places;
 pub mod trs;
 
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 
 use crate::app::App;
-use crate::http::accept::negotiate;
+use crate::http::accept::{accept_of, negotiate, with_encoding};
 use crate::http::packages::matches_tag;
 use crate::http::problem::Failure;
 use crate::view::{Projection, is_listed};
@@ -92,20 +93,16 @@ fn syntax_of(headers: &HeaderMap, format: Option<&str>, offered: &[Syntax]) -> R
     let types: Vec<&str> = offered.iter().map(|syntax| syntax.media_type()).collect();
     let chosen = match format {
         Some(format) => offered.iter().position(|one| one.suffix() == format || one.media_type() == format),
-        None => negotiate(accept_of(headers), &types),
+        None => negotiate(accept_of(headers).as_deref(), &types),
     };
     chosen.map(|index| offered[index]).ok_or_else(|| not_acceptable(&types.join(", ")))
-}
-
-fn accept_of(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::ACCEPT).and_then(|value| value.to_str().ok())
 }
 
 /// Says whether a browser asks: HTML suits it better than any of the other types.
 fn prefers_html(headers: &HeaderMap, others: &[&str]) -> bool {
     let mut offered = others.to_vec();
     offered.push("text/html");
-    negotiate(accept_of(headers), &offered) == Some(others.len())
+    negotiate(accept_of(headers).as_deref(), &offered) == Some(others.len())
 }
 
 fn not_acceptable(offered: &str) -> Failure {
@@ -150,7 +147,7 @@ fn document(
 ) -> Result<Response, Failure> {
     let mut response = Response::new(body.into());
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_str(media_type).map_err(Failure::internal)?);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_str(&with_encoding(media_type)).map_err(Failure::internal)?);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(header::VARY, HeaderValue::from_static("Accept"));
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));

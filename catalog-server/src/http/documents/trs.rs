@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use catalog_archive::Budget;
 use catalog_document::{Described, trs};
 use catalog_records::{StoredRecord, StoredVersion};
@@ -49,6 +49,10 @@ pub async fn classes() -> Json<Value> {
 pub struct Wanted {
     /// An id.
     id: Option<String>,
+    /// Another name of a tool: the record's IRI.
+    alias: Option<String>,
+    /// Whether only tools that check others are wanted; none does.
+    checker: Option<bool>,
     /// A class: `Datalab` or `Workflow`.
     tool_class: Option<String>,
     /// A type of descriptor; only `CWL` has any.
@@ -77,6 +81,8 @@ impl Wanted {
         };
         let authors: Vec<String> = one.creators().into_iter().map(|agent| agent.name).collect();
         self.id.as_ref().is_none_or(|id| *id == trs::id(one))
+            && self.alias.as_ref().is_none_or(|alias| *alias == one.record_iri())
+            && self.checker != Some(true)
             && holds(one.name(), &self.name)
             && holds(one.name(), &self.toolname)
             && holds(one.summary(), &self.description)
@@ -139,6 +145,7 @@ impl Wanted {
         let mut pairs = form_urlencoded::Serializer::new(String::new());
         let named = [
             ("id", &self.id),
+            ("alias", &self.alias),
             ("toolClass", &self.tool_class),
             ("descriptorType", &self.descriptor_type),
             ("organization", &self.organization),
@@ -289,25 +296,26 @@ pub async fn descriptor_at(
 /// How the files are asked for.
 #[derive(Deserialize, utoipa::IntoParams)]
 pub struct FilesAs {
-    /// `zip` for the whole package.
+    /// `zip` for the files themselves, packed.
     format: Option<String>,
 }
 
 /// Lists the files of a descriptor.
 #[utoipa::path(get, path = "/ga4gh/trs/v2/tools/{tool}/versions/{version}/{type}/files", tag = "trs",
     params(FilesAs, ("tool" = String, Path, description = "zone~namespace.name"), ("version" = String, Path, description = "A version"), ("type" = String, Path, description = "CWL")),
-    responses((status = 200, description = "The files"), (status = 307, description = "The whole package is there"), (status = 404, description = "No such descriptor", body = Problem)))]
+    responses((status = 200, description = "The files"), (status = 404, description = "No such descriptor", body = Problem)))]
 pub async fn files(
     State(app): State<Arc<App>>,
     Path((id, version, kind)): Path<(String, String, String)>,
     Query(asked): Query<FilesAs>,
 ) -> Result<Response, Failure> {
-    if asked.format.as_deref() == Some("zip") {
-        let (stored, version) = version_of(&app, &id, &version).await?;
-        let place = format!("/api/v1/packages/{}/{}", stored.identifier, version.version);
-        return Ok(Redirect::temporary(&place).into_response());
-    }
     let files = files_of(&app, &id, &version, &kind).await?;
+    if asked.format.as_deref() == Some("zip") {
+        let entries =
+            files.files.into_iter().map(|(path, content, _)| (path, content.into_bytes())).collect::<Vec<_>>();
+        let packed = tokio::task::spawn_blocking(move || catalog_archive::bundle_zip(&entries)).await?;
+        return Ok(([(header::CONTENT_TYPE, "application/zip")], packed).into_response());
+    }
     let kind_of = |path: &str| if path == files.primary { "PRIMARY_DESCRIPTOR" } else { "SECONDARY_DESCRIPTOR" };
     // No checksums: release 2.0.1 allows them here, and clients of 2.0.0 refuse what they do not know.
     let list = files.files.iter().map(|(path, ..)| json!({ "path": path, "file_type": kind_of(path) }));

@@ -6,6 +6,7 @@ use http::{HeaderMap, header};
 
 use super::formats::Choice;
 use super::set;
+use crate::http::accept::with_encoding;
 use crate::http::problem::Failure;
 
 const SD: &str = "http://www.w3.org/ns/sparql-service-description#";
@@ -34,7 +35,7 @@ pub(super) async fn answer(base: String, view: View, headers: &HeaderMap) -> Res
     };
     let triples = tokio::task::spawn_blocking(move || describe(&base, &view.statistics())).await??;
     let mut response = syntax.write(&triples)?.into_response();
-    set(&mut response, header::CONTENT_TYPE, chosen.media_type)?;
+    set(&mut response, header::CONTENT_TYPE, &with_encoding(chosen.media_type))?;
     set(&mut response, header::VARY, "Accept")?;
     Ok(response)
 }

@@ -2,9 +2,9 @@
 
 use catalog_graph::worker::Formats;
 use catalog_graph::{AnswerFormat, GraphSyntax, QueryForm};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 
-use crate::http::accept::negotiate;
+use crate::http::accept::{accept_of, negotiate};
 use crate::http::problem::Failure;
 
 /// Names under which a syntax is asked for beside its own: what it is made of, and what older clients call it.
@@ -39,8 +39,7 @@ pub(super) struct Choice {
 impl Choice {
     /// Chooses by a request's `Accept`.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let lines: Vec<&str> = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
-        let accept = Some(lines.join(",")).filter(|accept| !accept.is_empty());
+        let accept = accept_of(headers).filter(|accept| !accept.is_empty());
         let choose = |form| choose(accept.as_deref(), form);
         Self { rows: choose(QueryForm::Select), truth: choose(QueryForm::Ask), graph: choose(QueryForm::Graph) }
     }

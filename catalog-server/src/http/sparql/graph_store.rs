@@ -34,6 +34,18 @@ pub async fn graph(
     Endpoint::of(&app)?.respond(Question::Graph(graph), Vec::new(), true, asked).await
 }
 
+/// Answers with a graph by its name, at whatever address it was asked for.
+pub async fn named_graph(
+    app: &App,
+    viewer: &Viewer,
+    iri: String,
+    headers: HeaderMap,
+    is_head: bool,
+) -> Result<Response, Failure> {
+    let asked = Asked { client: client_of(viewer), headers, is_head, is_safe: true };
+    Endpoint::of(app)?.respond(Question::Graph(Some(iri)), Vec::new(), true, asked).await
+}
+
 /// Reads which graph is meant (Graph Store Protocol, section 4.2); none for the default graph.
 pub(super) fn read(encoded: &str) -> Result<Option<String>, Failure> {
     let mut meant = Vec::new();

@@ -22,9 +22,10 @@ use sha2::{Digest, Sha256};
 pub use bare::router as bare_router;
 #[doc(hidden)]
 pub use graph_store::__path_graph;
-pub use graph_store::graph;
+pub use graph_store::{graph, named_graph};
 
 use crate::app::App;
+use crate::http::accept::with_encoding;
 use crate::http::client_address::client_address;
 use crate::http::problem::Failure;
 use crate::http::viewer::Viewer;
@@ -259,7 +260,7 @@ fn deliver(answer: Answer, choice: &Choice, is_head: bool) -> Result<Response, F
             response
         }
     };
-    set(&mut response, header::CONTENT_TYPE, choice.media_type(answer.head.format))?;
+    set(&mut response, header::CONTENT_TYPE, &with_encoding(choice.media_type(answer.head.format)))?;
     Ok(response)
 }
 

@@ -46,6 +46,7 @@ impl Parameters {
         let (essence, rest) = content_type.split_once(';').unwrap_or((content_type, ""));
         match essence.trim().to_ascii_lowercase().as_str() {
             "application/x-www-form-urlencoded" => {
+                is_utf8(rest)?;
                 // The dataset belongs into the body here; clients that put it into the address are understood, too.
                 let mut parameters = Self::of_query_string(encoded)?;
                 parameters.read(body)?;
@@ -70,6 +71,10 @@ impl Parameters {
     }
 
     fn read(&mut self, encoded: &[u8]) -> Result<(), Failure> {
+        // What is no UTF-8 would be read with other characters in its place, and another query be answered.
+        if let Err(error) = percent_encoding::percent_decode(encoded).decode_utf8() {
+            return Err(Failure::bad_request("query.encoding", format!("a parameter is not UTF-8: {error}")));
+        }
         for (name, value) in form_urlencoded::parse(encoded) {
             match name.as_ref() {
                 "query" if self.query.is_some() => return Err(twice()),
@@ -117,6 +122,15 @@ fn twice() -> Failure {
 
 /// Reads a query that is a body: SPARQL is UTF-8 (SPARQL 1.1 Query, section 19.1).
 fn text(parameters: &str, body: &Bytes) -> Result<String, Failure> {
+    is_utf8(parameters)?;
+    let text = std::str::from_utf8(body);
+    let text =
+        text.map_err(|error| Failure::bad_request("query.encoding", format!("the query is not UTF-8: {error}")))?;
+    Ok(text.to_owned())
+}
+
+/// Refuses a body whose media type says that it is written in another encoding.
+fn is_utf8(parameters: &str) -> Result<(), Failure> {
     let mut named = parameters.split(';').filter_map(|parameter| parameter.split_once('='));
     let charset = named.find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
     if let Some((_, charset)) = charset
@@ -125,8 +139,28 @@ fn text(parameters: &str, body: &Bytes) -> Result<String, Failure> {
         let detail = format!("the query is said to be in `{charset}`; send it as UTF-8");
         return Err(Failure::bad_request("query.encoding", detail));
     }
-    let text = std::str::from_utf8(body);
-    let text =
-        text.map_err(|error| Failure::bad_request("query.encoding", format!("the query is not UTF-8: {error}")))?;
-    Ok(text.to_owned())
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_utf_8_is_refused_and_not_guessed() {
+        let form = |media_type: &'static str, body: &'static str| {
+            let headers = [(header::CONTENT_TYPE, http::HeaderValue::from_static(media_type))].into_iter().collect();
+            Parameters::of_body(None, &headers, &Bytes::from_static(body.as_bytes())).map(|read| read.query)
+        };
+        let plain = "application/x-www-form-urlencoded";
+        assert_eq!(form(plain, "query=%22caf%C3%A9%22").ok().flatten().as_deref(), Some("\"café\""));
+        for wrong in ["query=%22caf%E9%22", "query=%C3&x=%A9", "default-graph-uri=%FF"] {
+            assert!(form(plain, wrong).is_err(), "{wrong}");
+            assert!(Parameters::of_query_string(Some(wrong)).is_err(), "{wrong}");
+        }
+        assert!(form("application/x-www-form-urlencoded; charset=UTF-8", "query=ASK").is_ok());
+        assert!(form("application/x-www-form-urlencoded; charset=iso-8859-1", "query=ASK").is_err());
+        assert!(form("application/sparql-query;charset=\"utf-8\"", "ASK {}").is_ok());
+        assert!(form("application/sparql-query;charset=utf-16", "ASK {}").is_err());
+    }
 }

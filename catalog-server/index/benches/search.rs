@@ -222,9 +222,10 @@ fn main() {
     for (name, queries) in classes.iter().filter(|(name, _)| name.contains(&only)) {
         let hits: usize = queries.iter().map(|query| index.search(query, &()).unwrap().total).sum();
         let bare = measure(queries, |query| bare_top_documents(&index, query).unwrap());
-        let answer = measure(queries, |query| index.search(query, &()).unwrap().total);
-        let counted =
-            measure(queries, |query| index.search(&SearchQuery { size: 0, ..query.clone() }, &()).unwrap().total);
+        let answer = measure(queries, |query| index.answer(query, &(), &|_, _| None, None).unwrap().json.len());
+        let counted = measure(queries, |query| {
+            index.answer(&SearchQuery { size: 0, ..query.clone() }, &(), &|_, _| None, None).unwrap().json.len()
+        });
         println!(
             "{name:<30} {:>9} {bare:>12.1} {counted:>12.1} {answer:>12.1} {:>7.2}",
             hits / queries.len(),

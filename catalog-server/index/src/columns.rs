@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use tantivy::SegmentReader;
 
+use crate::counting::Chosen;
 use crate::values::{COUNT, Facet, Values};
 
 /// Facets share a column as long as no more different combinations than this occur in it: a histogram of that size
@@ -32,6 +33,14 @@ pub(crate) struct Counts {
 impl Counts {
     pub(crate) fn new(values: &[Values]) -> Self {
         Self { values: values.iter().map(|values| vec![0; values.len()]).collect(), totals: [0; COUNT] }
+    }
+
+    /// Becomes what is left of others when these are taken away.
+    pub(crate) fn take_from(&mut self, others: &Self) {
+        let values = self.values.iter_mut().flatten().zip(others.values.iter().flatten());
+        for (own, other) in values.chain(self.totals.iter_mut().zip(&others.totals)) {
+            *own = other.saturating_sub(*own);
+        }
     }
 }
 
@@ -63,7 +72,7 @@ impl Sets {
     }
 }
 
-/// The filters of a search on one segment: for each chosen column, the facets that each of its numbers fails.
+/// The filters of a search on one segment: for each chosen column, the choices that each of its numbers fails.
 pub(crate) struct Filters<'a> {
     tables: Vec<(&'a Column, Vec<u16>)>,
 }
@@ -84,7 +93,20 @@ struct Column {
     size: usize,
     /// By number: the set of each facet of this column, one after the other.
     combinations: Vec<u32>,
+    /// The values of these sets, of few combinations only: adding a number up is one walk.
+    slots: Slots,
 }
+
+/// The values of combinations, each with its facet in the upper bits.
+#[derive(Debug, Default)]
+struct Slots {
+    /// By number: where its values end.
+    ends: Vec<u32>,
+    slots: Vec<u32>,
+}
+
+/// Where a facet begins in a slot; there are fewer than sixteen.
+const FACET_SHIFT: u32 = 28;
 
 /// A number for each record.
 #[derive(Debug)]
@@ -102,7 +124,13 @@ impl Columns {
             let (numbers, of_facet) = read_facet(reader, facet, &mut values[facet.index()])?;
             let size = of_facet.len();
             let combinations = (0..size as u32).collect();
-            columns.push(Column { facets: vec![facet.index()], numbers: Numbers::Wide(numbers), size, combinations });
+            columns.push(Column {
+                facets: vec![facet.index()],
+                numbers: Numbers::Wide(numbers),
+                size,
+                combinations,
+                slots: Slots::default(),
+            });
             sets.push(of_facet);
         }
         columns.sort_by_key(|column| column.size);
@@ -115,25 +143,26 @@ impl Columns {
         }
         for column in &mut joined {
             column.narrow();
+            column.flatten(&sets);
         }
         Ok(Self { columns: joined, sets })
     }
 
-    /// Prepares the chosen values, given by facet as value numbers.
-    pub(crate) fn filters<'a>(&'a self, chosen: &[(usize, Vec<u32>)]) -> Filters<'a> {
+    /// Prepares the chosen values.
+    pub(crate) fn filters<'a>(&'a self, chosen: &[Chosen]) -> Filters<'a> {
         let mut tables = Vec::new();
         for column in &self.columns {
             let mut table: Vec<u16> = Vec::new();
             for (at, facet) in column.facets.iter().enumerate() {
-                let Some((_, wanted)) = chosen.iter().find(|(chosen, _)| chosen == facet) else { continue };
-                let sets = &self.sets[*facet];
+                let Some(place) = chosen.iter().position(|chosen| chosen.facet.index() == *facet) else { continue };
+                let (sets, wanted) = (&self.sets[*facet], &chosen[place].numbers);
                 let passes = |set| sets.get(set).iter().any(|value| wanted.contains(value));
                 let passes: Vec<bool> = (0..sets.len() as u32).map(passes).collect();
                 table.resize(column.size, 0);
                 for (fails, combination) in table.iter_mut().zip(column.combinations.chunks_exact(column.facets.len()))
                 {
                     if !passes[combination[at] as usize] {
-                        *fails |= 1 << facet;
+                        *fails |= 1 << place;
                     }
                 }
             }
@@ -163,20 +192,30 @@ impl Columns {
     /// Counts some facets of a column: by a histogram of its numbers, or, when the records are few beside these, one
     /// by one.
     fn count(&self, column: &Column, facets: Range<usize>, documents: &[u32], counts: &mut Counts) {
+        let is_flat = facets.len() == column.facets.len() && !column.slots.ends.is_empty();
         let mut add = |number: usize, count: u32| {
             let combination = &column.combinations[number * column.facets.len()..];
             for at in facets.clone() {
                 let (facet, set) = (column.facets[at], combination[at]);
-                if set != 0 {
-                    counts.totals[facet] += count;
+                if set == 0 {
+                    continue;
+                }
+                counts.totals[facet] += count;
+                if !is_flat {
                     let values = &mut counts.values[facet];
                     for value in self.sets[facet].get(set) {
                         values[*value as usize] += count;
                     }
                 }
             }
+            if is_flat {
+                for slot in column.slots.get(number) {
+                    let (facet, value) = (slot >> FACET_SHIFT, slot & ((1 << FACET_SHIFT) - 1));
+                    counts.values[facet as usize][value as usize] += count;
+                }
+            }
         };
-        if documents.len() < column.size * 2 {
+        if documents.len() < column.size {
             for document in documents {
                 add(column.number(*document) as usize, 1);
             }
@@ -190,13 +229,15 @@ impl Columns {
     }
 }
 
-impl Filters<'_> {
-    /// Says whether nothing was chosen.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.tables.is_empty()
+impl Slots {
+    fn get(&self, number: usize) -> &[u32] {
+        let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.slots[start as usize..self.ends[number] as usize]
     }
+}
 
-    /// Writes, for each record, the facets that it fails, as bits.
+impl Filters<'_> {
+    /// Writes, for each record, which of the choices it fails, as bits.
     pub(crate) fn failed(&self, documents: &[u32], failed: &mut Vec<u16>) {
         failed.clear();
         failed.resize(documents.len(), 0);
@@ -242,12 +283,27 @@ impl Column {
             numbers.push(*place);
         }
         let facets = [&*self.facets, &*other.facets].concat();
-        Some(Self { facets, numbers: Numbers::Wide(numbers), size, combinations })
+        Some(Self { facets, numbers: Numbers::Wide(numbers), size, combinations, slots: Slots::default() })
     }
 
     fn combination(&self, number: u32) -> &[u32] {
         let (width, number) = (self.facets.len(), number as usize);
         &self.combinations[number * width..(number + 1) * width]
+    }
+
+    fn flatten(&mut self, sets: &[Sets]) {
+        if self.size > COMBINATIONS {
+            return;
+        }
+        let mut flat = Slots::default();
+        for number in 0..self.size as u32 {
+            for (facet, set) in self.facets.iter().zip(self.combination(number)) {
+                let values = sets[*facet].get(*set).iter();
+                flat.slots.extend(values.map(|value| (*facet as u32) << FACET_SHIFT | value));
+            }
+            flat.ends.push(flat.slots.len() as u32);
+        }
+        self.slots = flat;
     }
 
     fn narrow(&mut self) {

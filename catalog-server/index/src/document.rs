@@ -7,11 +7,12 @@ use tantivy::schema::{
 use tantivy::{TantivyDocument, Term};
 
 use crate::analysed::{AnalysedText, TOKENIZER};
+use crate::card;
 use crate::text::{self, Language};
 use crate::values::Facet;
 
 /// Changes whenever the same document would be indexed differently, so that an older index is built again.
-const ANALYSIS: &str = "2";
+const ANALYSIS: &str = "3";
 
 /// Stored text is only for highlights; a passage further down is not worth showing.
 const STORED_TEXT: usize = 4096;
@@ -90,10 +91,8 @@ pub(crate) struct Fields {
     pub(crate) modified: Field,
     /// The ledger sequence of the state.
     pub(crate) seq: Field,
-    /// The hit, as JSON.
-    pub(crate) hit: Field,
-    /// The language of the summary, and running text in that language, for highlights.
-    pub(crate) passage: Field,
+    /// What is shown of it, as [`card::pack`] writes it.
+    pub(crate) card: Field,
 }
 
 impl Fields {
@@ -115,8 +114,7 @@ impl Fields {
             order: schema.add_text_field("order", TextOptions::default().set_fast("raw")),
             modified: schema.add_i64_field("modified", FAST),
             seq: schema.add_u64_field("seq", FAST),
-            hit: schema.add_bytes_field("hit", STORED),
-            passage: schema.add_text_field("passage", STORED),
+            card: schema.add_bytes_field("card", STORED),
         };
         (schema.build(), fields)
     }
@@ -182,9 +180,8 @@ impl Fields {
         kept.add_text(self.order, order_key(document));
         kept.add_i64(self.modified, document.modified_ms);
         kept.add_u64(self.seq, document.seq);
-        let hit = Hit { highlight: None, ..document.hit.clone() };
-        kept.add_bytes(self.hit, &serde_json::to_vec(&hit)?);
-        kept.add_text(self.passage, passage(document));
+        let (language, passage) = passage(document);
+        kept.add_bytes(self.card, &card::pack(&document.hit, language.tag(), &passage)?);
         Ok(kept)
     }
 }
@@ -216,21 +213,21 @@ fn exact_terms(document: &Document) -> Vec<String> {
     terms
 }
 
-/// Returns running text for highlights, in the language of the summary, after a line with the tag of that language.
-fn passage(document: &Document) -> String {
+/// Returns running text for highlights, in the language of the summary, and that language.
+fn passage(document: &Document) -> (Language, String) {
     let texts = || document.summaries.iter().chain(&document.texts);
     let shown = texts().find(|(_, text)| *text == document.hit.summary).or_else(|| texts().next());
-    let language = Language::of_tag(shown.map_or("", |(tag, _)| tag)).tag();
-    let mut passage = format!("{language}\n");
+    let language = Language::of_tag(shown.map_or("", |(tag, _)| tag));
+    let mut passage = String::new();
     for (_, text) in
-        texts().filter(|(tag, text)| Language::of_tag(tag).tag() == language && *text != document.hit.summary)
+        texts().filter(|(tag, text)| Language::of_tag(tag).tag() == language.tag() && *text != document.hit.summary)
     {
         let room = STORED_TEXT - passage.len().min(STORED_TEXT);
         let end = (0..=room.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         passage.push_str(&text[..end]);
         passage.push('\n');
     }
-    passage
+    (language, passage)
 }
 
 /// The words and stems of one field.

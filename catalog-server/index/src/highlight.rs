@@ -16,31 +16,42 @@ const PART: usize = 256;
 
 /// Marks the words that a search found.
 pub(crate) struct Marker {
-    /// Words, and stems after the tag of their language.
-    forms: HashSet<String>,
+    words: HashSet<String>,
+    /// Stems by the tag of their language.
+    stems: Vec<(String, HashSet<String>)>,
     /// Which bytes any of them begins with, to pass over most words without stemming them.
     beginnings: [bool; 256],
 }
 
 impl Marker {
     pub(crate) fn new(matched: &Matched) -> Self {
-        let mut forms = HashSet::new();
+        let mut words: HashSet<String> = HashSet::new();
+        let mut stems: Vec<(String, HashSet<String>)> = Vec::new();
         for clause in matched.steps.iter().flat_map(|step| &step.clauses) {
-            for form in clause.stems.iter().chain(&clause.words).chain(&clause.phrase) {
-                if !forms.contains(form) {
-                    forms.insert(form.clone());
+            for word in clause.words.iter().chain(&clause.phrase) {
+                if !words.contains(word) {
+                    words.insert(word.clone());
+                }
+            }
+            for (tag, stem) in clause.stems.iter().filter_map(|stem| stem.split_once(':')) {
+                match stems.iter_mut().find(|(known, _)| known == tag) {
+                    Some((_, stems)) => {
+                        stems.insert(stem.to_owned());
+                    }
+                    None => stems.push((tag.to_owned(), HashSet::from([stem.to_owned()]))),
                 }
             }
         }
         let mut beginnings = [false; 256];
-        for first in forms.iter().filter_map(|form| form.rsplit(':').next()?.bytes().next()) {
+        let stem_forms = stems.iter().flat_map(|(_, stems)| stems);
+        for first in words.iter().chain(stem_forms).filter_map(|form| form.bytes().next()) {
             beginnings[usize::from(first)] = true;
         }
-        Self { forms, beginnings }
+        Self { words, stems, beginnings }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.forms.is_empty()
+        self.words.is_empty() && self.stems.is_empty()
     }
 
     /// Returns the passage around the first word found, escaped, with each word found in `<mark>`.
@@ -49,14 +60,21 @@ impl Marker {
     }
 
     fn mark_by_parts(&self, text: &str, language: Language, length: usize) -> Option<String> {
+        let of_language = OfLanguage {
+            language,
+            stems: self.stems.iter().find(|(tag, _)| tag == language.tag()).map(|(_, stems)| stems),
+        };
         let mut found: Vec<(usize, usize)> = Vec::new();
         let mut shown: Option<(usize, usize)> = None;
         for (offset, part) in parts(text, length) {
             if shown.is_some_and(|(_, end)| offset >= end) {
                 break;
             }
+            if !self.may_hold(part, &of_language) {
+                continue;
+            }
             for word in text::words_where(part, |written| self.may_begin(written)) {
-                if !self.is_found(&part[word.start..word.end], &word.folded, language) {
+                if !self.is_found(&part[word.start..word.end], &word.folded, &of_language) {
                     continue;
                 }
                 let (start, end) = (offset + word.start, offset + word.end);
@@ -97,14 +115,68 @@ impl Marker {
         !first.is_ascii() || self.beginnings[usize::from(first.to_ascii_lowercase())]
     }
 
-    fn is_found(&self, written: &str, folded: &str, language: Language) -> bool {
-        if folded.is_empty() || self.forms.contains(folded) {
+    fn is_found(&self, written: &str, folded: &str, of_language: &OfLanguage<'_>) -> bool {
+        if folded.is_empty() || self.words.contains(folded) {
             return !folded.is_empty();
         }
+        let Some(stems) = of_language.stems else { return false };
         let mut found = false;
-        language.stems(written, folded, |stem| found |= self.forms.contains(&stem));
+        of_language.language.each_stem(written, folded, |stem| found |= stems.contains(stem));
         found
     }
+
+    /// Says whether a text may hold a word that was found; `false` is certain. Most texts hold none, and this looks at
+    /// their bytes alone: only what is not ASCII, or written together of several words, is left to the analysis.
+    fn may_hold(&self, text: &str, of_language: &OfLanguage<'_>) -> bool {
+        let bytes = text.as_bytes();
+        let byte = |at: usize| bytes.get(at).copied().unwrap_or_default();
+        let mut lower = [0_u8; text::LONGEST];
+        let mut at = 0;
+        while at < bytes.len() {
+            let first = byte(at);
+            if !first.is_ascii() {
+                match text[at..].chars().next() {
+                    Some(character) if !text::in_word(character) => at += character.len_utf8(),
+                    _ => return true,
+                }
+                continue;
+            }
+            if !first.is_ascii_alphanumeric() {
+                at += 1;
+                continue;
+            }
+            let start = at;
+            while byte(at).is_ascii_alphanumeric() {
+                at += 1;
+            }
+            if !self.beginnings[usize::from(first.to_ascii_lowercase())] {
+                // An accent may still change the first letter.
+                if at == start + 1 && !byte(at).is_ascii() {
+                    return true;
+                }
+                continue;
+            }
+            let goes_on = !byte(at).is_ascii()
+                || text::joins(char::from(byte(at)))
+                    && (byte(at + 1).is_ascii_alphanumeric() || !byte(at + 1).is_ascii());
+            if goes_on {
+                return true;
+            }
+            let Some(word) = lower.get_mut(..at - start) else { continue };
+            word.copy_from_slice(&bytes[start..at]);
+            word.make_ascii_lowercase();
+            if std::str::from_utf8(word).is_ok_and(|folded| self.is_found(folded, folded, of_language)) {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// The stems looked for in one language.
+struct OfLanguage<'a> {
+    language: Language,
+    stems: Option<&'a HashSet<String>>,
 }
 
 /// Cuts a text before spaces, over which no word reaches, into parts of at least `length` bytes, each after its place.
@@ -191,6 +263,28 @@ mod tests {
             let (marker, language) = (marker(&[&word]), Language::of_tag("en"));
             let by_parts = marker.mark_by_parts(&text, language, length);
             prop_assert_eq!(by_parts, marker.mark_by_parts(&text, language, usize::MAX));
+        }
+
+        #[test]
+        fn what_may_hold_nothing_holds_nothing(
+            text in "([a-cA-Cé'\u{301}\\-. \u{2019}\u{2010}\u{2013}1]|ab |b-a){0,12}", words in "([a-cé]{1,3} ){1,2}"
+        ) {
+            let words: Vec<&str> = words.split_whitespace().collect();
+            let (mut marker, language) = (marker(&words), Language::of_tag("en"));
+            marker.words.extend(words.iter().map(|word| text::fold(word)));
+            for word in &words {
+                if let Some(first) = text::fold(word).bytes().next() {
+                    marker.beginnings[usize::from(first)] = true;
+                }
+            }
+            let of_language = OfLanguage {
+                language, stems: marker.stems.iter().find(|(tag, _)| tag == "en").map(|(_, stems)| stems),
+            };
+            let is_found = |word: &text::Word| {
+                marker.is_found(&text[word.start..word.end], &word.folded, &of_language)
+            };
+            let holds = text::words_where(&text, |written| marker.may_begin(written)).iter().any(is_found);
+            prop_assert!(marker.may_hold(&text, &of_language) || !holds);
         }
 
         #[test]

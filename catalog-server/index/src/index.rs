@@ -15,7 +15,7 @@ use tantivy::schema::IndexRecordOption;
 use tantivy::{IndexReader, IndexSettings, IndexWriter, ReloadPolicy, TantivyError, Term};
 
 use crate::analysed;
-use crate::answer;
+use crate::answer::{self, Answer, Iris};
 use crate::document::{Batch, Fields};
 use crate::error::Error;
 use crate::grammar;
@@ -229,8 +229,7 @@ impl Index {
 
     /// Answers a search. It blocks for as long as it computes.
     pub fn search(&self, query: &SearchQuery, labels: &dyn Labels) -> Result<SearchAnswer, Error> {
-        let view = self.view();
-        guarded(&self.place, || answer::search(&view, query, labels, None))
+        self.read(&self.answer(query, labels, &|_, _| None, None)?)
     }
 
     /// Answers a search among the records of these keys only; everything is counted among them. It blocks too.
@@ -240,8 +239,23 @@ impl Index {
         labels: &dyn Labels,
         keys: &[String],
     ) -> Result<SearchAnswer, Error> {
+        self.read(&self.answer(query, labels, &|_, _| None, Some(keys))?)
+    }
+
+    /// Answers a search with its JSON, among all records or those of some keys only. It blocks too.
+    pub fn answer(
+        &self,
+        query: &SearchQuery,
+        labels: &dyn Labels,
+        iris: Iris<'_>,
+        within: Option<&[String]>,
+    ) -> Result<Answer, Error> {
         let view = self.view();
-        guarded(&self.place, || answer::search(&view, query, labels, Some(keys)))
+        guarded(&self.place, || answer::search(&view, query, labels, iris, within))
+    }
+
+    fn read(&self, answer: &Answer) -> Result<SearchAnswer, Error> {
+        guarded(&self.place, || Ok(serde_json::from_slice(&answer.json)?))
     }
 
     /// Completes what is being typed. It blocks for as long as it computes.

@@ -6,9 +6,12 @@
 
 mod analysed;
 mod answer;
+mod card;
 mod columns;
+mod counting;
 mod document;
 mod error;
+mod facets;
 mod generations;
 mod grammar;
 mod highlight;
@@ -21,6 +24,7 @@ mod text;
 mod values;
 mod view;
 
+pub use answer::{Answer, Iris};
 pub use document::{Batch, Document};
 pub use error::Error;
 pub use generations::Generations;

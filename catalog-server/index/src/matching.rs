@@ -252,7 +252,8 @@ fn collect(
     Ok(())
 }
 
-fn add_postings(mut postings: BlockSegmentPostings, bits: &mut [u64]) {
+/// Adds the records of a list to a set.
+pub(crate) fn add_postings(mut postings: BlockSegmentPostings, bits: &mut [u64]) {
     loop {
         let documents = postings.docs();
         if documents.is_empty() {

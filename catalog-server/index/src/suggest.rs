@@ -4,8 +4,7 @@ use std::collections::HashSet;
 
 use catalog_schemas::ESADO;
 use catalog_schemas::search::{Hit, Suggestion, Suggestions};
-use tantivy::schema::{IndexRecordOption, Value};
-use tantivy::{DocAddress, TantivyDocument};
+use tantivy::schema::IndexRecordOption;
 
 use crate::answer;
 use crate::document::exact;
@@ -125,13 +124,7 @@ fn beginning(view: &View, prefix: char, whole: &str, room: usize) -> tantivy::Re
     names.truncate(room);
     let mut found = Vec::new();
     for (term, segment, document) in names {
-        let kept: TantivyDocument = view.searcher.doc(DocAddress::new(segment as u32, document))?;
-        let bytes = kept.get_first(view.fields.hit);
-        let Some(hit) =
-            bytes.as_ref().and_then(|bytes| bytes.as_bytes()).and_then(|b| serde_json::from_slice::<Hit>(b).ok())
-        else {
-            continue;
-        };
+        let hit = answer::card(view, (segment, document))?.hit()?;
         let folded = String::from_utf8_lossy(&term[1..]).into_owned();
         let same = |name: &String| text::whole(name) == folded;
         let text =
@@ -170,7 +163,7 @@ fn labelled(view: &View, labels: &dyn Labels) -> Vec<Labelled> {
     // A year or a flag completes nothing.
     for facet in Facet::all().filter(|facet| !matches!(facet.name(), "year" | "gpu")) {
         let values = &view.values[facet.index()];
-        for (number, label) in (0..).zip(view.names(facet, labels)) {
+        for (number, label) in (0..).zip(&view.names(facet, labels).labels) {
             let count = counts[facet.index()][number as usize];
             if count == 0 {
                 continue;

@@ -7,7 +7,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 /// Longer words are identifiers or noise that nobody types.
-const LONGEST: usize = 64;
+pub(crate) const LONGEST: usize = 64;
 
 /// More parts than this are a path or a table, not a compound name.
 const MOST_PARTS: usize = 6;
@@ -73,7 +73,7 @@ pub(crate) fn fold(text: &str) -> String {
     folded
 }
 
-fn in_word(character: char) -> bool {
+pub(crate) fn in_word(character: char) -> bool {
     // Most text is ASCII, in which nothing combines: the table of marks need not be asked for every space.
     match character.is_ascii() {
         true => character.is_ascii_alphanumeric(),
@@ -82,7 +82,7 @@ fn in_word(character: char) -> bool {
 }
 
 /// What may stand inside a compound: `jl-juice`, `esa_datalabs`, `v0.3`.
-fn joins(character: char) -> bool {
+pub(crate) fn joins(character: char) -> bool {
     matches!(character, '-' | '_' | '.' | '+' | '\u{2010}' | '\u{2011}')
 }
 
@@ -206,23 +206,27 @@ impl Language {
     }
 
     /// Gives the stems of a word to `take`, each after the tag of the language: the Portuguese stem of `theia` is
-    /// `the`, which must not find every English text. A word that lost accents also gives the stem of what is left,
-    /// because people type `observees` for `observées`.
+    /// `the`, which must not find every English text.
     pub(crate) fn stems(self, written: &str, folded: &str, mut take: impl FnMut(String)) {
-        let tagged = |stem: &str| [self.tag, ":", stem].concat();
+        self.each_stem(written, folded, |stem| take([self.tag, ":", stem].concat()));
+    }
+
+    /// Gives the stems of a word to `take`. A word that lost accents also gives the stem of what is left, because people
+    /// type `observees` for `observées`.
+    pub(crate) fn each_stem(self, written: &str, folded: &str, mut take: impl FnMut(&str)) {
         let stemmer = self.stemmer.filter(|_| folded.len() >= 3 && !folded.bytes().any(|byte| byte.is_ascii_digit()));
         let Some(stemmer) = stemmer else {
-            take(tagged(folded));
+            take(folded);
             return;
         };
         let plain = stemmer.stem(folded);
         if !written.is_ascii() {
             let stem = fold(&stemmer.stem(&written.to_lowercase()));
             if stem != plain {
-                take(tagged(&stem));
+                take(&stem);
             }
         }
-        take(tagged(&plain));
+        take(&plain);
     }
 }
 

@@ -9,6 +9,7 @@ use tantivy::{Searcher, SegmentReader};
 
 use crate::columns::{Columns, Counts};
 use crate::document::Fields;
+use crate::facets::Names;
 use crate::suggest::Labelled;
 use crate::values::{COUNT, Facet, Labels, Values};
 
@@ -27,7 +28,7 @@ pub(crate) struct View {
     /// The counts of every facet over all records, the answer to a search for everything.
     pub(crate) everything: OnceLock<Counts>,
     /// What the values of every facet are called, by facet and number.
-    pub(crate) names: OnceLock<Vec<Vec<String>>>,
+    pub(crate) names: OnceLock<Vec<Names>>,
     /// The labels of facet values in use, for completion.
     pub(crate) labelled: OnceLock<Vec<Labelled>>,
 }
@@ -168,15 +169,14 @@ impl View {
         Ok(states)
     }
 
-    /// Returns what the values of a facet are called, by number.
-    pub(crate) fn names(&self, facet: Facet, labels: &dyn Labels) -> &[String] {
+    /// Returns what the values of a facet are called.
+    pub(crate) fn names(&self, facet: Facet, labels: &dyn Labels) -> &Names {
         let names = self.names.get_or_init(|| {
             let named = |(facet, values): (Facet, &Values)| {
-                let name = |number| {
+                Names::new((0..values.len() as u32).map(|number| {
                     let value = values.name(number);
-                    labels.label(facet.name(), value).unwrap_or_else(|| value.to_owned())
-                };
-                (0..values.len() as u32).map(name).collect()
+                    (value, labels.label(facet.name(), value).unwrap_or_else(|| value.to_owned()))
+                }))
             };
             Facet::all().zip(self.values.iter()).map(named).collect()
         });

@@ -124,7 +124,9 @@ fn check(index: &Index, records: &BTreeMap<usize, Record>, query: &SearchQuery) 
     let hits: Vec<&Record> =
         matched.iter().copied().filter(|record| FACETS.iter().all(|facet| record.passes(facet, query))).collect();
 
-    let answer: SearchAnswer = index.search(query, &()).unwrap();
+    let written = index.answer(query, &(), &|_, _| None, None).unwrap();
+    let answer: SearchAnswer = serde_json::from_slice(&written.json).unwrap();
+    prop_assert_eq!(serde_json::to_vec(&answer).unwrap(), written.json, "what is written is the answer, byte by byte");
     prop_assert_eq!(answer.total, hits.len(), "total of {:?}", query);
     for facet in FACETS {
         let others: Vec<&Record> = matched

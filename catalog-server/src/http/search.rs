@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use catalog_index::Index;
+use catalog_index::{Answer, Index};
 use catalog_schemas::problem::Problem;
 use catalog_schemas::search::{SearchAnswer, SearchQuery, Suggestions};
 use http::{HeaderMap, Uri};
@@ -42,20 +42,16 @@ pub async fn search(
     }
     let within = if query.can_start_now { Some(app.launcher.can_start_now().await?) } else { None };
     let answer = run(app, query, within).await?;
-    Ok(([("alidade-seq", answer.applied_seq.to_string())], Json(answer)).into_response())
+    let headers = [("content-type", "application/json".to_owned()), ("alidade-seq", answer.applied_seq.to_string())];
+    Ok((headers, answer.json).into_response())
 }
 
-async fn run(app: Arc<App>, query: SearchQuery, within: Option<Arc<Vec<String>>>) -> Result<SearchAnswer, Failure> {
+async fn run(app: Arc<App>, query: SearchQuery, within: Option<Arc<Vec<String>>>) -> Result<Answer, Failure> {
     tokio::task::spawn_blocking(move || {
-        let mut answer = searched(&app, |index| match &within {
-            Some(keys) => index.search_within(&query, &app.labels, keys),
-            None => index.search(&query, &app.labels),
-        })?;
-        for hit in &mut answer.hits {
-            // The index keeps no IRI: the base may have another name after a restart.
-            hit.iri = app.iri(&hit.zone, &hit.identifier);
-        }
-        Ok(answer)
+        // The index keeps no IRI: the base may have another name after a restart.
+        let iris = |zone: &str, identifier: &str| Some(app.iri(zone, identifier));
+        let within = within.as_ref().map(|keys| keys.as_slice());
+        searched(&app, |index| index.answer(&query, &app.labels, &iris, within))
     })
     .await?
 }

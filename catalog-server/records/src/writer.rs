@@ -24,6 +24,9 @@ use crate::rows::{ChangeRow, NewRow, Script};
 const GROUP: usize = 256;
 /// The longest that a group gathers before it is committed.
 const GATHER: Duration = Duration::from_millis(5);
+/// The longest that a group waits for as many operations as the last had: whoever got an answer then may be about to ask
+/// again, and a commit for one costs nearly as much as a commit for all.
+const COMPANY: Duration = Duration::from_millis(2);
 /// How many operations may wait for the writer before callers wait too.
 pub(crate) const WAITING: usize = 1024;
 /// Rows written by one statement; more gains nothing and makes a statement that is kept prepared large.
@@ -380,6 +383,7 @@ pub(crate) async fn run(
 ) {
     let mut writing = Writing::new(connection);
     let mut closing = None;
+    let mut usual = 1;
     while closing.is_none() {
         let first = match asked.recv().await {
             Some(Message::Write(pending)) => pending,
@@ -391,7 +395,7 @@ pub(crate) async fn run(
         };
         let mut group = Vec::new();
         let outcome = match writing.begin(clock()).await {
-            Ok(()) => gather(&mut writing, first, &mut group, &mut asked, &mut closing).await,
+            Ok(()) => gather(&mut writing, first, &mut group, usual, &mut asked, &mut closing).await,
             Err(error) => {
                 group.push(first);
                 Err(error)
@@ -403,6 +407,7 @@ pub(crate) async fn run(
         };
         match outcome {
             Ok(()) => {
+                usual = group.len();
                 let seq = counted(writing.seq);
                 committed.send_if_modified(|last| std::mem::replace(last, seq) != seq);
                 group.into_iter().for_each(|pending| pending.answer(Ok(())));
@@ -421,11 +426,13 @@ pub(crate) async fn run(
     }
 }
 
-/// Runs operations one after the other, each in its savepoint, as long as there are any and the group is not full.
+/// Runs operations one after the other, each in its savepoint, as long as there are any and the group is not full, and
+/// waits a moment for as many as there usually are.
 async fn gather(
     writing: &mut Writing,
     first: Box<dyn Pending>,
     group: &mut Vec<Box<dyn Pending>>,
+    usual: usize,
     asked: &mut mpsc::Receiver<Message>,
     closing: &mut Option<oneshot::Sender<()>>,
 ) -> Result<(), Error> {
@@ -438,10 +445,18 @@ async fn gather(
         pending.run(writing).await?;
         writing.end(pending.refused(), mark).await?;
         if group.len() < GROUP && since.elapsed() < GATHER {
-            match asked.try_recv() {
-                Ok(Message::Write(pending)) => next = Some(pending),
-                Ok(Message::Close(done)) => *closing = Some(done),
-                Err(_) => {}
+            let message = match asked.try_recv() {
+                Ok(message) => Some(message),
+                Err(_) if group.len() < usual => {
+                    let latest = tokio::time::Instant::from_std(since + COMPANY);
+                    tokio::time::timeout_at(latest, asked.recv()).await.ok().flatten()
+                }
+                Err(_) => None,
+            };
+            match message {
+                Some(Message::Write(pending)) => next = Some(pending),
+                Some(Message::Close(done)) => *closing = Some(done),
+                None => {}
             }
         }
     }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use catalog_graph::Store;
 use catalog_index::{Batch, Index};
 use catalog_records::{Change, Ledger, StoredRecord, StoredSayings};
+use tokio::sync::watch;
 
 use crate::app::App;
 use crate::http::problem::with_sources;
@@ -29,11 +30,15 @@ const SCAN: u32 = 500;
 /// commit is several syncs of the disk, which the next publication would wait behind.
 const GATHER: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(1));
 
+/// Changes gather no longer once none has come for so long.
+const QUIET: Duration = Duration::from_millis(50);
+
 /// How much longer changes gather than the last of them took to be copied, so that copying leaves room for publishing.
 const GATHER_SHARE: u32 = 5;
 
-/// How long changes gather before the RDF store takes them in: each time it copies what it holds beside its files.
-const GATHER_GRAPH: Duration = Duration::from_millis(200);
+/// The shortest and the longest time that changes gather before the RDF store takes them in: each time it copies what it
+/// holds beside its files.
+const GATHER_GRAPH: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(1));
 
 /// Changes below which the RDF store is never filled anew to follow them.
 const WORTH_FILLING: u64 = 20_000;
@@ -89,7 +94,7 @@ async fn follow_index(app: Arc<App>) {
                 let changed = tokio::time::timeout(LOOK_EVERY, committed.wait_for(|last| *last > seq)).await.is_ok();
                 if changed {
                     tokio::select! {
-                        () = tokio::time::sleep_until(gathered) => {}
+                        () = let_gather(&committed, gathered) => {}
                         () = app.indexed.awaited(seq) => {}
                     }
                 } else {
@@ -111,6 +116,21 @@ async fn follow_index(app: Arc<App>) {
     }
 }
 
+/// Lets changes gather while they come quickly: each commit makes a segment of many small files, which is merged later.
+async fn let_gather(committed: &watch::Receiver<u64>, earliest: tokio::time::Instant) {
+    let latest = tokio::time::Instant::now() + GATHER.1;
+    tokio::time::sleep_until(earliest).await;
+    let mut last = *committed.borrow();
+    while tokio::time::Instant::now() < latest {
+        tokio::time::sleep(QUIET).await;
+        let now = *committed.borrow();
+        if now == last {
+            break;
+        }
+        last = now;
+    }
+}
+
 /// Gives the index up when its files are gone or, looking thoroughly, when any of them is damaged.
 async fn look_at_index(app: &Arc<App>, thorough: bool) {
     let Some(index) = app.index.current() else { return };
@@ -125,14 +145,18 @@ async fn look_at_index(app: &Arc<App>, thorough: bool) {
     }
 }
 
+/// Brings the index up to what the ledger holds now. What comes meanwhile gathers: while many publish there is always more,
+/// and following it at once would be a commit for every few changes.
 async fn catch_up_index(app: &Arc<App>, index: &Arc<Index>) -> Result<u64, Error> {
     // What was taken in without a commit when this fails comes again: the index then still stands at its last commit.
     let (mut reached, mut waiting) = (index.applied_seq(), 0);
-    while let Some(changed) = changed_since(&app.ledger, reached).await? {
+    let target = app.ledger.last_seq();
+    while reached < target
+        && let Some(changed) = changed_since(&app.ledger, reached).await?
+    {
         reached = changed.seq;
         waiting += changed.shown.len() + changed.gone.len();
-        let commits =
-            waiting >= COMMIT || reached >= app.ledger.last_seq() || app.indexed.is_awaited(index.applied_seq());
+        let commits = waiting >= COMMIT || reached >= target || app.indexed.is_awaited(index.applied_seq());
         let (writing, projection) = (Arc::clone(index), Arc::clone(&app.projection));
         blocking(move || {
             let upserts = changed.shown.iter().filter_map(|record| projection.document(record)).collect();
@@ -201,6 +225,7 @@ async fn follow_graph(app: Arc<App>) {
         if app.graph.applied_seq() > app.ledger.last_seq() {
             app.graph.give_up("it knows more than the ledger, which was restored or replaced".to_owned());
         }
+        let began = Instant::now();
         let outcome = match app.graph.rebuild_cause() {
             Some(cause) => fill_graph(&app, &cause).await,
             None => catch_up_graph(&app).await,
@@ -208,7 +233,8 @@ async fn follow_graph(app: Arc<App>) {
         match outcome {
             Ok(()) => {
                 app.set_graph_warm();
-                tokio::time::sleep(GATHER_GRAPH).await;
+                let gather = (began.elapsed() * GATHER_SHARE).clamp(GATHER_GRAPH.0, GATHER_GRAPH.1);
+                tokio::time::sleep(gather).await;
                 let applied = app.graph.applied_seq();
                 let changed = committed.wait_for(|last| *last > applied);
                 let ledger_is_closed = tokio::time::timeout(LOOK_EVERY, changed).await.is_ok_and(|it| it.is_err());
@@ -239,9 +265,11 @@ async fn check_graph(app: &Arc<App>) {
     }
 }
 
-/// Brings the RDF store up to the ledger: record by record, or anew when most records have changed, which is faster.
+/// Brings the RDF store up to what the ledger holds now: record by record, or anew when most records have changed, which
+/// is faster.
 async fn catch_up_graph(app: &Arc<App>) -> Result<(), Error> {
-    loop {
+    let target = app.ledger.last_seq();
+    while app.graph.applied_seq() < target {
         if is_worth_filling(&app.ledger, &app.graph).await? {
             return fill_graph(app, "most records have changed").await;
         }
@@ -256,6 +284,7 @@ async fn catch_up_graph(app: &Arc<App>) -> Result<(), Error> {
         })
         .await?;
     }
+    Ok(())
 }
 
 /// Fills the public store anew.

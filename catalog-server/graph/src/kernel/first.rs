@@ -70,11 +70,12 @@ impl Kernel<'_> {
         wanted: &Wanted,
     ) -> Outcome<Option<Table>> {
         let Some((variable, descending)) = order.first().and_then(variable_of) else { return Ok(None) };
-        let Some(terms) = mandatory(pattern, variable).and_then(|inside| self.terms_of(&inside, variable)) else {
-            return Ok(None);
-        };
+        let Some(inside) = mandatory(pattern, variable) else { return Ok(None) };
+        let Some(terms) = self.terms_of(&inside, variable) else { return Ok(None) };
+        // What all of it costs begins with its smallest part.
+        let least = self.least(&inside)?.min(terms.len() as f64);
         let mut take = most.saturating_mul(MORE);
-        while most > 0 && take.saturating_mul(RARE) < terms.len() {
+        while most > 0 && take.saturating_mul(RARE) < least as usize {
             let mut ids = self.first_terms(&terms, descending, take);
             // In the order of ids, as triples are.
             ids.sort_unstable();
@@ -148,13 +149,19 @@ impl Kernel<'_> {
     }
 
     /// Says whether the first rows in an order may be found without all others.
-    pub(super) fn first_is_known(&self, pattern: &GraphPattern, order: &[OrderExpression], most: usize) -> bool {
-        let by_term = order.first().and_then(variable_of).and_then(|(variable, _)| {
-            let inside = mandatory(pattern, variable)?;
-            self.terms_of(&inside, variable)
-        });
-        let is_enough = |terms: Cow<'_, [u32]>| most.saturating_mul(MORE * RARE) < terms.len();
-        by_term.is_some_and(is_enough) || self.first_key(pattern, order).is_some()
+    pub(super) fn first_is_known(
+        &self,
+        pattern: &GraphPattern,
+        order: &[OrderExpression],
+        most: usize,
+    ) -> Outcome<bool> {
+        if self.first_key(pattern, order).is_some() {
+            return Ok(true);
+        }
+        let Some((variable, _)) = order.first().and_then(variable_of) else { return Ok(false) };
+        let Some(inside) = mandatory(pattern, variable) else { return Ok(false) };
+        let Some(terms) = self.terms_of(&inside, variable) else { return Ok(false) };
+        Ok(most.saturating_mul(MORE * RARE) < (self.least(&inside)? as usize).min(terms.len()))
     }
 
     /// Finds the variable that comes first in an order, whether it descends, and a predicate of which it is always an object,

@@ -414,7 +414,7 @@ impl Kernel<'_> {
 }
 
 /// Ids of which the values fit the processor's nearest cache but one.
-const NEAR: u32 = 15;
+const NEAR: u32 = 13;
 
 /// Pairs ids with their groups, ids that are near to each other together: so that what is known of ids is read a part after the
 /// other, where reading it here and there would wait for memory at every row once it is larger than the caches.
@@ -422,7 +422,7 @@ fn neighbours(ids: &[u32], groups: &[u32], within: &std::ops::Range<u32>) -> Vec
     let pairs = ids.iter().copied().zip(groups.iter().copied());
     let part = |id: u32| ((id - within.start) >> NEAR) as usize;
     let parts = part(within.end) + 1;
-    if parts < 16 || ids.len() < 1 << NEAR || ids.is_sorted() {
+    if parts < 4 || ids.len() < 1 << NEAR || ids.is_sorted() {
         return pairs.collect();
     }
     let mut places = vec![0_usize; parts + 1];
@@ -448,7 +448,7 @@ mod tests {
         let ids: Vec<u32> = (0..100_000_u32).map(|n| 1000 + n.wrapping_mul(2_654_435_761) % 500_000).collect();
         let groups: Vec<u32> = (0..100_000).collect();
         let mut found = neighbours(&ids, &groups, &(1000..501_000));
-        assert!(found.iter().map(|(id, _)| (id - 1000) >> 15).is_sorted());
+        assert!(found.iter().map(|(id, _)| (id - 1000) >> 13).is_sorted());
         found.sort_by_key(|(_, group)| *group);
         assert!(found.into_iter().eq(ids.into_iter().zip(groups)));
     }

@@ -190,7 +190,22 @@ impl Kernel<'_> {
     /// Keeps the rows that agree with some row of another table, or those that agree with none.
     fn semi_join(&self, left: &mut Table, right: &Table, shared: &[(usize, usize)], wanted: bool) -> Outcome<()> {
         let mut keep = Vec::new();
-        if let [(a, b)] = shared {
+        if let [(a, b)] = shared
+            && left.sorted == Some(*a)
+            && right.sorted == Some(*b)
+        {
+            // Both are in the order of ids.
+            let (column, ids) = (&left.columns[*a], &right.columns[*b]);
+            let mut next = 0;
+            for (row, id) in column.iter().enumerate() {
+                while ids.get(next).is_some_and(|other| other < id) {
+                    next += 1;
+                }
+                if (ids.get(next) == Some(id)) == wanted {
+                    keep.push(row as u32);
+                }
+            }
+        } else if let [(a, b)] = shared {
             let ids = right.columns[*b].iter();
             let most = ids.clone().chain(left.columns[*a].iter()).max().copied().unwrap_or(0);
             let mut set = IdSet::new(most as usize + 1);

@@ -227,6 +227,19 @@ impl Kernel<'_> {
         self.view.base.touch(&ids);
     }
 
+    /// Fetches the terms of the rows that are looked at next, in columns of terms whose text says what they are.
+    fn fetch(&self, table: &Table, columns: &[usize], row: usize) {
+        if !row.is_multiple_of(AT_ONCE) || table.rows < AT_ONCE {
+            return;
+        }
+        for column in columns {
+            let ids = &table.columns[*column][row..table.rows.min(row + AT_ONCE)];
+            if ids[0] != UNBOUND && !self.class(ids[0]).has_value() {
+                self.touch(ids.iter().copied());
+            }
+        }
+    }
+
     fn term(&self, id: u32) -> Term {
         self.with_bytes(id, decode)
     }

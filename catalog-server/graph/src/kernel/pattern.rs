@@ -163,7 +163,10 @@ impl Kernel<'_> {
             // What is ordered by what is kept has equal rows beside each other: there is less to order without them.
             if let GraphPattern::OrderBy { inner, expression } = &**inner
                 && expression.iter().all(|order| is_by(order, variables))
-                && !most.is_some_and(|most| self.first_is_known(inner, expression, portion(most)))
+                && match most {
+                    Some(most) => !self.first_is_known(inner, expression, portion(most))?,
+                    None => true,
+                }
             {
                 let rows = unique(project(self.part(inner, None, &wanted.projected(variables))?, variables))?;
                 return self.order(rows, expression, most);
@@ -352,9 +355,13 @@ impl Kernel<'_> {
     /// Keeps the rows for which a condition holds, asking for each.
     fn filter_rows(&self, table: &mut Table, expression: &Expression) -> Outcome<()> {
         let compiled = self.compile_condition(expression, table)?;
+        let mut variables = Vec::new();
+        variables_of(expression, &mut variables)?;
+        let columns: Vec<usize> = variables.iter().filter_map(|variable| table.column(variable.as_str())).collect();
         let mut keep = Vec::new();
         for row in 0..table.rows {
             self.look(row, 0)?;
+            self.fetch(table, &columns, row);
             let value = self.evaluate(&compiled, table, row)?;
             if value.and_then(|value| value.effective_boolean_value()) == Some(true) {
                 keep.push(row as u32);
@@ -398,8 +405,10 @@ impl Kernel<'_> {
             _ => None,
         };
         let Some(only) = only else {
+            let columns: Vec<usize> = variables.iter().filter_map(|one| table.column(one.as_str())).collect();
             for row in 0..table.rows {
                 self.look(row, row)?;
+                self.fetch(table, &columns, row);
                 column.push(id(row)?);
             }
             return Ok(column);
@@ -423,6 +432,7 @@ impl Kernel<'_> {
         let (mut last, mut result) = (None, UNBOUND);
         for (row, value) in values.iter().enumerate() {
             self.look(row, row)?;
+            self.fetch(table, &[only], row);
             if last != Some(*value) {
                 result = id(row)?;
                 last = Some(*value);

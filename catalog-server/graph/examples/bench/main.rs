@@ -20,6 +20,10 @@ use corpus::{record, vocabulary};
 use queries::{PREFIXES, QUERIES, Same};
 use variations::VARIATIONS;
 
+/// The server's allocator: large tables are made and dropped with every query, and how that is done decides a part of the time.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 type Failure = Box<dyn std::error::Error>;
 
 const BASE: &str = "https://portal.example.org/";

@@ -103,6 +103,7 @@ impl Found {
         if reader == Reader::Public
             && !stored.state.is_public()
             && let Some(last) = versions.iter().filter(|one| one.was_public).max_by_key(|one| one.changed)
+            && last.version != stored.version
         {
             stored.version = last.version.clone();
             stored.document = amended(last)?;

@@ -61,13 +61,14 @@ impl Kernel<'_> {
 
     /// Evaluates as much of a pattern as its first rows in an order by an IRI or a text need; nothing when all of it has to be.
     ///
-    /// As [`Self::first_rows`]: the pattern is joined with the first terms that there are.
+    /// As [`Self::first_rows`]: the pattern is joined with the first terms that there are, and evaluated by a function whose
+    /// table has for a term what it has for it among all.
     pub(super) fn first_by_term(
         &self,
         pattern: &GraphPattern,
         order: &[OrderExpression],
         most: usize,
-        wanted: &Wanted,
+        evaluate: impl Fn(&GraphPattern) -> Outcome<Table>,
     ) -> Outcome<Option<Table>> {
         let Some((variable, descending)) = order.first().and_then(variable_of) else { return Ok(None) };
         let Some(inside) = mandatory(pattern, variable) else { return Ok(None) };
@@ -86,7 +87,7 @@ impl Kernel<'_> {
             };
             let Some(bindings) = ids.iter().map(ground).collect() else { return Ok(None) };
             let values = GraphPattern::Values { variables: vec![variable.clone()], bindings };
-            let table = self.part(&restricted(pattern, &Restriction::Joined(values)), None, wanted)?;
+            let table = evaluate(&restricted(pattern, &Restriction::Joined(values)))?;
             if table.rows >= most {
                 return self.order(table, order, Some(most)).map(Some);
             }

@@ -68,7 +68,12 @@ impl Kernel<'_> {
             return Ok(None);
         }
         let aggregates = &without_columns(inner, aggregates);
-        let mut table = self.part(inner, None, &Wanted::grouped(variables, aggregates))?;
+        let wanted = Wanted::grouped(variables, aggregates);
+        let of_some = |some: &GraphPattern| self.group(&self.part(some, None, &wanted)?, variables, aggregates);
+        if let Some(groups) = self.first_by_term(inner, order, most, of_some)? {
+            return Ok(Some(groups));
+        }
+        let mut table = self.part(inner, None, &wanted)?;
         let keys: Vec<Option<usize>> = variables.iter().map(|variable| table.column(variable.as_str())).collect();
         let groups = self.groups(&table, &keys)?;
         if groups.count > most {
@@ -251,8 +256,17 @@ impl Kernel<'_> {
         }
         let mut totals = vec![Total { sum: 0, size: 0, count: 0, is_whole: true }; groups.count];
         self.within(column.len() * 2)?;
-        for (row, (id, group)) in neighbours(column, &groups.of, &numbers).into_iter().enumerate() {
+        let pairs = neighbours(column, &groups.of, &numbers);
+        let (is_dense, mut part) = (pairs.len() * 8 > values.len(), u32::MAX);
+        for (row, (id, group)) in pairs.into_iter().enumerate() {
             self.look(row, column.len() * 2)?;
+            let at = id - start;
+            if is_dense && at >> NEAR != part {
+                // Read in its order it comes from memory at once.
+                part = at >> NEAR;
+                let values = values.iter().skip((part << NEAR) as usize).take(1 << NEAR);
+                std::hint::black_box(values.fold(0, |all, value| all ^ value));
+            }
             let Some(value) = values.get((id - start) as usize) else { return Ok(None) };
             let total = &mut totals[group as usize];
             if total.is_whole {

@@ -142,7 +142,7 @@ impl Kernel<'_> {
             if let Some(table) = self.first_rows(inner, order, limit, &wanted)? {
                 return Ok(table);
             }
-            if let Some(table) = self.first_by_term(inner, order, limit, &wanted)? {
+            if let Some(table) = self.first_by_term(inner, order, limit, |some| self.part(some, None, &wanted))? {
                 return Ok(table);
             }
             if let Some(groups) = self.first_grouped(inner, order, limit)? {

@@ -55,6 +55,9 @@ impl Step<'_> {
     }
 }
 
+/// Rows whose columns the processor's nearer caches hold.
+const CHUNK: usize = if cfg!(debug_assertions) { 64 } else { 1 << 15 };
+
 /// Returns how many rows are looked at first when no more than some are needed.
 pub(super) fn portion(most: usize) -> usize {
     most.saturating_mul(4).max(128)
@@ -174,6 +177,9 @@ impl Kernel<'_> {
             if steps.is_empty() {
                 return Ok(table);
             }
+            if table.rows > 2 * CHUNK && self.is_star(&steps, &table) {
+                return self.in_chunks(&table, (&steps, &waiting), wanted);
+            }
             let step = steps.swap_remove(self.next(&steps, &table)?);
             let later = Later { has: &|name| used(&steps, name), is_set: wanted.is_set };
             match step {
@@ -232,6 +238,43 @@ impl Kernel<'_> {
             size *= 4;
             found = Some(all);
         }
+    }
+
+    /// Says whether all steps read what triples say of the subjects in whose order the rows are.
+    fn is_star(&self, steps: &[&Step<'_>], table: &Table) -> bool {
+        let Some(name) = table.sorted.and_then(|at| table.names.get(at)) else { return false };
+        let reads = |step: &&Step<'_>| match step {
+            // What came since the generation was written would be merged with it once a chunk.
+            Step::Known(step) => {
+                matches!(&step.subject, Atom::Name(subject) if subject == name)
+                    && !self.graph().is_changed(step.predicate)
+            }
+            _ => false,
+        };
+        steps.iter().all(reads)
+    }
+
+    /// Takes the steps with some rows after the other, so that what is made in between stays in the processor's caches.
+    fn in_chunks(
+        &self,
+        table: &Table,
+        (steps, waiting): (&[&Step<'_>], &[&Waiting<'_>]),
+        wanted: &Wanted,
+    ) -> Outcome<Table> {
+        let mut all: Option<Table> = None;
+        for from in (0..table.rows).step_by(CHUNK) {
+            let next = self.take_steps(table.part(from, CHUNK), steps.to_vec(), waiting.to_vec(), None, wanted)?;
+            let sorted = next.sorted.and_then(|at| next.names.get(at).cloned());
+            all = Some(match all {
+                Some(all) => {
+                    let mut all = self.union(all, next)?;
+                    all.sorted = sorted.and_then(|name| all.column(&name));
+                    all
+                }
+                None => next,
+            });
+        }
+        all.ok_or(Stop::Unknown)
     }
 
     /// Finds the ids of patterns; none when a term is not in the view, so that nothing matches.

@@ -11,8 +11,9 @@ use std::path::PathBuf;
 
 use catalog_ontology::manifest::{Options, Validation, Writer, validate};
 use catalog_ontology::record::{Record, RecordIris};
-use catalog_ontology::terms::Kind;
-use serde_json::Value;
+use catalog_ontology::terms::{Datatype, Kind, Table, Term};
+use catalog_schemas::problem::{Finding, Severity};
+use serde_json::{Value, json};
 
 pub fn suite() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/suite/manifests")
@@ -184,4 +185,69 @@ pub fn accepted() -> Vec<(String, Record)> {
 
 pub fn iris(record: &Record) -> RecordIris {
     RecordIris::new("https://catalog.example", "go-esa", record)
+}
+
+/// Returns the row of a term: one for its kind before one for all kinds.
+pub fn row_of<'a>(rows: &'a [Value], term: &Term) -> Option<&'a Value> {
+    let of = |row: &&Value| row["key"] == json!(term.key);
+    let kinds = |row: &&Value| row["kinds"].as_array().is_some_and(|kinds| kinds.contains(&json!(term.kind.as_str())));
+    rows.iter().filter(of).find(kinds).or_else(|| rows.iter().filter(of).find(|row| row["kinds"].is_null()))
+}
+
+pub fn writer_of(term: &Term) -> Option<Writer> {
+    Writer::ALL.into_iter().find(|writer| term.is_writable_by(writer.role()))
+}
+
+/// Returns a manifest that holds `value` at the term's place, and the writer who may say so.
+pub fn manifest_with(rows: &[Value], term: &Term, value: &Value) -> (Value, Writer) {
+    let writer = writer_of(term).unwrap_or(Writer::Developer);
+    let complete = writer == Writer::Developer && term.kind != Kind::Datazone;
+    let mut document = if complete {
+        base(term.kind)
+    } else {
+        json!({ "@context": catalog_schemas::CONTEXT, "@type": term.kind.as_str() })
+    };
+    let parts: Vec<&str> = term.key.split('.').collect();
+    let mut around = String::new();
+    let mut path = Vec::new();
+    for part in &parts[..parts.len() - 1] {
+        if !around.is_empty() {
+            around.push('.');
+        }
+        around.push_str(part);
+        let node = Table::get().by_key(term.kind, &around).unwrap();
+        path.push((*part).to_owned());
+        let many = node.datatype == Datatype::Node && node.is_many();
+        let pointer = format!("/{}", path.join("/"));
+        if document.pointer(&pointer).is_none() {
+            let whole = if complete {
+                row_of(rows, node).unwrap()["valid"].clone()
+            } else if many {
+                json!([{}])
+            } else {
+                json!({})
+            };
+            set(&mut document, &path, whole);
+        }
+        if many {
+            path.push("0".to_owned());
+        }
+    }
+    path.push(parts[parts.len() - 1].to_owned());
+    set(&mut document, &path, value.clone());
+    (document, writer)
+}
+
+pub fn check(document: &Value, writer: Writer) -> Validation {
+    let complete = writer == Writer::Developer && document["@type"] != "Datazone";
+    let options = Options { complete, ..Options::new(writer) };
+    validate(serde_json::to_string_pretty(document).unwrap().as_bytes(), &options)
+}
+
+pub fn errors(validation: &Validation) -> Vec<&Finding> {
+    validation.report.findings.iter().filter(|finding| finding.severity == Severity::Error).collect()
+}
+
+pub fn uploaded() -> impl Iterator<Item = &'static Term> {
+    Table::get().terms().iter().filter(|term| term.kind.is_uploaded() && term.key != "@id")
 }

@@ -24,21 +24,37 @@ const PAIRS: usize = 1 << 20;
 /// Counts of every facet: a number of records for each value, and for having any.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Counts {
-    /// By facet, by value number.
-    pub(crate) values: Vec<Vec<u32>>,
-    /// By facet.
-    pub(crate) totals: [u32; COUNT],
+    /// By facet, by value number; at the end the totals by facet.
+    values: Vec<Vec<u32>>,
 }
+
+/// Where the totals are among the counts.
+const TOTALS: usize = COUNT;
 
 impl Counts {
     pub(crate) fn new(values: &[Values]) -> Self {
-        Self { values: values.iter().map(|values| vec![0; values.len()]).collect(), totals: [0; COUNT] }
+        Self { values: values.iter().map(Values::len).chain([COUNT]).map(|size| vec![0; size]).collect() }
+    }
+
+    /// Returns the counts of a facet by value number.
+    pub(crate) fn of(&self, facet: usize) -> &[u32] {
+        &self.values[facet]
+    }
+
+    /// Returns how many records have any value of a facet.
+    pub(crate) fn total(&self, facet: usize) -> u32 {
+        self.values[TOTALS][facet]
+    }
+
+    /// Takes what others count of a facet.
+    pub(crate) fn set(&mut self, facet: usize, others: &Self) {
+        self.values[facet].clone_from(&others.values[facet]);
+        self.values[TOTALS][facet] = others.total(facet);
     }
 
     /// Becomes what is left of others when these are taken away.
     pub(crate) fn take_from(&mut self, others: &Self) {
-        let values = self.values.iter_mut().flatten().zip(others.values.iter().flatten());
-        for (own, other) in values.chain(self.totals.iter_mut().zip(&others.totals)) {
+        for (own, other) in self.values.iter_mut().flatten().zip(others.values.iter().flatten()) {
             *own = other.saturating_sub(*own);
         }
     }
@@ -105,7 +121,7 @@ struct Slots {
     slots: Vec<u32>,
 }
 
-/// Where a facet begins in a slot; there are fewer than sixteen.
+/// Where a facet begins in a slot; with the totals there are fewer than sixteen.
 const FACET_SHIFT: u32 = 28;
 
 /// A number for each record.
@@ -194,24 +210,23 @@ impl Columns {
     fn count(&self, column: &Column, facets: Range<usize>, documents: &[u32], counts: &mut Counts) {
         let is_flat = facets.len() == column.facets.len() && !column.slots.ends.is_empty();
         let mut add = |number: usize, count: u32| {
+            if is_flat {
+                for slot in column.slots.get(number) {
+                    let (facet, value) = (slot >> FACET_SHIFT, slot & ((1 << FACET_SHIFT) - 1));
+                    counts.values[facet as usize][value as usize] += count;
+                }
+                return;
+            }
             let combination = &column.combinations[number * column.facets.len()..];
             for at in facets.clone() {
                 let (facet, set) = (column.facets[at], combination[at]);
                 if set == 0 {
                     continue;
                 }
-                counts.totals[facet] += count;
-                if !is_flat {
-                    let values = &mut counts.values[facet];
-                    for value in self.sets[facet].get(set) {
-                        values[*value as usize] += count;
-                    }
-                }
-            }
-            if is_flat {
-                for slot in column.slots.get(number) {
-                    let (facet, value) = (slot >> FACET_SHIFT, slot & ((1 << FACET_SHIFT) - 1));
-                    counts.values[facet as usize][value as usize] += count;
+                counts.values[TOTALS][facet] += count;
+                let values = &mut counts.values[facet];
+                for value in self.sets[facet].get(set) {
+                    values[*value as usize] += count;
                 }
             }
         };
@@ -298,6 +313,8 @@ impl Column {
         let mut flat = Slots::default();
         for number in 0..self.size as u32 {
             for (facet, set) in self.facets.iter().zip(self.combination(number)) {
+                // A record that has any counts in the total, which is a value like another here.
+                flat.slots.extend((*set != 0).then_some((TOTALS as u32) << FACET_SHIFT | *facet as u32));
                 let values = sets[*facet].get(*set).iter();
                 flat.slots.extend(values.map(|value| (*facet as u32) << FACET_SHIFT | value));
             }

@@ -123,9 +123,7 @@ fn count_chosen(view: &View, matched: Option<Vec<Bits>>, chosen: &[Chosen]) -> t
         passing.push(pass);
     }
     if let Some(facet) = alone {
-        let everything = view.everything();
-        counts.totals[facet] = everything.totals[facet];
-        counts.values[facet].clone_from(&everything.values[facet]);
+        counts.set(facet, view.everything());
     }
     Ok(Counted { passing, total, counts: Some(counts) })
 }

@@ -92,7 +92,7 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn facet(&mut self, facet: Facet, chosen: Option<&Chosen>) {
-        let (view, counts) = (self.view, &self.counts.values[facet.index()]);
+        let (view, counts) = (self.view, self.counts.of(facet.index()));
         let (values, names) = (&view.values[facet.index()], view.names(facet, self.labels));
         // A chosen value stays to be seen and taken back, with those above it, even when nothing is left of it.
         let mut kept: Vec<u32> = Vec::new();
@@ -112,7 +112,7 @@ impl Writer<'_> {
         }
         self.entries.sort_unstable_by_key(|entry| (entry.above, std::cmp::Reverse(entry.count), entry.rank));
         self.json.extend_from_slice(br#"{"total":"#);
-        self.number(self.counts.totals[facet.index()]);
+        self.number(self.counts.total(facet.index()));
         self.json.extend_from_slice(br#","values":["#);
         let unknown = chosen.map(|chosen| unknown(facet, chosen, self)).unwrap_or_default();
         self.level(0, names, chosen, unknown);

@@ -158,13 +158,13 @@ fn concepts<'a>(view: &'a View, whole: &str, labels: &dyn Labels) -> Vec<&'a Lab
 }
 
 fn labelled(view: &View, labels: &dyn Labels) -> Vec<Labelled> {
-    let counts = &view.everything().values;
+    let counts = view.everything();
     let mut all = Vec::new();
     // A year or a flag completes nothing.
     for facet in Facet::all().filter(|facet| !matches!(facet.name(), "year" | "gpu")) {
         let values = &view.values[facet.index()];
         for (number, label) in (0..).zip(&view.names(facet, labels).labels) {
-            let count = counts[facet.index()][number as usize];
+            let count = counts.of(facet.index())[number as usize];
             if count == 0 {
                 continue;
             }

@@ -34,7 +34,7 @@ const GATHER: (Duration, Duration) = (Duration::from_millis(250), Duration::from
 const QUIET: Duration = Duration::from_millis(50);
 
 /// How much longer changes gather than the last of them took to be copied, so that copying leaves room for publishing.
-const GATHER_SHARE: u32 = 5;
+const GATHER_SHARE: u32 = 2;
 
 /// The shortest and the longest time that changes gather before the RDF store takes them in: each time it copies what it
 /// holds beside its files.

@@ -259,9 +259,9 @@ impl Index {
     }
 
     /// Completes what is being typed. It blocks for as long as it computes.
-    pub fn suggest(&self, typed: &str, labels: &dyn Labels) -> Result<Suggestions, Error> {
+    pub fn suggest(&self, typed: &str, labels: &dyn Labels, iris: Iris<'_>) -> Result<Suggestions, Error> {
         let view = self.view();
-        guarded(&self.place, || suggest::suggest(&view, typed, labels))
+        guarded(&self.place, || suggest::suggest(&view, typed, labels, iris))
     }
 
     /// Returns each record's key with the ledger sequence of the state that is held, to compare with the ledger.

@@ -6,7 +6,7 @@ use catalog_schemas::ESADO;
 use catalog_schemas::search::{Hit, Suggestion, Suggestions};
 use tantivy::schema::IndexRecordOption;
 
-use crate::answer;
+use crate::answer::{self, Iris};
 use crate::document::exact;
 use crate::grammar;
 use crate::matching;
@@ -40,9 +40,9 @@ pub(crate) struct Labelled {
 }
 
 /// Completes what is typed.
-pub(crate) fn suggest(view: &View, typed: &str, labels: &dyn Labels) -> tantivy::Result<Suggestions> {
+pub(crate) fn suggest(view: &View, typed: &str, labels: &dyn Labels, iris: Iris<'_>) -> tantivy::Result<Suggestions> {
     let whole = text::whole(&typed.chars().take(200).collect::<String>());
-    let mut found = Found::default();
+    let mut found = Found { answer: Suggestions::default(), known: HashSet::new(), iris };
     if whole.is_empty() {
         return Ok(found.answer);
     }
@@ -73,15 +73,16 @@ pub(crate) fn suggest(view: &View, typed: &str, labels: &dyn Labels) -> tantivy:
     Ok(found.answer)
 }
 
-#[derive(Default)]
-struct Found {
+struct Found<'i> {
     answer: Suggestions,
     known: HashSet<String>,
+    iris: Iris<'i>,
 }
 
-impl Found {
+impl Found<'_> {
     fn record(&mut self, hit: &Hit, text: String) {
-        self.add(Suggestion { text, kind: hit.kind.clone(), iri: Some(hit.iri.clone()) });
+        let iri = (self.iris)(&hit.zone, &hit.identifier).unwrap_or_else(|| hit.iri.clone());
+        self.add(Suggestion { text, kind: hit.kind.clone(), iri: Some(iri) });
     }
 
     fn concept(&mut self, concept: &Labelled) {

@@ -197,6 +197,6 @@ proptest! {
         let record = Record { number: 1, words: vec![0, 1], values: vec![(1, 0)], modified: 1 };
         index.apply(Batch { upserts: vec![record.document()], deletes: vec![], seq: 1 }).unwrap();
         index.search(&SearchQuery { q: q.clone(), page, size, ..SearchQuery::default() }, &()).unwrap();
-        index.suggest(&q, &()).unwrap();
+        index.suggest(&q, &(), &|_, _| None).unwrap();
     }
 }

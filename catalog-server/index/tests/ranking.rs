@@ -240,7 +240,7 @@ fn a_facet_value_is_understood_by_its_last_step_and_shown_with_its_label() {
 fn completion_gives_records_concepts_and_words() {
     let index = index();
     let suggested = |typed: &str| {
-        let suggestions = index.suggest(typed, &Missions).unwrap().suggestions;
+        let suggestions = index.suggest(typed, &Missions, &|_, _| None).unwrap().suggestions;
         suggestions.into_iter().map(|s| format!("{}:{}", s.kind, s.text)).collect::<Vec<_>>()
     };
     assert_eq!(suggested("jl-")[..2], ["Datalab:jl-juice", "Datalab:jl-xmm-sas"]);
@@ -254,7 +254,7 @@ fn completion_gives_records_concepts_and_words() {
     assert!(suggested("spira").contains(&"word:spirale".to_owned()));
     assert!(suggested("a").len() <= 10);
     assert!(suggested("").is_empty() && suggested("\"*").is_empty());
-    let gaia = index.suggest("xmm-n", &Missions).unwrap().suggestions;
+    let gaia = index.suggest("xmm-n", &Missions, &|_, _| None).unwrap().suggestions;
     assert!(gaia.iter().any(|s| s.iri.as_deref() == Some("https://w3id.org/esado/mission/xmm-newton")), "{gaia:?}");
 }
 
@@ -262,7 +262,7 @@ fn completion_gives_records_concepts_and_words() {
 fn completion_and_spelling_know_nothing_of_what_is_gone() {
     let index = index();
     let words = |typed: &str| {
-        let suggestions = index.suggest(typed, &Missions).unwrap().suggestions;
+        let suggestions = index.suggest(typed, &Missions, &|_, _| None).unwrap().suggestions;
         suggestions.into_iter().map(|suggestion| suggestion.text).collect::<Vec<_>>()
     };
     let proposed = |q: &str| {

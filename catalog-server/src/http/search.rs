@@ -69,7 +69,10 @@ pub struct Typed {
     responses((status = 200, description = "At most ten completions", body = Suggestions)))]
 pub async fn suggest(State(app): State<Arc<App>>, Query(typed): Query<Typed>) -> Result<Json<Suggestions>, Failure> {
     let text: String = typed.q.chars().take(100).collect();
-    let suggest = move || searched(&app, |index| index.suggest(&text, &app.labels));
+    let suggest = move || {
+        let iris = |zone: &str, identifier: &str| Some(app.iri(zone, identifier));
+        searched(&app, |index| index.suggest(&text, &app.labels, &iris))
+    };
     Ok(Json(tokio::task::spawn_blocking(suggest).await??))
 }
 

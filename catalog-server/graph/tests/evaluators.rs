@@ -307,7 +307,7 @@ const HEADS: [(&str, &str); 34] = [
 ];
 
 /// Patterns of one triple whose counts are read off the columns.
-const TALLIES: [&str; 17] = [
+const TALLIES: [&str; 21] = [
     "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }",
     "SELECT ?p (COUNT(*) AS ?n) (COUNT(DISTINCT ?o) AS ?m) (COUNT(DISTINCT ?s) AS ?l) { ?s ?p ?o } GROUP BY ?p",
     "SELECT ?g (COUNT(*) AS ?n) { GRAPH ?g { ?s ?p ?o } } GROUP BY ?g",
@@ -324,6 +324,10 @@ const TALLIES: [&str; 17] = [
     "SELECT ?s (COUNT(?k) AS ?n) { ?s a:keyword ?k } GROUP BY ?s HAVING(COUNT(?k) > 1) ORDER BY DESC(?n) ?s LIMIT 3",
     "SELECT ?s (COUNT(DISTINCT ?s) AS ?n) { ?s a:keyword ?k } GROUP BY ?s",
     "SELECT ?s ?k (COUNT(*) AS ?n) { ?s a:keyword ?k } GROUP BY ?s ?k",
+    "SELECT (COUNT(*) AS ?n) { ?s ?p ?o . ?x ?y ?z }",
+    "SELECT (COUNT(*) AS ?n) { ?s a:title ?t . ?x a:size ?y }",
+    "SELECT (COUNT(DISTINCT ?s) AS ?n) { ?s a:title ?t . ?x a:size ?y . ?z a:type a:A }",
+    "ASK { ?s a:title ?t . ?x ?y ?z }",
     "SELECT (AVG(?n) AS ?mean) (MAX(?n) AS ?most) { SELECT ?s (COUNT(?k) AS ?n) { ?s a:keyword ?k } GROUP BY ?s }",
 ];
 

@@ -102,7 +102,10 @@ impl Kernel<'_> {
         let found = match (s, p, o) {
             (Source::Free, Source::Free, Source::Free) => {
                 // Memory is for what is made of them, too; a product of parts that do not touch is spareval's.
-                if !table.columns.is_empty() || self.graph().len().saturating_mul(4 * 3 * 3) > self.limits.memory {
+                if !table.columns.is_empty()
+                    || table.rows > 1
+                    || self.graph().len().saturating_mul(4 * 3 * 3) > self.limits.memory
+                {
                     return Err(Stop::Unknown);
                 }
                 self.by_predicates(table, p, o)?

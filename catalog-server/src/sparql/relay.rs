@@ -5,7 +5,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use catalog_graph::worker::{Cause, Head, Refusal, Request};
+use catalog_graph::worker::{Cause, Head, Refusal, Refused, Request};
 use tokio::sync::{mpsc, oneshot};
 
 use super::pool::Turn;
@@ -179,8 +179,12 @@ async fn hold(mut turn: Turn, request: Request, left: impl Future<Output = ()>) 
 /// Ends a turn that has no answer, or no more of it.
 async fn over(event: Event, turn: Turn, time: Duration) -> Nothing {
     match event {
-        Event::Said(Said::Refusal(refusal)) => {
-            turn.end();
+        Event::Said(Said::Refusal(Refused { refusal, leaves })) => {
+            if leaves {
+                turn.kill();
+            } else {
+                turn.end();
+            }
             Nothing::Refused(refusal)
         }
         Event::Late => {

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use catalog_graph::worker::{self, Cause, End, FrameKind, HEADER, Head, MAX_DATA, Refusal, Request};
+use catalog_graph::worker::{self, Cause, End, FrameKind, HEADER, Head, MAX_DATA, Refusal, Refused, Request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
@@ -23,7 +23,7 @@ pub(super) enum Said {
     /// It is whole.
     End(End),
     /// There is none, or no more of it.
-    Refusal(Refusal),
+    Refusal(Refused),
 }
 
 /// A worker process; it is killed when this is dropped.

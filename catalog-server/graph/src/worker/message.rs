@@ -100,6 +100,15 @@ pub struct End {
     pub leaves: bool,
 }
 
+/// How a worker tells that there is no answer, or no more of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Why.
+    pub refusal: Refusal,
+    /// The worker holds too much memory and ends now.
+    pub leaves: bool,
+}
+
 /// Why there is no answer, or no more of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{detail}")]

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 pub use frame::{FrameKind, HEADER, MAX_DATA, MAX_REQUEST, header, read_header};
-pub use message::{Allowance, Cause, End, Formats, Head, Question, Refusal, Request};
+pub use message::{Allowance, Cause, End, Formats, Head, Question, Refusal, Refused, Request};
 
 use crate::query::{Cancellation, Limits, Query, QueryError, STACK};
 use crate::{Evaluator, NamedNode, Reader, Triple, Version, View};
@@ -62,7 +62,7 @@ fn answer_all(requests: &Receiver<Vec<u8>>, mut output: impl Write + Send) -> io
                 pieces.flush()?;
                 pieces.tell(FrameKind::End, &End { rows, bytes, leaves })?;
             }
-            Err(refusal) => pieces.tell(FrameKind::Refusal, &refusal)?,
+            Err(refusal) => pieces.tell(FrameKind::Refusal, &Refused { refusal, leaves })?,
         }
         output.flush()?;
         if leaves {

@@ -128,6 +128,14 @@ async fn a_query_that_would_run_for_days_is_given_up() {
     let (status, text) = read(request.form(&[("query", endless)])).await;
     assert_eq!(status, 503, "{text}");
     assert!(text.contains("query.timeout"), "{text}");
+    // A worker that ends because of the memory that a refused query took is given no other.
+    let hungry = "SELECT * WHERE { ?a ?b ?c . ?d ?b ?e . ?f ?b ?g } ORDER BY ?g ?e ?c";
+    for _ in 0..3 {
+        let (status, text) = read(sandbox.request("POST", "/sparql").form(&[("query", hungry)])).await;
+        assert!(status == 422 || status == 503, "{status}: {text}");
+        let (status, text) = read(sandbox.request("GET", "/sparql").query(&[("query", "ASK { ?s ?p ?o }")])).await;
+        assert_eq!(status, 200, "{text}");
+    }
     // The page says so in words.
     let page = sandbox.request("GET", "/sparql-editor").query(&[("run", "1"), ("query", "SELECT WHERE")]);
     let (status, html) = read(page).await;

@@ -21,6 +21,7 @@ mod places;
 mod properties;
 mod range;
 mod scan;
+mod seek;
 mod step;
 mod table;
 mod texts;

@@ -1,11 +1,13 @@
 //! One step of a basic graph pattern: a table is joined with the triples of one predicate.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
 use super::passing::{Ids, Passing};
 use super::places::Places;
 use super::range::Ranges;
 use super::scan::{Atom, Known};
+use super::seek::{BLOCK, Seeker};
 use super::table::{IdSet, Table};
 use super::{Kernel, Outcome, Stop};
 use crate::storage::view::gallop;
@@ -291,24 +293,23 @@ impl Kernel<'_> {
         if added.name.is_some() {
             column.reserve(table.rows);
         }
-        // Few rows, and those in the order of the keys, are looked for from the place of the row before. What is in the order of
-        // its ids although nobody said so, as parts of records in their order, is seen by looking.
-        let is_near = table.sorted == Some(at) || is_few(table, keys.len()) || table.columns[at].is_sorted();
-        let places = if is_near { None } else { Places::of(keys) };
-        let (mut position, mut last) = (0, 0);
-        for (row, id) in table.columns[at].iter().enumerate() {
-            if let Some(places) = &places {
-                let Some(start) = places.find(*id) else { continue };
-                position = start;
-            } else {
-                position = match *id < last {
-                    true => keys[..position].partition_point(|key| key < id),
-                    false => gallop(keys, position, *id),
-                };
-                last = *id;
+        // What is in the order of its ids although nobody said so, as parts of records in their order, is seen by looking.
+        let ids = &table.columns[at];
+        let is_sorted = table.sorted == Some(at) || ids.is_sorted();
+        let between = match (ids.first(), ids.last()) {
+            (Some(first), Some(last)) if is_sorted => {
+                keys.partition_point(|key| key < first)..keys.partition_point(|key| key <= last)
             }
-            let mut next = position;
-            while keys.get(next) == Some(id) {
+            _ => 0..keys.len(),
+        };
+        let (keys, values) = (&keys[between.clone()], &values[between]);
+        // Few rows, and those in the order of the keys, are looked for from the place of the row before.
+        let places = if is_sorted || is_few(table, keys.len()) { None } else { Places::of(keys) };
+        let found = RefCell::new((&mut rows, &mut column));
+        let one = |row: usize, id: u32, from: usize| {
+            let (rows, column) = &mut *found.borrow_mut();
+            let mut next = from;
+            while keys.get(next) == Some(&id) {
                 if added.passes(values[next]) {
                     rows.push(row as u32);
                     if added.name.is_some() {
@@ -319,7 +320,38 @@ impl Kernel<'_> {
                 }
                 next += 1;
             }
-            self.look(row, rows.len() * width)?;
+            self.look(row, rows.len() * width)
+        };
+        let alike = |row: usize, from: usize| {
+            let (rows, column) = &mut *found.borrow_mut();
+            let values = &values[from..from + BLOCK];
+            if added.passing.is_none() {
+                rows.extend(row as u32..(row + BLOCK) as u32);
+                if added.name.is_some() {
+                    column.extend_from_slice(values);
+                }
+            } else {
+                for (at, value) in values.iter().enumerate().filter(|(_, value)| added.passes(**value)) {
+                    rows.push((row + at) as u32);
+                    if added.name.is_some() {
+                        column.push(*value);
+                    }
+                }
+            }
+            self.look(row, rows.len() * width)
+        };
+        match places {
+            Some(places) => {
+                // A block at once, as no look into the places waits for another.
+                let mut starts = [0; BLOCK];
+                for (block, ids) in ids.chunks(BLOCK).enumerate() {
+                    starts.iter_mut().zip(ids).for_each(|(start, id)| *start = places.find(*id).unwrap_or(keys.len()));
+                    for (row, (id, start)) in ids.iter().zip(starts).enumerate() {
+                        one(block * BLOCK + row, *id, start)?;
+                    }
+                }
+            }
+            None => Seeker::new(keys, values, ids.len()).each(ids, alike, one)?,
         }
         self.attach(table, &rows, added, column, later)
     }

@@ -30,7 +30,7 @@ impl Kernel<'_> {
     ///
     /// spareval keeps terms as they are when all that is chosen from are variables and constants, and else writes each
     /// anew: `01` becomes `1`. What that would change is left to it.
-    pub(super) fn chosen(&self, table: &Table, expression: &Expression) -> Outcome<Vec<u32>> {
+    pub(super) fn chosen(&self, table: &Table<'_>, expression: &Expression) -> Outcome<Vec<u32>> {
         let mut is_made = false;
         let choice = self.choice(table, expression, &mut is_made)?;
         let mut column = Vec::with_capacity(table.rows);
@@ -41,7 +41,7 @@ impl Kernel<'_> {
         Ok(column)
     }
 
-    fn choice(&self, table: &Table, expression: &Expression, is_made: &mut bool) -> Outcome<Choice> {
+    fn choice(&self, table: &Table<'_>, expression: &Expression, is_made: &mut bool) -> Outcome<Choice> {
         Ok(match expression {
             Expression::NamedNode(node) => Choice::Term(self.intern_term(&node.clone().into())),
             Expression::Literal(literal) => Choice::Term(self.intern_term(&literal.clone().into())),
@@ -61,7 +61,7 @@ impl Kernel<'_> {
         })
     }
 
-    fn test(&self, table: &Table, expression: &Expression) -> Outcome<Test> {
+    fn test(&self, table: &Table<'_>, expression: &Expression) -> Outcome<Test> {
         let mut variables = Vec::new();
         super::expression::variables_of(expression, &mut variables)?;
         let of_ids = match variables.as_slice() {
@@ -71,7 +71,7 @@ impl Kernel<'_> {
         Ok(Test { compiled: self.compile_condition(expression, table)?, of_ids })
     }
 
-    fn passes(&self, test: &Test, table: &Table, row: usize) -> Outcome<Option<bool>> {
+    fn passes(&self, test: &Test, table: &Table<'_>, row: usize) -> Outcome<Option<bool>> {
         if let Some((column, condition)) = &test.of_ids {
             let id = table.columns[*column][row];
             if (id as usize) < self.view.base.terms() && !condition.unsure.contains(id) {
@@ -82,7 +82,7 @@ impl Kernel<'_> {
     }
 
     /// Returns the id of what a row chooses; unbound when that is an error.
-    fn choose(&self, choice: &Choice, table: &Table, row: usize, is_made: bool) -> Outcome<u32> {
+    fn choose(&self, choice: &Choice, table: &Table<'_>, row: usize, is_made: bool) -> Outcome<u32> {
         let kept = |id: u32| if is_made && self.rewritten(id) != id { Err(Stop::Unknown) } else { Ok(id) };
         match choice {
             Choice::Term(id) => kept(*id),

@@ -15,7 +15,7 @@ enum Place {
 
 impl Kernel<'_> {
     /// Fills a template with every row; a triple that was made before is made no more.
-    pub(super) fn construct(&self, table: &Table, template: &[TriplePattern]) -> Outcome<Vec<[u32; 3]>> {
+    pub(super) fn construct(&self, table: &Table<'_>, template: &[TriplePattern]) -> Outcome<Vec<[u32; 3]>> {
         let term = |term: &TermPattern| -> Outcome<Place> {
             Ok(match term {
                 TermPattern::NamedNode(node) => Place::Id(self.intern_term(&node.clone().into())),
@@ -56,10 +56,10 @@ impl Kernel<'_> {
     }
 
     /// Collects the statements about every term of a table, and about the blank nodes that they lead to.
-    pub(super) fn describe(&self, table: &Table) -> Outcome<Vec<[u32; 3]>> {
+    pub(super) fn describe(&self, table: &Table<'_>) -> Outcome<Vec<[u32; 3]>> {
         let mut seen: FxHashSet<u32> = FxHashSet::default();
         let (mut waiting, mut triples) = (Vec::new(), Vec::new());
-        for id in table.columns.iter().flatten().filter(|id| **id != UNBOUND) {
+        for id in table.columns.iter().flat_map(|column| column.iter()).filter(|id| **id != UNBOUND) {
             if seen.insert(*id) {
                 waiting.push(*id);
             }

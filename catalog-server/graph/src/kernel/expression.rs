@@ -80,10 +80,10 @@ pub(super) struct Asked {
     known: RefCell<FxHashMap<Vec<u32>, u32>>,
 }
 
-impl Kernel<'_> {
+impl<'a> Kernel<'a> {
     /// Compiles a condition for a table. In a long one, what depends on one variable and calls functions is asked of each
     /// value now, in the order of the dictionary.
-    pub(super) fn compile_condition(&self, expression: &Expression, table: &Table) -> Outcome<Compiled> {
+    pub(super) fn compile_condition(&self, expression: &Expression, table: &Table<'_>) -> Outcome<Compiled> {
         let inner = |expression| self.compile_condition(expression, table);
         Ok(match expression {
             Expression::Or(a, b) => Compiled::Or(vec![inner(a)?, inner(b)?]),
@@ -118,7 +118,7 @@ impl Kernel<'_> {
     }
 
     /// Compiles an expression for a table.
-    pub(super) fn compile(&self, expression: &Expression, table: &Table) -> Outcome<Compiled> {
+    pub(super) fn compile(&self, expression: &Expression, table: &Table<'_>) -> Outcome<Compiled> {
         let each = |list: &[Expression]| list.iter().map(|e| self.compile(e, table)).collect::<Outcome<Vec<_>>>();
         let boxed = |e: &Expression| self.compile(e, table).map(Box::new);
         let comparison = |a: &Expression, b: &Expression, test: fn(Ordering) -> bool| -> Outcome<Compiled> {
@@ -175,7 +175,7 @@ impl Kernel<'_> {
         })
     }
 
-    fn regex(&self, list: &[Expression], table: &Table) -> Outcome<Option<Compiled>> {
+    fn regex(&self, list: &[Expression], table: &Table<'_>) -> Outcome<Option<Compiled>> {
         let (Some(text), Some(pattern)) = (list.first(), constant(list.get(1))) else { return Ok(None) };
         let pattern = pattern.to_owned();
         let flags = match list.get(2) {
@@ -203,7 +203,7 @@ impl Kernel<'_> {
     }
 
     /// Leaves an expression to spareval when its value depends on variables and on nothing else.
-    fn ask(&self, expression: &Expression, table: &Table) -> Outcome<Compiled> {
+    fn ask(&self, expression: &Expression, table: &Table<'_>) -> Outcome<Compiled> {
         let mut variables = Vec::new();
         variables_of(expression, &mut variables)?;
         if variables.is_empty() {
@@ -229,7 +229,7 @@ impl Kernel<'_> {
     pub(super) fn evaluate<'s>(
         &'s self,
         expression: &'s Compiled,
-        table: &Table,
+        table: &Table<'_>,
         row: usize,
     ) -> Outcome<Option<Value<'s>>> {
         let value = |expression: &'s Compiled| self.evaluate(expression, table, row);
@@ -314,7 +314,7 @@ impl Kernel<'_> {
     }
 
     /// Says whether two variables are equal where that is whether they are the same term.
-    fn equal_ids(&self, a: &Compiled, b: &Compiled, table: &Table, row: usize) -> Option<bool> {
+    fn equal_ids(&self, a: &Compiled, b: &Compiled, table: &Table<'_>, row: usize) -> Option<bool> {
         let (Compiled::Column(a), Compiled::Column(b)) = (a, b) else { return None };
         let (a, b) = (table.get(*a, row)?, table.get(*b, row)?);
         let is_itself = |id| matches!(self.class(id), Class::Blank | Class::Iri | Class::Text);
@@ -322,7 +322,13 @@ impl Kernel<'_> {
     }
 
     /// OR when `wanted` is true, AND when it is false.
-    fn any<'s>(&'s self, list: &'s [Compiled], table: &Table, row: usize, wanted: bool) -> Outcome<Option<Value<'s>>> {
+    fn any<'s>(
+        &'s self,
+        list: &'s [Compiled],
+        table: &Table<'_>,
+        row: usize,
+        wanted: bool,
+    ) -> Outcome<Option<Value<'s>>> {
         let mut error = false;
         for expression in list {
             match self.evaluate(expression, table, row)?.and_then(|value| value.effective_boolean_value()) {
@@ -334,7 +340,7 @@ impl Kernel<'_> {
         Ok((!error).then(|| Value::truth(!wanted)))
     }
 
-    fn asked(&self, asked: &Asked, table: &Table, row: usize) -> Option<u32> {
+    fn asked(&self, asked: &Asked, table: &Table<'_>, row: usize) -> Option<u32> {
         let values = asked.variables.iter().map(|(_, column)| table.get(*column, row).unwrap_or(UNBOUND));
         let key: Vec<u32> = values.collect();
         if let Some(known) = asked.known.borrow().get(&key) {

@@ -24,7 +24,7 @@ const MORE: usize = 8;
 /// How many times fewer than all terms are listed: listing one costs more than passing it.
 const RARE: usize = if cfg!(debug_assertions) { 2 } else { 32 };
 
-impl Kernel<'_> {
+impl<'a> Kernel<'a> {
     /// Evaluates as much of a pattern as its first rows in an order need; nothing when all of it has to be.
     ///
     /// The pattern is evaluated with a condition on the first key, which is met by some of the first values. Every row that
@@ -35,7 +35,7 @@ impl Kernel<'_> {
         order: &[OrderExpression],
         most: usize,
         wanted: &Wanted,
-    ) -> Outcome<Option<Table>> {
+    ) -> Outcome<Option<Table<'a>>> {
         let Some((variable, descending, predicate)) = self.first_key(pattern, order) else { return Ok(None) };
         let objects = self.graph().objects_of_generation(predicate);
         if most == 0 {
@@ -68,8 +68,8 @@ impl Kernel<'_> {
         pattern: &GraphPattern,
         order: &[OrderExpression],
         most: usize,
-        evaluate: impl Fn(&GraphPattern) -> Outcome<Table>,
-    ) -> Outcome<Option<Table>> {
+        evaluate: impl Fn(&GraphPattern) -> Outcome<Table<'a>>,
+    ) -> Outcome<Option<Table<'a>>> {
         let Some((variable, descending)) = order.first().and_then(variable_of) else { return Ok(None) };
         let Some(inside) = mandatory(pattern, variable) else { return Ok(None) };
         let Some(terms) = self.terms_of(&inside, variable) else { return Ok(None) };
@@ -179,7 +179,7 @@ impl Kernel<'_> {
         pattern: &GraphPattern,
         order: &[OrderExpression],
         most: usize,
-    ) -> Outcome<Option<Table>> {
+    ) -> Outcome<Option<Table<'a>>> {
         match pattern {
             GraphPattern::Group { inner, variables, aggregates } => match self.tally(inner, variables, aggregates)? {
                 None => self.first_groups((inner, variables, aggregates), order, most),

@@ -40,7 +40,7 @@ impl<'a> Kernel<'a> {
         inner: &GraphPattern,
         most: Option<usize>,
         wanted: &Wanted,
-    ) -> Outcome<Table> {
+    ) -> Outcome<Table<'a>> {
         let around = self.graph();
         let table = match name {
             NamedNodePattern::NamedNode(node) => {
@@ -58,11 +58,11 @@ impl<'a> Kernel<'a> {
         table
     }
 
-    fn in_each_graph(&self, name: &str, inner: &GraphPattern) -> Outcome<Table> {
+    fn in_each_graph(&self, name: &str, inner: &GraphPattern) -> Outcome<Table<'a>> {
         if !is_plain(inner, name) || !says_something(inner) {
             return Err(Stop::Unknown);
         }
-        let mut all: Option<Table> = None;
+        let mut all: Option<Table<'a>> = None;
         for graph in self.named_graphs() {
             self.graph.set(self.view.graph(Some(graph)));
             let mut table = self.pattern(inner, None)?;
@@ -85,7 +85,7 @@ impl<'a> Kernel<'a> {
         inner: &GraphPattern,
         variables: &[Variable],
         aggregates: &[(Variable, AggregateExpression)],
-    ) -> Outcome<Option<Table>> {
+    ) -> Outcome<Option<Table<'a>>> {
         let (graph, inner) = match inner {
             GraphPattern::Graph { name: NamedNodePattern::Variable(graph), inner } => (Some(graph.as_str()), &**inner),
             other => (None, other),
@@ -150,7 +150,7 @@ impl<'a> Kernel<'a> {
         by_object: bool,
         variables: &[Variable],
         aggregates: &[(Variable, AggregateExpression)],
-    ) -> Outcome<Option<Table>> {
+    ) -> Outcome<Option<Table<'a>>> {
         let NamedNodePattern::NamedNode(predicate) = &triple.predicate else { return Ok(None) };
         let (ends, numbers): (Vec<u32>, Vec<i64>) = match self.view.find(predicate.as_ref().into()) {
             None => Default::default(),
@@ -178,7 +178,7 @@ impl<'a> Kernel<'a> {
         ask: &Ask<'_>,
         variables: &[Variable],
         aggregates: &[(Variable, AggregateExpression)],
-    ) -> Outcome<Table> {
+    ) -> Outcome<Table<'a>> {
         let mut groups: Vec<([u32; 2], Vec<i64>)> = Vec::new();
         let graphs: Vec<(u32, GraphView<'_>)> = match ask.graph {
             Some(_) => self.named_graphs().into_iter().map(|id| (id, self.view.graph(Some(id)))).collect(),
@@ -214,7 +214,7 @@ impl<'a> Kernel<'a> {
         let mut table = Table { rows: groups.len(), ..Table::default() };
         for variable in variables {
             let at = usize::from(Some(variable.as_str()) != ask.graph);
-            table.push(variable.as_str(), groups.iter().map(|(key, _)| key[at]).collect());
+            table.push(variable.as_str(), groups.iter().map(|(key, _)| key[at]).collect::<Vec<_>>());
         }
         for (at, (variable, _)) in aggregates.iter().enumerate() {
             let numbers: Vec<i64> = groups.iter().map(|(_, counts)| counts[at]).collect();

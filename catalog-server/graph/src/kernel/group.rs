@@ -1,5 +1,7 @@
 //! GROUP BY and the aggregates.
 
+use std::borrow::Cow;
+
 use oxigraph::model::Variable;
 use oxsdatatypes::{Decimal, Integer};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -27,20 +29,20 @@ struct Total {
     is_whole: bool,
 }
 
-impl Kernel<'_> {
+impl<'a> Kernel<'a> {
     /// Groups a table.
     pub(super) fn group(
         &self,
-        table: &Table,
+        table: &Table<'_>,
         variables: &[Variable],
         aggregates: &[(Variable, AggregateExpression)],
-    ) -> Outcome<Table> {
+    ) -> Outcome<Table<'a>> {
         let keys: Vec<Option<usize>> = variables.iter().map(|variable| table.column(variable.as_str())).collect();
         let groups = self.groups(table, &keys)?;
         let mut result = Table { rows: groups.count, ..Table::default() };
         for (variable, key) in variables.iter().zip(&keys) {
             let value = |row: &u32| table.get(*key, *row as usize).unwrap_or(UNBOUND);
-            result.push(variable.as_str(), groups.first.iter().map(value).collect());
+            result.push(variable.as_str(), groups.first.iter().map(value).collect::<Vec<_>>());
         }
         for (variable, aggregate) in aggregates {
             self.alive()?;
@@ -57,7 +59,7 @@ impl Kernel<'_> {
         (inner, variables, aggregates): (&GraphPattern, &[Variable], &[(Variable, AggregateExpression)]),
         order: &[OrderExpression],
         most: usize,
-    ) -> Outcome<Option<Table>> {
+    ) -> Outcome<Option<Table<'a>>> {
         let is_key = |order: &OrderExpression| match order {
             OrderExpression::Asc(Expression::Variable(by)) | OrderExpression::Desc(Expression::Variable(by)) => {
                 variables.contains(by)
@@ -80,9 +82,9 @@ impl Kernel<'_> {
             let mut firsts = Table { rows: groups.count, ..Table::default() };
             for (variable, key) in variables.iter().zip(&keys) {
                 let value = |row: &u32| table.get(*key, *row as usize).unwrap_or(UNBOUND);
-                firsts.push(variable.as_str(), groups.first.iter().map(value).collect());
+                firsts.push(variable.as_str(), groups.first.iter().map(value).collect::<Vec<_>>());
             }
-            firsts.push(GROUP, (0..groups.count as u32).collect());
+            firsts.push(GROUP, (0..groups.count as u32).collect::<Vec<_>>());
             let firsts = self.order(firsts, order, Some(most))?;
             let mut wanted = IdSet::new(groups.count);
             firsts.columns[variables.len()].iter().for_each(|group| wanted.insert(*group));
@@ -93,8 +95,8 @@ impl Kernel<'_> {
         self.group(&table, variables, aggregates).map(Some)
     }
 
-    fn groups(&self, table: &Table, keys: &[Option<usize>]) -> Outcome<Groups> {
-        let columns: Vec<&[u32]> = keys.iter().filter_map(|key| Some(table.columns.get((*key)?)?.as_slice())).collect();
+    fn groups(&self, table: &Table<'_>, keys: &[Option<usize>]) -> Outcome<Groups> {
+        let columns: Vec<&[u32]> = keys.iter().filter_map(|key| Some(&**table.columns.get((*key)?)?)).collect();
         match (columns.as_slice(), table.rows) {
             // Without a key there is a group also when there is no row.
             ([], 0) if !keys.is_empty() => Ok(Groups { of: Vec::new(), first: Vec::new(), count: 0 }),
@@ -102,7 +104,7 @@ impl Kernel<'_> {
         }
     }
 
-    fn aggregate(&self, table: &Table, groups: &Groups, aggregate: &AggregateExpression) -> Outcome<Vec<u32>> {
+    fn aggregate(&self, table: &Table<'_>, groups: &Groups, aggregate: &AggregateExpression) -> Outcome<Vec<u32>> {
         let (name, expression, distinct) = match aggregate {
             AggregateExpression::CountSolutions { distinct: false } => {
                 let mut counts = vec![0_i64; groups.count];
@@ -111,7 +113,7 @@ impl Kernel<'_> {
             }
             AggregateExpression::CountSolutions { distinct: true } => {
                 let mut columns: Vec<&[u32]> = vec![&groups.of];
-                columns.extend(table.columns.iter().map(Vec::as_slice));
+                columns.extend(table.columns.iter().map(|column| &**column));
                 let mut counts = vec![0_i64; groups.count];
                 for row in self.groups_of(&columns, table.rows)?.first.iter().take(table.rows) {
                     counts[groups.of[*row as usize] as usize] += 1;
@@ -123,9 +125,9 @@ impl Kernel<'_> {
         let (column, is_variable) = match expression {
             Expression::Variable(variable) => {
                 let at = table.column(variable.as_str());
-                (at.map_or_else(|| vec![UNBOUND; table.rows], |at| table.columns[at].clone()), true)
+                (at.map_or_else(|| vec![UNBOUND; table.rows].into(), |at| Cow::Borrowed(&*table.columns[at])), true)
             }
-            other => (self.computed(table, other)?, false),
+            other => (self.computed(table, other)?.into(), false),
         };
         match name {
             AggregateFunction::Count => {
@@ -140,7 +142,7 @@ impl Kernel<'_> {
             AggregateFunction::Max => self.extremes(groups, &column, true),
             AggregateFunction::Sample => {
                 let mut samples = vec![UNBOUND; groups.count];
-                for (group, id) in groups.of.iter().zip(&column) {
+                for (group, id) in groups.of.iter().zip(&*column) {
                     let sample = &mut samples[*group as usize];
                     if *sample == UNBOUND && *id != UNBOUND {
                         *sample = *id;

@@ -15,15 +15,15 @@ const ROW: &str = "#row";
 /// Rows up to which a pattern is looked for with their values instead of everywhere.
 const FEW: usize = 1000;
 
-impl Kernel<'_> {
+impl<'a> Kernel<'a> {
     /// Joins two tables.
-    pub(super) fn join(&self, left: Table, right: Table) -> Outcome<Table> {
+    pub(super) fn join(&self, left: Table<'a>, right: Table<'a>) -> Outcome<Table<'a>> {
         let (rows, matches) = self.matches(&left, &right)?;
         Ok(self.combined(left, &right, &rows, &matches))
     }
 
     /// Finds the pairs of rows that agree on the variables they share, ordered by the left row.
-    fn matches(&self, left: &Table, right: &Table) -> Outcome<(Vec<u32>, Vec<u32>)> {
+    fn matches(&self, left: &Table<'_>, right: &Table<'_>) -> Outcome<(Vec<u32>, Vec<u32>)> {
         let shared = left.shared(right);
         if !shared.iter().all(|(a, b)| left.is_bound(*a) && right.is_bound(*b)) {
             return Err(Stop::Unknown);
@@ -46,8 +46,8 @@ impl Kernel<'_> {
     /// Finds the pairs of rows with equal keys. The rows of a key are a chain of indices, so that no key has a list of its own.
     fn pairs<K: std::hash::Hash + Eq>(
         &self,
-        left: &Table,
-        right: &Table,
+        left: &Table<'_>,
+        right: &Table<'_>,
         of_left: impl Fn(usize) -> K,
         of_right: impl Fn(usize) -> K,
     ) -> Outcome<(Vec<u32>, Vec<u32>)> {
@@ -76,11 +76,11 @@ impl Kernel<'_> {
         Ok((rows, matches))
     }
 
-    fn combined(&self, mut left: Table, right: &Table, rows: &[u32], matches: &[u32]) -> Table {
+    fn combined(&self, mut left: Table<'a>, right: &Table<'_>, rows: &[u32], matches: &[u32]) -> Table<'a> {
         left.gather(rows);
         for (name, column) in right.names.iter().zip(&right.columns) {
             if left.column(name).is_none() {
-                left.push(name, matches.iter().map(|row| column[*row as usize]).collect());
+                left.push(name, matches.iter().map(|row| column[*row as usize]).collect::<Vec<_>>());
             }
         }
         left
@@ -89,15 +89,15 @@ impl Kernel<'_> {
     /// Adds what an optional part gives, and keeps rows for which it gives nothing.
     pub(super) fn left_join(
         &self,
-        left: Table,
+        left: Table<'a>,
         right: &GraphPattern,
         condition: Option<&Expression>,
         wanted: &Wanted,
-    ) -> Outcome<Table> {
+    ) -> Outcome<Table<'a>> {
         let mut conjunction = Conjunction::default();
         collect(right, &mut conjunction);
         let mut numbered = left.clone();
-        numbered.push(ROW, (0..left.rows as u32).collect());
+        numbered.push(ROW, (0..left.rows as u32).collect::<Vec<_>>());
         conjunction.wanted = wanted.clone().with(numbered.names.iter().cloned()).with_expressions(condition);
         let mut joined = if conjunction.others.is_empty() {
             self.triples(numbered, &conjunction, None)?
@@ -135,7 +135,7 @@ impl Kernel<'_> {
         }
         let mut result = Table { rows: places.len(), sorted: left.sorted, ..Table::default() };
         for (name, column) in joined.names.iter().zip(&joined.columns) {
-            let values = match left.column(name) {
+            let values: Vec<u32> = match left.column(name) {
                 Some(at) => places.iter().map(|(row, _)| left.columns[at][*row as usize]).collect(),
                 None => places.iter().map(|(_, at)| column.get(*at as usize).copied().unwrap_or(UNBOUND)).collect(),
             };
@@ -145,7 +145,7 @@ impl Kernel<'_> {
     }
 
     /// Puts two tables one below the other.
-    pub(super) fn union(&self, mut left: Table, right: Table) -> Outcome<Table> {
+    pub(super) fn union(&self, mut left: Table<'a>, right: Table<'a>) -> Outcome<Table<'a>> {
         self.within((left.rows + right.rows).saturating_mul(left.columns.len() + right.columns.len()))?;
         let rows = left.rows + right.rows;
         for name in &right.names {
@@ -155,8 +155,8 @@ impl Kernel<'_> {
         }
         for (name, column) in left.names.iter().zip(&mut left.columns) {
             match right.column(name) {
-                Some(at) => column.extend_from_slice(&right.columns[at]),
-                None => column.resize(rows, UNBOUND),
+                Some(at) => column.to_mut().extend_from_slice(&right.columns[at]),
+                None => column.to_mut().resize(rows, UNBOUND),
             }
         }
         left.rows = rows;
@@ -165,7 +165,7 @@ impl Kernel<'_> {
     }
 
     /// Takes away the rows that agree with a row of the other pattern on a variable that both have.
-    pub(super) fn minus(&self, mut left: Table, right: &GraphPattern) -> Outcome<Table> {
+    pub(super) fn minus(&self, mut left: Table<'a>, right: &GraphPattern) -> Outcome<Table<'a>> {
         if left.rows < FEW {
             let mut conjunction = Conjunction::default();
             collect(right, &mut conjunction);
@@ -188,7 +188,13 @@ impl Kernel<'_> {
     }
 
     /// Keeps the rows that agree with some row of another table, or those that agree with none.
-    fn semi_join(&self, left: &mut Table, right: &Table, shared: &[(usize, usize)], wanted: bool) -> Outcome<()> {
+    fn semi_join(
+        &self,
+        left: &mut Table<'a>,
+        right: &Table<'_>,
+        shared: &[(usize, usize)],
+        wanted: bool,
+    ) -> Outcome<()> {
         let mut keep = Vec::new();
         if let [(a, b)] = shared
             && left.sorted == Some(*a)
@@ -231,7 +237,7 @@ impl Kernel<'_> {
     }
 
     /// Keeps the rows for which a pattern has a solution, or those for which it has none.
-    pub(super) fn exists(&self, table: &mut Table, pattern: &GraphPattern, wanted: bool) -> Outcome<()> {
+    pub(super) fn exists(&self, table: &mut Table<'a>, pattern: &GraphPattern, wanted: bool) -> Outcome<()> {
         let mut conjunction = Conjunction::default();
         collect(pattern, &mut conjunction);
         if !is_plain(&conjunction)? {
@@ -249,7 +255,7 @@ impl Kernel<'_> {
                     numbered.push(&table.names[*at], table.columns[*at].clone());
                 }
             }
-            numbered.push(ROW, (0..table.rows as u32).collect());
+            numbered.push(ROW, (0..table.rows as u32).collect::<Vec<_>>());
             conjunction.wanted = Wanted::of([ROW.to_owned()], true);
             let found = self.triples(numbered, &conjunction, None)?;
             let Some(at) = found.column(ROW) else { return Err(Stop::Unknown) };

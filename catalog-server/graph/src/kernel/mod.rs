@@ -88,13 +88,13 @@ struct Made {
 /// What the kernel found, before anything is written.
 pub(crate) struct Found<'a> {
     kernel: Kernel<'a>,
-    what: What,
+    what: What<'a>,
 }
 
 /// An answer in ids.
-enum What {
+enum What<'a> {
     Truth(bool),
-    Rows(Table),
+    Rows(Table<'a>),
     Triples(Vec<[u32; 3]>),
 }
 
@@ -176,7 +176,7 @@ impl Found<'_> {
                 let rows = row..table.rows.min(row + AT_ONCE);
                 self.kernel.touch(table.columns.iter().flat_map(|column| column[rows.clone()].iter().copied()));
             }
-            let term = |column: &Vec<u32>| (column[row] != UNBOUND).then(|| self.kernel.term(column[row]));
+            let term = |column: &Cow<'_, [u32]>| (column[row] != UNBOUND).then(|| self.kernel.term(column[row]));
             let values: Vec<Option<Term>> = table.columns.iter().map(term).collect();
             Ok(QuerySolution::from((Arc::clone(&variables), values)))
         });
@@ -184,8 +184,8 @@ impl Found<'_> {
     }
 }
 
-impl Kernel<'_> {
-    fn answer(&self, query: &Algebra) -> Outcome<What> {
+impl<'a> Kernel<'a> {
+    fn answer(&self, query: &Algebra) -> Outcome<What<'a>> {
         Ok(match query {
             Algebra::Select { pattern, .. } => What::Rows(self.pattern(pattern, None)?),
             Algebra::Ask { pattern, .. } => What::Truth(self.part(pattern, Some(1), &Wanted::of([], true))?.rows > 0),
@@ -229,7 +229,7 @@ impl Kernel<'_> {
     }
 
     /// Fetches the terms of the rows that are looked at next, in columns of terms whose text says what they are.
-    fn fetch(&self, table: &Table, columns: &[usize], row: usize) {
+    fn fetch(&self, table: &Table<'_>, columns: &[usize], row: usize) {
         if !row.is_multiple_of(AT_ONCE) || table.rows < AT_ONCE {
             return;
         }

@@ -10,15 +10,15 @@ use super::{Kernel, Outcome, Stop};
 /// How many times fewer the values must be than the rows that are grouped.
 const FEWER: f64 = 4.0;
 
-impl Kernel<'_> {
+impl<'a> Kernel<'a> {
     /// Evaluates a grouped subquery that is to be joined with a table: for the table's values when these are few, else whole.
-    pub(super) fn for_table(&self, pattern: &GraphPattern, table: &Table) -> Outcome<Table> {
+    pub(super) fn for_table(&self, pattern: &GraphPattern, table: &Table<'_>) -> Outcome<Table<'a>> {
         let has = |name: &str| table.column(name).is_some_and(|at| table.is_bound(at));
         if let Some((key, inner)) = grouped(pattern, &has)
             && let Some(at) = table.column(key)
             && table.rows as f64 * FEWER < self.least(&inner)?
         {
-            let mut values = table.columns[at].clone();
+            let mut values = table.columns[at].to_vec();
             if table.sorted != Some(at) {
                 values.sort_unstable();
             }
@@ -40,7 +40,7 @@ impl Kernel<'_> {
     }
 
     /// Evaluates what [`grouped`] recognises with rows to begin from.
-    fn seeded(&self, pattern: &GraphPattern, seed: Table) -> Outcome<Table> {
+    fn seeded(&self, pattern: &GraphPattern, seed: Table<'a>) -> Outcome<Table<'a>> {
         Ok(match pattern {
             GraphPattern::Project { inner, variables } => project(self.seeded(inner, seed)?, variables),
             GraphPattern::Extend { inner, variable, expression } => {

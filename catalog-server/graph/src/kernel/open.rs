@@ -22,7 +22,7 @@ enum Source {
 }
 
 impl Source {
-    fn of(atom: &Atom, table: &Table) -> Self {
+    fn of(atom: &Atom, table: &Table<'_>) -> Self {
         match atom {
             Atom::Id(id) => Self::Fixed(*id),
             Atom::Name(name) => table.column(name).map_or(Self::Free, Self::Column),
@@ -30,7 +30,7 @@ impl Source {
     }
 
     /// Returns the value that a row asks for; none when any will do.
-    fn get(self, table: &Table, row: usize) -> Option<u32> {
+    fn get(self, table: &Table<'_>, row: usize) -> Option<u32> {
         match self {
             Self::Fixed(id) => Some(id),
             Self::Column(at) => Some(table.columns[at][row]),
@@ -50,13 +50,13 @@ struct Rows {
     terms: [Vec<u32>; 3],
 }
 
-impl Kernel<'_> {
+impl<'a> Kernel<'a> {
     /// Answers `?s ?p ?o` alone as far as rows are needed; nothing when the conjunction is another.
     pub(super) fn first_statements(
         &self,
         conjunction: &Conjunction<'_>,
         most: Option<usize>,
-    ) -> Outcome<Option<Table>> {
+    ) -> Outcome<Option<Table<'a>>> {
         let Some(most) = most else { return Ok(None) };
         let Some([s, p, o]) = alone(conjunction) else { return Ok(None) };
         if !conjunction.filters.is_empty() {
@@ -83,7 +83,7 @@ impl Kernel<'_> {
     }
 
     /// Estimates how many rows a step leaves, and says whether it touches what is there.
-    pub(super) fn estimate_open(&self, step: &Open, table: &Table) -> (bool, f64) {
+    pub(super) fn estimate_open(&self, step: &Open, table: &Table<'_>) -> (bool, f64) {
         let known = |atom: &Atom| !Source::of(atom, table).is_free();
         let (rows, all) = (table.rows as f64, self.graph().len() as f64);
         let predicate = table.column(&step.predicate).is_some();
@@ -96,7 +96,7 @@ impl Kernel<'_> {
     }
 
     /// Joins a table with a triple pattern whose predicate is a variable.
-    pub(super) fn open(&self, table: &mut Table, step: &Open) -> Outcome<()> {
+    pub(super) fn open(&self, table: &mut Table<'a>, step: &Open) -> Outcome<()> {
         let (s, o) = (Source::of(&step.subject, table), Source::of(&step.object, table));
         let p = table.column(&step.predicate).map_or(Source::Free, Source::Column);
         let found = match (s, p, o) {
@@ -130,7 +130,7 @@ impl Kernel<'_> {
         Ok(())
     }
 
-    fn by_subjects(&self, table: &Table, s: Source, p: Source, o: Source) -> Outcome<Rows> {
+    fn by_subjects(&self, table: &Table<'_>, s: Source, p: Source, o: Source) -> Outcome<Rows> {
         let is_sorted = matches!(s, Source::Column(at) if table.sorted == Some(at));
         let (graph, mut found, mut from) = (self.graph(), Rows::default(), 0);
         for row in 0..table.rows {
@@ -152,7 +152,7 @@ impl Kernel<'_> {
         Ok(found)
     }
 
-    fn by_predicates(&self, table: &Table, p: Source, o: Source) -> Outcome<Rows> {
+    fn by_predicates(&self, table: &Table<'_>, p: Source, o: Source) -> Outcome<Rows> {
         let (graph, all, mut found) = (self.graph(), self.graph().predicates(), Rows::default());
         for row in 0..table.rows {
             let one = p.get(table, row);
@@ -177,7 +177,7 @@ impl Kernel<'_> {
         Ok(found)
     }
 
-    fn add(&self, found: &mut Rows, table: &Table, row: usize, triple: [u32; 3]) -> Outcome<()> {
+    fn add(&self, found: &mut Rows, table: &Table<'_>, row: usize, triple: [u32; 3]) -> Outcome<()> {
         found.rows.push(row as u32);
         for (column, id) in found.terms.iter_mut().zip(triple) {
             column.push(id);

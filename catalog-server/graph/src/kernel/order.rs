@@ -12,14 +12,14 @@ use crate::storage::term::{Class, NO_ZONE, Place};
 /// Rows that are sorted between two looks at the clock.
 const CHUNK: usize = 1 << 18;
 
-impl Kernel<'_> {
+impl<'a> Kernel<'a> {
     /// Sorts a table; with `most`, only the first rows are kept.
     pub(super) fn order(
         &self,
-        mut table: Table,
+        mut table: Table<'a>,
         expressions: &[OrderExpression],
         most: Option<usize>,
-    ) -> Outcome<Table> {
+    ) -> Outcome<Table<'a>> {
         let mut keys: Vec<Vec<u64>> = Vec::with_capacity(expressions.len());
         for expression in expressions {
             let (expression, descending) = match expression {

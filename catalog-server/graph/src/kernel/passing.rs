@@ -37,7 +37,7 @@ impl Kernel<'_> {
         &self,
         steps: &mut [Step<'_>],
         waiting: &mut Vec<Waiting<'_>>,
-        table: &Table,
+        table: &Table<'_>,
         each: bool,
     ) -> Outcome<()> {
         // When nothing narrows the rows before, every object is looked at anyway: best in the order of the dictionary, whose

@@ -35,9 +35,9 @@ impl Way {
 /// What was reached from each end that was asked about.
 type Known = FxHashMap<u32, Rc<[u32]>>;
 
-impl Kernel<'_> {
+impl<'a> Kernel<'a> {
     /// Estimates how many rows a path leaves, and says whether it touches what is there.
-    pub(super) fn estimate_walk(walk: &Walk<'_>, table: &Table) -> (bool, f64) {
+    pub(super) fn estimate_walk(walk: &Walk<'_>, table: &Table<'_>) -> (bool, f64) {
         let bound = |atom: &Atom| matches!(atom, Atom::Name(name) if table.column(name).is_some());
         let rows = table.rows as f64;
         match (&walk.subject, &walk.object) {
@@ -49,7 +49,7 @@ impl Kernel<'_> {
     }
 
     /// Joins a table with a path.
-    pub(super) fn walk(&self, table: &mut Table, walk: &Walk<'_>) -> Outcome<()> {
+    pub(super) fn walk(&self, table: &mut Table<'a>, walk: &Walk<'_>) -> Outcome<()> {
         let column = |atom: &Atom| match atom {
             Atom::Name(name) => table.column(name),
             Atom::Id(_) => None,
@@ -89,7 +89,7 @@ impl Kernel<'_> {
         }
     }
 
-    fn join_list(&self, table: &mut Table, at: Option<usize>, name: &str, found: &[u32]) -> Outcome<()> {
+    fn join_list(&self, table: &mut Table<'a>, at: Option<usize>, name: &str, found: &[u32]) -> Outcome<()> {
         let Some(at) = at else {
             let mut rows = Vec::with_capacity(table.rows.saturating_mul(found.len()));
             self.within(table.rows.saturating_mul(found.len()).saturating_mul(table.columns.len() + 1))?;
@@ -113,7 +113,7 @@ impl Kernel<'_> {
         Ok(())
     }
 
-    fn keep_connected(&self, table: &mut Table, path: &Path, s: usize, o: usize) -> Outcome<()> {
+    fn keep_connected(&self, table: &mut Table<'a>, path: &Path, s: usize, o: usize) -> Outcome<()> {
         let (mut known, mut rows) = (Known::default(), Vec::new());
         for row in 0..table.rows {
             self.look(row, 0)?;
@@ -131,7 +131,7 @@ impl Kernel<'_> {
         Ok(())
     }
 
-    fn walk_on(&self, table: &mut Table, path: &Path, at: usize, name: &str, way: Way) -> Outcome<()> {
+    fn walk_on(&self, table: &mut Table<'a>, path: &Path, at: usize, name: &str, way: Way) -> Outcome<()> {
         let (mut known, mut rows, mut column) = (Known::default(), Vec::new(), Vec::new());
         for (row, id) in table.columns[at].iter().enumerate() {
             let found = self.reached_once(path, *id, way, &mut known)?;
@@ -185,7 +185,7 @@ impl Kernel<'_> {
     }
 
     /// Finds everything that a path could begin with, when a path without a length cannot.
-    fn every_start(&self, path: &Path, name: &str) -> Outcome<Table> {
+    fn every_start(&self, path: &Path, name: &str) -> Outcome<Table<'a>> {
         let Path::OneOrMore(path) = path else { return Err(Stop::Unknown) };
         let Path::NamedNode(predicate) = &**path else { return Err(Stop::Unknown) };
         let mut starts = match self.view.find(predicate.as_ref().into()) {

@@ -7,7 +7,7 @@ use spargebra::term::{GroundTerm, TermPattern, TriplePattern};
 use super::expression::variables_of;
 use super::places::Places;
 use super::scan::portion;
-use super::table::{IdSet, Table, UNBOUND, different};
+use super::table::{IdSet, Table, UNBOUND, dedup, different};
 use super::wanted::{Wanted, without_columns};
 use super::{Kernel, Outcome, Stop};
 
@@ -48,14 +48,14 @@ impl Conjunction<'_> {
     }
 }
 
-impl Kernel<'_> {
+impl<'a> Kernel<'a> {
     /// Evaluates a pattern; when `most` is said, no more rows are needed.
-    pub(super) fn pattern(&self, pattern: &GraphPattern, most: Option<usize>) -> Outcome<Table> {
+    pub(super) fn pattern(&self, pattern: &GraphPattern, most: Option<usize>) -> Outcome<Table<'a>> {
         self.part(pattern, most, &Wanted::default())
     }
 
     /// Evaluates a pattern of which not all may be used; when `most` is said, no more rows are needed.
-    pub(super) fn part(&self, pattern: &GraphPattern, most: Option<usize>, wanted: &Wanted) -> Outcome<Table> {
+    pub(super) fn part(&self, pattern: &GraphPattern, most: Option<usize>, wanted: &Wanted) -> Outcome<Table<'a>> {
         self.alive()?;
         let mut table = match pattern {
             GraphPattern::Bgp { .. } | GraphPattern::Join { .. } | GraphPattern::Path { .. } => {
@@ -136,7 +136,7 @@ impl Kernel<'_> {
         order: &[OrderExpression],
         most: Option<usize>,
         wanted: &Wanted,
-    ) -> Outcome<Table> {
+    ) -> Outcome<Table<'a>> {
         let wanted = wanted.clone().with_order(order);
         if let Some(limit) = most {
             if let Some(table) = self.first_rows(inner, order, limit, &wanted)? {
@@ -153,7 +153,7 @@ impl Kernel<'_> {
     }
 
     /// Keeps the first of equal rows.
-    fn distinct(&self, inner: &GraphPattern, most: Option<usize>) -> Outcome<Table> {
+    fn distinct(&self, inner: &GraphPattern, most: Option<usize>) -> Outcome<Table<'a>> {
         let unique = |table| self.unique(table);
         let wanted = Wanted::all_once();
         if let GraphPattern::Project { inner, variables } = inner {
@@ -176,15 +176,15 @@ impl Kernel<'_> {
     }
 
     /// Keeps the first of equal rows.
-    fn unique(&self, mut table: Table) -> Outcome<Table> {
+    fn unique(&self, mut table: Table<'a>) -> Outcome<Table<'a>> {
         match table.columns.as_mut_slice() {
             [] => table.rows = table.rows.min(1),
             [column] if column.is_sorted() => {
-                column.dedup();
+                dedup(column);
                 table.rows = column.len();
             }
             columns => {
-                let columns: Vec<&[u32]> = columns.iter().map(|column| column.as_slice()).collect();
+                let columns: Vec<&[u32]> = columns.iter().map(|column| &**column).collect();
                 let groups = self.groups_of(&columns, table.rows)?;
                 if groups.count < table.rows {
                     table.gather(&different(&groups.first));
@@ -198,9 +198,9 @@ impl Kernel<'_> {
     fn in_portions_of(
         &self,
         most: Option<usize>,
-        first: impl Fn(Option<usize>) -> Outcome<Table>,
-        then: impl Fn(Table) -> Outcome<Table>,
-    ) -> Outcome<Table> {
+        first: impl Fn(Option<usize>) -> Outcome<Table<'a>>,
+        then: impl Fn(Table<'a>) -> Outcome<Table<'a>>,
+    ) -> Outcome<Table<'a>> {
         let Some(most) = most else { return then(first(None)?) };
         let mut take = portion(most);
         while take <= MOST_IN_PORTIONS {
@@ -223,7 +223,7 @@ impl Kernel<'_> {
         inner: &GraphPattern,
         most: Option<usize>,
         wanted: &Wanted,
-    ) -> Outcome<Table> {
+    ) -> Outcome<Table<'a>> {
         let mut parts = Vec::new();
         split(expression, &mut parts);
         if let GraphPattern::LeftJoin { left, right, expression } = inner {
@@ -242,7 +242,7 @@ impl Kernel<'_> {
         (left, right, condition): (&GraphPattern, &GraphPattern, Option<&Expression>),
         most: Option<usize>,
         wanted: &Wanted,
-    ) -> Outcome<Table> {
+    ) -> Outcome<Table<'a>> {
         let mut innermost = left;
         while let GraphPattern::LeftJoin { left, .. } = innermost {
             innermost = left;
@@ -266,7 +266,7 @@ impl Kernel<'_> {
     }
 
     /// Applies conditions that may be or hold EXISTS to a table.
-    pub(super) fn filtered_table(&self, mut table: Table, parts: Vec<&Expression>) -> Outcome<Table> {
+    pub(super) fn filtered_table(&self, mut table: Table<'a>, parts: Vec<&Expression>) -> Outcome<Table<'a>> {
         let (exists, later): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| existence(part).is_some());
         for part in later {
             self.filter(&mut table, part)?;
@@ -282,7 +282,7 @@ impl Kernel<'_> {
         parts: Vec<&'p Expression>,
         mut conjunction: Conjunction<'p>,
         most: Option<usize>,
-    ) -> Outcome<Table> {
+    ) -> Outcome<Table<'a>> {
         let bound = conjunction.bound();
         let (early, late): (Vec<_>, Vec<_>) = parts.into_iter().partition(|part| is_bound_by(part, &bound));
         conjunction.filters.extend(early);
@@ -297,7 +297,7 @@ impl Kernel<'_> {
     }
 
     /// Keeps the rows for which a condition holds.
-    pub(super) fn filter(&self, table: &mut Table, expression: &Expression) -> Outcome<()> {
+    pub(super) fn filter(&self, table: &mut Table<'a>, expression: &Expression) -> Outcome<()> {
         let compiled = self.compile(expression, table)?;
         let holds = |row| -> Outcome<bool> {
             let value = self.evaluate(&compiled, table, row)?;
@@ -334,7 +334,7 @@ impl Kernel<'_> {
             let mut values = Table::of(variable.as_str(), different(&table.columns[at]));
             self.within(values.rows)?;
             self.filter_rows(&mut values, expression)?;
-            let ids = &mut values.columns[0];
+            let ids = values.columns[0].to_mut();
             let unbound_passes = ids.pop_if(|id| *id == UNBOUND).is_some();
             let mut passing = IdSet::new(ids.last().map_or(0, |last| *last as usize + 1));
             ids.iter().for_each(|id| passing.insert(*id));
@@ -353,7 +353,7 @@ impl Kernel<'_> {
     }
 
     /// Keeps the rows for which a condition holds, asking for each.
-    fn filter_rows(&self, table: &mut Table, expression: &Expression) -> Outcome<()> {
+    fn filter_rows(&self, table: &mut Table<'a>, expression: &Expression) -> Outcome<()> {
         let compiled = self.compile_condition(expression, table)?;
         let mut variables = Vec::new();
         variables_of(expression, &mut variables)?;
@@ -373,23 +373,28 @@ impl Kernel<'_> {
         Ok(())
     }
 
-    pub(super) fn extend(&self, mut table: Table, variable: &Variable, expression: &Expression) -> Outcome<Table> {
+    pub(super) fn extend(
+        &self,
+        mut table: Table<'a>,
+        variable: &Variable,
+        expression: &Expression,
+    ) -> Outcome<Table<'a>> {
         if table.column(variable.as_str()).is_some() {
             return Err(Stop::Unknown);
         }
         let column = match expression {
             Expression::Variable(other) => match table.column(other.as_str()) {
                 Some(at) => table.columns[at].clone(),
-                None => vec![UNBOUND; table.rows],
+                None => vec![UNBOUND; table.rows].into(),
             },
-            _ => self.computed(&table, expression)?,
+            _ => self.computed(&table, expression)?.into(),
         };
         table.push(variable.as_str(), column);
         Ok(table)
     }
 
     /// Evaluates an expression for every row; when it has one variable, for every value of it.
-    pub(super) fn computed(&self, table: &Table, expression: &Expression) -> Outcome<Vec<u32>> {
+    pub(super) fn computed(&self, table: &Table<'_>, expression: &Expression) -> Outcome<Vec<u32>> {
         if matches!(expression, Expression::Coalesce(_) | Expression::If(..)) {
             return self.chosen(table, expression);
         }
@@ -442,12 +447,12 @@ impl Kernel<'_> {
         Ok(column)
     }
 
-    fn values(&self, variables: &[Variable], bindings: &[Vec<Option<GroundTerm>>]) -> Table {
+    fn values(&self, variables: &[Variable], bindings: &[Vec<Option<GroundTerm>>]) -> Table<'a> {
         let mut table = Table::empty(variables.iter().map(|variable| variable.as_str().to_owned()).collect());
         table.rows = bindings.len();
         for row in bindings {
             for (column, term) in table.columns.iter_mut().zip(row) {
-                column.push(match term {
+                column.to_mut().push(match term {
                     Some(term) => self.intern_term(&term.clone().into()),
                     None => UNBOUND,
                 });
@@ -527,14 +532,14 @@ fn is_bound_by(expression: &Expression, bound: &[String]) -> bool {
         && variables.iter().all(|variable| bound.iter().any(|name| name == variable.as_str()))
 }
 
-pub(super) fn project(table: Table, variables: &[Variable]) -> Table {
+pub(super) fn project<'a>(table: Table<'a>, variables: &[Variable]) -> Table<'a> {
     let mut projected = Table { rows: table.rows, ..Table::default() };
     for variable in variables {
         let at = table.column(variable.as_str());
         if at.is_some() && at == table.sorted {
             projected.sorted = Some(projected.columns.len());
         }
-        let column = at.map_or_else(|| vec![UNBOUND; table.rows], |at| table.columns[at].clone());
+        let column = at.map_or_else(|| vec![UNBOUND; table.rows].into(), |at| table.columns[at].clone());
         projected.push(variable.as_str(), column);
     }
     projected

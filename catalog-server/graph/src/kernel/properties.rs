@@ -21,14 +21,14 @@ enum Count {
 /// A property, how many statements have it, and how many subjects.
 type Property = (u32, i64, i64);
 
-impl Kernel<'_> {
+impl<'a> Kernel<'a> {
     /// Counts `?p` of `?s ?p ?o` by property, where `?s` is bound by other triples; nothing when something else is asked.
     pub(super) fn tally_properties(
         &self,
         inner: &GraphPattern,
         variables: &[Variable],
         aggregates: &[(Variable, AggregateExpression)],
-    ) -> Outcome<Option<Table>> {
+    ) -> Outcome<Option<Table<'a>>> {
         let [by] = variables else { return Ok(None) };
         let mut rest = Conjunction::default();
         collect(inner, &mut rest);
@@ -70,7 +70,7 @@ impl Kernel<'_> {
         let Some(at) = table.column(&subject) else { return Err(Stop::Unknown) };
         let properties = self.properties(&table, at)?;
         let mut result = Table { rows: properties.len(), ..Table::default() };
-        result.push(by.as_str(), properties.iter().map(|(id, ..)| *id).collect());
+        result.push(by.as_str(), properties.iter().map(|(id, ..)| *id).collect::<Vec<_>>());
         for ((variable, _), count) in aggregates.iter().zip(counts) {
             let number = |(_, statements, subjects): &Property| match count {
                 Count::Statements => *statements,
@@ -82,11 +82,11 @@ impl Kernel<'_> {
     }
 
     /// Counts the properties of the subjects in a column; a subject that is there twice has its statements twice.
-    fn properties(&self, table: &Table, at: usize) -> Outcome<Vec<Property>> {
+    fn properties(&self, table: &Table<'_>, at: usize) -> Outcome<Vec<Property>> {
         let graph = self.graph();
         let mut subjects = table.columns[at].clone();
         if table.sorted != Some(at) {
-            subjects.sort_unstable();
+            subjects.to_mut().sort_unstable();
         }
         let mut found: Vec<Property> = graph.predicates().into_iter().map(|predicate| (predicate, 0, 0)).collect();
         let mut from = 0;

@@ -10,7 +10,7 @@ use super::passing::Passing;
 use super::path::Walk;
 use super::pattern::{Conjunction, MANY};
 use super::step::Later;
-use super::table::{Table, different};
+use super::table::{Table, dedup, different};
 use super::wanted::Wanted;
 use super::{Kernel, Outcome, Stop};
 
@@ -88,13 +88,13 @@ pub(super) fn names(triple: &TriplePattern) -> Vec<String> {
     names
 }
 
-impl Kernel<'_> {
+impl<'a> Kernel<'a> {
     /// Evaluates a join of patterns; when `most` is said, no more rows are needed.
-    pub(super) fn conjunction(&self, mut conjunction: Conjunction<'_>, most: Option<usize>) -> Outcome<Table> {
+    pub(super) fn conjunction(&self, mut conjunction: Conjunction<'_>, most: Option<usize>) -> Outcome<Table<'a>> {
         if let Some(found) = self.first_statements(&conjunction, most)? {
             return Ok(found);
         }
-        let (mut table, mut later): (Option<Table>, Vec<_>) = (None, Vec::new());
+        let (mut table, mut later): (Option<Table<'a>>, Vec<_>) = (None, Vec::new());
         for other in &conjunction.others {
             if self.comes_later(other, &conjunction)? {
                 later.push(other);
@@ -127,7 +127,12 @@ impl Kernel<'_> {
 
     /// Joins a table with triple patterns and paths, and applies filters on variables that are bound then; when `most` is
     /// said, no more rows are needed.
-    pub(super) fn triples(&self, table: Table, conjunction: &Conjunction<'_>, most: Option<usize>) -> Outcome<Table> {
+    pub(super) fn triples(
+        &self,
+        table: Table<'a>,
+        conjunction: &Conjunction<'_>,
+        most: Option<usize>,
+    ) -> Outcome<Table<'a>> {
         let names = conjunction.bound();
         let mut shared = names.iter().filter_map(|name| table.column(name));
         if !shared.all(|column| table.is_bound(column)) {
@@ -154,12 +159,12 @@ impl Kernel<'_> {
 
     fn take_steps(
         &self,
-        mut table: Table,
+        mut table: Table<'a>,
         mut steps: Vec<&Step<'_>>,
         mut waiting: Vec<&Waiting<'_>>,
         most: Option<usize>,
         wanted: &Wanted,
-    ) -> Outcome<Table> {
+    ) -> Outcome<Table<'a>> {
         loop {
             if let Some(most) = most
                 && table.rows > portion(most)
@@ -191,7 +196,7 @@ impl Kernel<'_> {
     }
 
     /// Takes away columns that nothing uses, and rows that are equal then where that is cheap.
-    fn forget(&self, table: &mut Table, wanted: &Wanted, is_used: impl Fn(&str) -> bool, is_last: bool) {
+    fn forget(&self, table: &mut Table<'a>, wanted: &Wanted, is_used: impl Fn(&str) -> bool, is_last: bool) {
         if wanted.is_all() {
             return;
         }
@@ -203,11 +208,11 @@ impl Kernel<'_> {
         match table.columns.as_mut_slice() {
             [] => table.rows = table.rows.min(1),
             [column] if table.sorted == Some(0) => {
-                column.dedup();
+                dedup(column);
                 table.rows = column.len();
             }
             [column] if table.rows > MANY && !is_last => {
-                *column = different(column);
+                *column = different(column).into();
                 table.rows = column.len();
                 table.sorted = Some(0);
             }
@@ -218,13 +223,13 @@ impl Kernel<'_> {
     /// Takes the steps with some rows, and with ever more of them until there are enough.
     fn in_portions(
         &self,
-        table: &Table,
+        table: &Table<'a>,
         (steps, waiting): (&[&Step<'_>], &[&Waiting<'_>]),
         most: usize,
         wanted: &Wanted,
-    ) -> Outcome<Table> {
+    ) -> Outcome<Table<'a>> {
         let (mut from, mut size) = (0, portion(most));
-        let mut found: Option<Table> = None;
+        let mut found: Option<Table<'a>> = None;
         loop {
             let next = self.take_steps(table.part(from, size), steps.to_vec(), waiting.to_vec(), None, wanted)?;
             let all = match found {
@@ -241,7 +246,7 @@ impl Kernel<'_> {
     }
 
     /// Says whether all steps read what triples say of the subjects in whose order the rows are.
-    fn is_star(&self, steps: &[&Step<'_>], table: &Table) -> bool {
+    fn is_star(&self, steps: &[&Step<'_>], table: &Table<'_>) -> bool {
         let Some(name) = table.sorted.and_then(|at| table.names.get(at)) else { return false };
         let reads = |step: &&Step<'_>| match step {
             // What came since the generation was written would be merged with it once a chunk.
@@ -257,11 +262,11 @@ impl Kernel<'_> {
     /// Takes the steps with some rows after the other, so that what is made in between stays in the processor's caches.
     fn in_chunks(
         &self,
-        table: &Table,
+        table: &Table<'a>,
         (steps, waiting): (&[&Step<'_>], &[&Waiting<'_>]),
         wanted: &Wanted,
-    ) -> Outcome<Table> {
-        let mut all: Option<Table> = None;
+    ) -> Outcome<Table<'a>> {
+        let mut all: Option<Table<'a>> = None;
         for from in (0..table.rows).step_by(CHUNK) {
             let next = self.take_steps(table.part(from, CHUNK), steps.to_vec(), waiting.to_vec(), None, wanted)?;
             let sorted = next.sorted.and_then(|at| next.names.get(at).cloned());
@@ -332,7 +337,7 @@ impl Kernel<'_> {
         Ok(found.map(Atom::Id))
     }
 
-    fn apply_filters(&self, table: &mut Table, waiting: &mut Vec<&Waiting<'_>>) -> Outcome<()> {
+    fn apply_filters(&self, table: &mut Table<'a>, waiting: &mut Vec<&Waiting<'_>>) -> Outcome<()> {
         let mut at = 0;
         while let Some(condition) = waiting.get(at) {
             if condition.variables.iter().all(|variable| table.column(variable.as_str()).is_some()) {
@@ -346,14 +351,14 @@ impl Kernel<'_> {
     }
 
     /// Chooses the step that leaves the fewest rows.
-    fn next(&self, steps: &[&Step<'_>], table: &Table) -> Outcome<usize> {
+    fn next(&self, steps: &[&Step<'_>], table: &Table<'_>) -> Outcome<usize> {
         let estimates = steps.iter().map(|step| self.estimate(step, table)).enumerate();
         let best = estimates.min_by(|(_, (a, x)), (_, (b, y))| b.cmp(a).then_with(|| x.total_cmp(y)));
         best.map(|(at, _)| at).ok_or(Stop::Unknown)
     }
 
     /// Estimates how many rows a step leaves, and says whether it touches what is there.
-    fn estimate(&self, step: &Step<'_>, table: &Table) -> (bool, f64) {
+    fn estimate(&self, step: &Step<'_>, table: &Table<'_>) -> (bool, f64) {
         let bound = |atom: &Atom| matches!(atom, Atom::Name(name) if table.column(name).is_some());
         let rows = table.rows as f64;
         let step = match step {

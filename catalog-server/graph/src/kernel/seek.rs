@@ -14,8 +14,23 @@ pub(super) const BLOCK: usize = 64;
 /// Keys from one of those that are read first to the next.
 const STRIDE: usize = 64;
 
+/// Keys an id from which on the id's place is no longer next to what was read before it.
+const MOST: usize = 32;
+
+/// Keys an id up to which reading the samples costs less than what it saves.
+const LEAST: usize = 1024;
+
 /// Keys up to which the caches hold them anyway. Builds that are tested come to what is beyond, too.
 const MANY: usize = if cfg!(debug_assertions) { 128 } else { 1 << 16 };
+
+/// Takes the places of ids.
+pub(super) trait Take<E> {
+    /// Takes the place of an id with its number.
+    fn one(&mut self, at: usize, id: u32, place: usize) -> Result<(), E>;
+
+    /// Takes [`BLOCK`] ids at once, which are as many keys and each there once, by the number and the place of the first.
+    fn block(&mut self, from: usize, place: usize) -> Result<(), E>;
+}
 
 /// Looks for ids in a sorted column, ascending ones from the place of the one before.
 pub(super) struct Seeker<'k> {
@@ -31,32 +46,26 @@ pub(super) struct Seeker<'k> {
 impl<'k> Seeker<'k> {
     /// Begins before the first key, to look for a number of ids; the values are read beside the keys.
     pub(super) fn new(keys: &'k [u32], values: &'k [u32], ids: usize) -> Self {
-        let pays = keys.len() > MANY && ids > keys.len() / STRIDE / 4 && ids < keys.len() / 4;
+        let pays = keys.len() > MANY && (keys.len() / LEAST..keys.len() / MOST).contains(&ids);
         let samples = if pays { keys.iter().copied().step_by(STRIDE).collect() } else { Vec::new() };
         Self { keys, values, samples, position: 0, last: 0 }
     }
 
-    /// Says where each id begins: its number among the ids, the id and the first place whose key is not below it. Ids that are
-    /// in any order are found, and where [`BLOCK`] ids are those of as many keys, each there once, the block is said at once by
-    /// the number of its first and the place of its first.
-    pub(super) fn each<E>(
-        mut self,
-        ids: &[u32],
-        mut alike: impl FnMut(usize, usize) -> Result<(), E>,
-        mut one: impl FnMut(usize, u32, usize) -> Result<(), E>,
-    ) -> Result<(), E> {
+    /// Finds where each id begins: the first place whose key is not below it. The ids are in any order.
+    pub(super) fn each<E>(mut self, ids: &[u32], into: &mut impl Take<E>) -> Result<(), E> {
         if self.samples.is_empty() {
             for (block, ids) in ids.chunks(BLOCK).enumerate() {
                 let from = block * BLOCK;
                 let Some(first) = ids.first() else { continue };
                 let place = self.next(self.keys, *first);
                 if is_alike(ids, &self.keys[place..]) {
-                    alike(from, place)?;
+                    into.block(from, place)?;
                     (self.position, self.last) = (place + BLOCK - 1, ids[BLOCK - 1]);
                     continue;
                 }
                 for (at, id) in ids.iter().enumerate() {
-                    one(from + at, *id, self.next(self.keys, *id))?;
+                    let place = self.next(self.keys, *id);
+                    into.one(from + at, *id, place)?;
                 }
             }
             return Ok(());
@@ -77,7 +86,7 @@ impl<'k> Seeker<'k> {
             }
             black_box(read);
             let found = ids.iter().zip(places).enumerate();
-            found.into_iter().try_for_each(|(at, (id, place))| one(block * BLOCK + at, *id, place))?;
+            found.into_iter().try_for_each(|(at, (id, place))| into.one(block * BLOCK + at, *id, place))?;
         }
         Ok(())
     }
@@ -132,7 +141,22 @@ fn around(keys: &[u32], place: usize, id: u32) -> usize {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{BLOCK, Seeker, around};
+    use super::{BLOCK, Seeker, Take, around};
+
+    /// What is said of each id; that of a block is not said by name.
+    struct Found<'k>(Vec<Option<(u32, usize)>>, &'k [u32]);
+
+    impl Take<()> for Found<'_> {
+        fn one(&mut self, at: usize, id: u32, place: usize) -> Result<(), ()> {
+            self.0[at] = Some((id, place));
+            Ok(())
+        }
+
+        fn block(&mut self, from: usize, place: usize) -> Result<(), ()> {
+            (0..BLOCK).for_each(|at| self.0[from + at] = Some((self.1[place + at], place + at)));
+            Ok(())
+        }
+    }
 
     proptest! {
         #[test]
@@ -152,22 +176,10 @@ mod tests {
                 ids.sort_unstable();
             }
             let seeker = Seeker::new(&keys, &keys, ids.len());
-            let places = std::cell::RefCell::new(vec![None; ids.len()]);
-            let given: Result<(), ()> = seeker.each(
-                &ids,
-                |from, place| {
-                    (0..BLOCK).for_each(|at| places.borrow_mut()[from + at] = Some(place + at));
-                    Ok(())
-                },
-                |at, id, place| {
-                    assert_eq!(id, ids[at]);
-                    places.borrow_mut()[at] = Some(place);
-                    Ok(())
-                },
-            );
-            prop_assert!(given.is_ok());
-            for (id, place) in ids.iter().zip(places.into_inner()) {
-                prop_assert_eq!(place, Some(keys.partition_point(|key| key < id)));
+            let mut found = Found(vec![None; ids.len()], &keys);
+            prop_assert!(seeker.each(&ids, &mut found).is_ok());
+            for (id, found) in ids.iter().zip(found.0) {
+                prop_assert_eq!(found, Some((*id, keys.partition_point(|key| key < id))));
             }
             for (at, id) in ids.iter().enumerate() {
                 prop_assert_eq!(around(&keys, at % (keys.len() + 1), *id), keys.partition_point(|key| key < id));

@@ -1,14 +1,13 @@
 //! One step of a basic graph pattern: a table is joined with the triples of one predicate.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
 
 use super::passing::{Ids, Passing};
 use super::places::Places;
 use super::range::Ranges;
 use super::scan::{Atom, Known};
-use super::seek::{BLOCK, Seeker};
-use super::table::{IdSet, Table};
+use super::seek::{BLOCK, Seeker, Take};
+use super::table::{IdSet, Table, dedup};
 use super::{Kernel, Outcome, Stop};
 use crate::storage::view::gallop;
 
@@ -42,16 +41,73 @@ impl<'n> Added<'n> {
     }
 }
 
+/// Rows of a table that were joined with two sorted columns.
+struct Joined<'k, 'a> {
+    kernel: &'k Kernel<'a>,
+    added: Added<'k>,
+    keys: &'k [u32],
+    values: &'k [u32],
+    /// Columns of the result.
+    width: usize,
+    /// The row that each row of the result comes from.
+    rows: Vec<u32>,
+    /// What it is joined with, when that is used.
+    column: Vec<u32>,
+}
+
+impl Joined<'_, '_> {
+    #[inline]
+    fn push(&mut self, row: usize, value: u32) {
+        self.rows.push(row as u32);
+        if self.added.name.is_some() {
+            self.column.push(value);
+        }
+    }
+}
+
+impl Take<Stop> for Joined<'_, '_> {
+    #[inline]
+    fn one(&mut self, row: usize, id: u32, place: usize) -> Outcome<()> {
+        let mut next = place;
+        while self.keys.get(next) == Some(&id) {
+            let value = self.values[next];
+            if self.added.passes(value) {
+                self.push(row, value);
+                if self.added.is_once {
+                    break;
+                }
+            }
+            next += 1;
+        }
+        self.kernel.look(row, self.rows.len() * self.width)
+    }
+
+    fn block(&mut self, row: usize, place: usize) -> Outcome<()> {
+        let (values, added) = (&self.values[place..place + BLOCK], self.added);
+        if added.passing.is_some() {
+            for (at, value) in values.iter().enumerate().filter(|(_, value)| added.passes(**value)) {
+                self.push(row + at, *value);
+            }
+        } else {
+            self.rows.extend(row as u32..(row + BLOCK) as u32);
+            if added.name.is_some() {
+                self.column.extend_from_slice(values);
+            }
+        }
+        self.kernel.look(row, self.rows.len() * self.width)
+    }
+}
+
 /// Says whether a table has far fewer rows than triples that it is joined with.
-fn is_few(table: &Table, triples: usize) -> bool {
+fn is_few(table: &Table<'_>, triples: usize) -> bool {
     table.rows.saturating_mul(16) < triples
 }
 
-impl Kernel<'_> {
+impl<'a> Kernel<'a> {
     /// Joins a table with the triples of a step; after the last step, no order of rows is of use.
-    pub(super) fn step(&self, table: &mut Table, step: &Known, is_last: bool, later: &Later<'_>) -> Outcome<()> {
+    pub(super) fn step(&self, table: &mut Table<'a>, step: &Known, is_last: bool, later: &Later<'_>) -> Outcome<()> {
         self.alive()?;
-        let column = |table: &Table, atom: &Atom| match atom {
+        let column = |table: &Table<'_>, atom: &Atom| match atom {
             Atom::Name(name) => table.column(name),
             Atom::Id(_) => None,
         };
@@ -109,7 +165,14 @@ impl Kernel<'_> {
     }
 
     /// Begins with all triples of a predicate.
-    fn scan(&self, table: &mut Table, step: &Known, names: [&str; 2], is_last: bool, later: &Later<'_>) -> Outcome<()> {
+    fn scan(
+        &self,
+        table: &mut Table<'a>,
+        step: &Known,
+        names: [&str; 2],
+        is_last: bool,
+        later: &Later<'_>,
+    ) -> Outcome<()> {
         if !table.columns.is_empty() || table.rows > 1 {
             // A product of parts that do not touch: spareval gives its rows one by one.
             return Err(Stop::Unknown);
@@ -143,28 +206,28 @@ impl Kernel<'_> {
     fn scan_end(
         &self,
         name: &str,
-        ids: Cow<'_, [u32]>,
+        ids: Cow<'a, [u32]>,
         object: impl Fn(usize) -> u32,
         passing: Option<&Passing>,
         later: &Later<'_>,
-    ) -> Outcome<Table> {
+    ) -> Outcome<Table<'a>> {
         self.within(ids.len())?;
         let mut column = match passing {
-            None => ids.into_owned(),
+            None => ids,
             Some(passing) => (0..ids.len()).filter(|at| passing.contains(object(*at))).map(|at| ids[at]).collect(),
         };
         if later.is_set {
-            column.dedup();
+            dedup(&mut column);
         }
         Ok(Table::of(name, column))
     }
 
-    fn scan_all(&self, predicate: u32, passing: Option<&Passing>, names: [&str; 2]) -> Outcome<Table> {
+    fn scan_all(&self, predicate: u32, passing: Option<&Passing>, names: [&str; 2]) -> Outcome<Table<'a>> {
         let (subjects, objects) = self.graph().by_subject(predicate);
         let count = passing.map_or(subjects.len(), |passing| passing.count);
         self.within(count * 2)?;
         let (subjects, objects) = match passing {
-            None => (subjects.into_owned(), objects.into_owned()),
+            None => (subjects, objects),
             Some(passing) => {
                 let (mut some, mut of) = (Vec::with_capacity(count), Vec::with_capacity(count));
                 for (subject, object) in subjects.iter().zip(objects.iter()) {
@@ -173,7 +236,7 @@ impl Kernel<'_> {
                         of.push(*object);
                     }
                 }
-                (some, of)
+                (some.into(), of.into())
             }
         };
         Ok(Table {
@@ -185,7 +248,7 @@ impl Kernel<'_> {
     }
 
     /// Reads the triples whose objects are in ranges; by object when they are joined with nothing, else by subject.
-    fn scan_ranges(&self, predicate: u32, ranges: &Ranges, names: [&str; 2], by_object: bool) -> Outcome<Table> {
+    fn scan_ranges(&self, predicate: u32, ranges: &Ranges, names: [&str; 2], by_object: bool) -> Outcome<Table<'a>> {
         let (mut subjects, mut objects) = (Vec::new(), Vec::new());
         for range in ranges.iter() {
             let (some, of) = self.graph().by_object_between(predicate, &range);
@@ -202,12 +265,12 @@ impl Kernel<'_> {
         Ok(Table {
             names: names.map(str::to_owned).into(),
             rows: subjects.len(),
-            columns: vec![subjects, objects],
+            columns: vec![subjects.into(), objects.into()],
             sorted: Some(usize::from(by_object)),
         })
     }
 
-    fn keep_passing(&self, table: &mut Table, at: usize, step: &Known) -> Outcome<()> {
+    fn keep_passing(&self, table: &mut Table<'a>, at: usize, step: &Known) -> Outcome<()> {
         if let Some(passing) = &step.passing {
             let keep: Vec<u32> =
                 (0..table.rows as u32).filter(|row| passing.contains(table.columns[at][*row as usize])).collect();
@@ -217,7 +280,7 @@ impl Kernel<'_> {
     }
 
     /// Keeps the rows whose value is in a sorted list.
-    fn keep(&self, table: &mut Table, at: usize, list: &[u32]) -> Outcome<()> {
+    fn keep(&self, table: &mut Table<'a>, at: usize, list: &[u32]) -> Outcome<()> {
         let column = &table.columns[at];
         let mut keep = Vec::with_capacity(table.rows.min(list.len()));
         if table.sorted == Some(at) {
@@ -242,11 +305,11 @@ impl Kernel<'_> {
     }
 
     /// Joins every row with every id of a list.
-    fn cross(&self, table: &mut Table, name: &str, list: Cow<'_, [u32]>) -> Outcome<()> {
+    fn cross(&self, table: &mut Table<'a>, name: &str, list: Cow<'a, [u32]>) -> Outcome<()> {
         self.within(table.rows.saturating_mul(list.len()).saturating_mul(table.columns.len() + 1))?;
         if table.columns.is_empty() && table.rows == 1 {
             *table = Table { rows: list.len(), sorted: Some(0), ..Table::default() };
-            table.push(name, list.into_owned());
+            table.push(name, list);
             return Ok(());
         }
         let rows: Vec<u32> = (0..table.rows as u32).flat_map(|row| std::iter::repeat_n(row, list.len())).collect();
@@ -259,7 +322,7 @@ impl Kernel<'_> {
     /// Joins rows with the ids that a function finds for their value.
     fn expand_each<'l>(
         &self,
-        table: &mut Table,
+        table: &mut Table<'a>,
         at: usize,
         added: Added<'_>,
         later: &Later<'_>,
@@ -282,17 +345,12 @@ impl Kernel<'_> {
     /// Joins rows with two columns that are sorted by the first.
     fn expand(
         &self,
-        table: &mut Table,
+        table: &mut Table<'a>,
         at: usize,
         added: Added<'_>,
         later: &Later<'_>,
         (keys, values): (&[u32], &[u32]),
     ) -> Outcome<()> {
-        let width = table.columns.len() + 1;
-        let (mut rows, mut column) = (Vec::with_capacity(table.rows), Vec::new());
-        if added.name.is_some() {
-            column.reserve(table.rows);
-        }
         // What is in the order of its ids although nobody said so, as parts of records in their order, is seen by looking.
         let ids = &table.columns[at];
         let is_sorted = table.sorted == Some(at) || ids.is_sorted();
@@ -305,40 +363,14 @@ impl Kernel<'_> {
         let (keys, values) = (&keys[between.clone()], &values[between]);
         // Few rows, and those in the order of the keys, are looked for from the place of the row before.
         let places = if is_sorted || is_few(table, keys.len()) { None } else { Places::of(keys) };
-        let found = RefCell::new((&mut rows, &mut column));
-        let one = |row: usize, id: u32, from: usize| {
-            let (rows, column) = &mut *found.borrow_mut();
-            let mut next = from;
-            while keys.get(next) == Some(&id) {
-                if added.passes(values[next]) {
-                    rows.push(row as u32);
-                    if added.name.is_some() {
-                        column.push(values[next]);
-                    } else if added.is_once {
-                        break;
-                    }
-                }
-                next += 1;
-            }
-            self.look(row, rows.len() * width)
-        };
-        let alike = |row: usize, from: usize| {
-            let (rows, column) = &mut *found.borrow_mut();
-            let values = &values[from..from + BLOCK];
-            if added.passing.is_none() {
-                rows.extend(row as u32..(row + BLOCK) as u32);
-                if added.name.is_some() {
-                    column.extend_from_slice(values);
-                }
-            } else {
-                for (at, value) in values.iter().enumerate().filter(|(_, value)| added.passes(**value)) {
-                    rows.push((row + at) as u32);
-                    if added.name.is_some() {
-                        column.push(*value);
-                    }
-                }
-            }
-            self.look(row, rows.len() * width)
+        let mut found = Joined {
+            kernel: self,
+            added,
+            keys,
+            values,
+            width: table.columns.len() + 1,
+            rows: Vec::with_capacity(table.rows),
+            column: Vec::with_capacity(if added.name.is_some() { table.rows } else { 0 }),
         };
         match places {
             Some(places) => {
@@ -347,18 +379,19 @@ impl Kernel<'_> {
                 for (block, ids) in ids.chunks(BLOCK).enumerate() {
                     starts.iter_mut().zip(ids).for_each(|(start, id)| *start = places.find(*id).unwrap_or(keys.len()));
                     for (row, (id, start)) in ids.iter().zip(starts).enumerate() {
-                        one(block * BLOCK + row, *id, start)?;
+                        found.one(block * BLOCK + row, *id, start)?;
                     }
                 }
             }
-            None => Seeker::new(keys, values, ids.len()).each(ids, alike, one)?,
+            None => Seeker::new(keys, values, ids.len()).each(ids, &mut found)?,
         }
+        let Joined { rows, column, .. } = found;
         self.attach(table, &rows, added, column, later)
     }
 
     fn attach(
         &self,
-        table: &mut Table,
+        table: &mut Table<'a>,
         rows: &[u32],
         added: Added<'_>,
         column: Vec<u32>,

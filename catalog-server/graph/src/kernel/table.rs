@@ -1,35 +1,38 @@
 //! Rows in between, by columns of ids.
 
+use std::borrow::Cow;
+
 /// The id of nothing: an unbound variable.
 pub(super) const UNBOUND: u32 = u32::MAX;
 
 /// Rows whose values are ids.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Table {
+pub(super) struct Table<'a> {
     /// The variables; a blank node of a pattern is one too, by its label with `_:`.
     pub(super) names: Vec<String>,
-    /// One column a variable.
-    pub(super) columns: Vec<Vec<u32>>,
+    /// One column a variable; what is read as it stands in the files stays there.
+    pub(super) columns: Vec<Cow<'a, [u32]>>,
     /// How many rows there are, also when there is no column.
     pub(super) rows: usize,
     /// A column by which the rows are sorted.
     pub(super) sorted: Option<usize>,
 }
 
-impl Table {
+impl<'a> Table<'a> {
     /// The table of one row without variables, which joins with everything.
     pub(super) fn unit() -> Self {
         Self { rows: 1, ..Self::default() }
     }
 
     /// The table of one variable with different values in the order of ids.
-    pub(super) fn of(name: &str, ids: Vec<u32>) -> Self {
+    pub(super) fn of(name: &str, ids: impl Into<Cow<'a, [u32]>>) -> Self {
+        let ids = ids.into();
         Self { names: vec![name.to_owned()], rows: ids.len(), columns: vec![ids], sorted: Some(0) }
     }
 
     /// A table without rows that has variables.
     pub(super) fn empty(names: Vec<String>) -> Self {
-        let columns = vec![Vec::new(); names.len()];
+        let columns = vec![Cow::default(); names.len()];
         Self { names, columns, rows: 0, sorted: None }
     }
 
@@ -45,9 +48,9 @@ impl Table {
     }
 
     /// Adds a column.
-    pub(super) fn push(&mut self, name: &str, column: Vec<u32>) {
+    pub(super) fn push(&mut self, name: &str, column: impl Into<Cow<'a, [u32]>>) {
         self.names.push(name.to_owned());
-        self.columns.push(column);
+        self.columns.push(column.into());
     }
 
     /// Keeps some rows, in ascending order and maybe several times.
@@ -79,14 +82,23 @@ impl Table {
     /// Copies some rows from a place on.
     pub(super) fn part(&self, from: usize, rows: usize) -> Self {
         let range = from..from.saturating_add(rows).min(self.rows);
-        let columns = self.columns.iter().map(|column| column[range.clone()].to_vec()).collect();
+        let part = |column: &Cow<'a, [u32]>| match column {
+            Cow::Borrowed(ids) => Cow::Borrowed(&ids[range.clone()]),
+            Cow::Owned(ids) => Cow::Owned(ids[range.clone()].to_vec()),
+        };
+        let columns = self.columns.iter().map(part).collect();
         Self { names: self.names.clone(), columns, rows: range.len(), sorted: self.sorted }
     }
 
     /// Keeps the first rows.
     pub(super) fn truncate(&mut self, rows: usize) {
         if rows < self.rows {
-            self.columns.iter_mut().for_each(|column| column.truncate(rows));
+            for column in &mut self.columns {
+                match column {
+                    Cow::Borrowed(ids) => *ids = &ids[..rows],
+                    Cow::Owned(ids) => ids.truncate(rows),
+                }
+            }
             self.rows = rows;
         }
     }
@@ -97,7 +109,7 @@ impl Table {
     }
 
     /// Returns the variables that two tables share, as columns of the one and the other.
-    pub(super) fn shared(&self, other: &Self) -> Vec<(usize, usize)> {
+    pub(super) fn shared(&self, other: &Table<'_>) -> Vec<(usize, usize)> {
         let column = |(at, name): (usize, &String)| Some((at, other.column(name)?));
         self.names.iter().enumerate().filter_map(column).collect()
     }
@@ -135,6 +147,20 @@ pub(super) fn different(column: &[u32]) -> Vec<u32> {
         ids.push(UNBOUND);
     }
     ids
+}
+
+/// Takes away values that are equal to the one before; a column without any stays where it is.
+pub(super) fn dedup(column: &mut Cow<'_, [u32]>) {
+    let equal = column.iter().zip(column.iter().skip(1)).filter(|(one, next)| one == next).count();
+    match column {
+        _ if equal == 0 => {}
+        Cow::Owned(ids) => ids.dedup(),
+        Cow::Borrowed(ids) => {
+            let mut different = Vec::with_capacity(ids.len() - equal);
+            different.extend(ids.chunk_by(|one, next| one == next).filter_map(|run| run.first()));
+            *column = different.into();
+        }
+    }
 }
 
 /// A set of ids with a bit for each that there could be.

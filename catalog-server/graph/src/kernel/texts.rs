@@ -11,7 +11,7 @@ use crate::storage::term::Class;
 impl Kernel<'_> {
     /// Finds the rows for which `STR(?a) < STR(?b)`, or another comparison of these, holds; nothing when that is not what is asked, or
     /// when there are as many texts as rows.
-    pub(super) fn rows_by_texts(&self, table: &Table, expression: &Expression) -> Outcome<Option<Vec<u32>>> {
+    pub(super) fn rows_by_texts(&self, table: &Table<'_>, expression: &Expression) -> Outcome<Option<Vec<u32>>> {
         let Some((a, b, holds)) = compared(expression) else { return Ok(None) };
         let (Some(a), Some(b)) = (table.column(a), table.column(b)) else { return Ok(None) };
         let (a, b) = (&table.columns[a], &table.columns[b]);
@@ -41,7 +41,7 @@ impl Kernel<'_> {
             None => ids.binary_search(id).ok().map(|at| ranks[at]),
         };
         let mut rows = Vec::new();
-        for (row, (a, b)) in a.iter().zip(b).enumerate() {
+        for (row, (a, b)) in a.iter().zip(b.iter()).enumerate() {
             self.look(row, rows.len())?;
             if holds(rank(a).cmp(&rank(b))) {
                 rows.push(row as u32);

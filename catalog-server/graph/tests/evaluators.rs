@@ -269,7 +269,7 @@ const CLAUSES: [&str; 97] = [
     "MINUS { ?s a:link ?y . ?y a:type a:A FILTER(?y != a:s2) }",
 ];
 
-const HEADS: [(&str, &str); 34] = [
+const HEADS: [(&str, &str); 35] = [
     ("SELECT *", ""),
     ("SELECT *", ""),
     ("SELECT DISTINCT ?t ?n", ""),
@@ -279,6 +279,7 @@ const HEADS: [(&str, &str); 34] = [
     ("SELECT ?t (COUNT(*) AS ?count)", "GROUP BY ?t"),
     ("SELECT ?c ?k (COUNT(DISTINCT ?s) AS ?count)", "GROUP BY ?c ?k"),
     ("SELECT ?year (COUNT(*) AS ?count)", "GROUP BY (YEAR(?d) AS ?year)"),
+    ("SELECT ?year ?month (COUNT(*) AS ?count)", "GROUP BY (YEAR(?m) AS ?year) (MONTH(?m) AS ?month)"),
     ("SELECT ?s (SUM(?n) AS ?sum) (AVG(?n) AS ?mean)", "GROUP BY ?s"),
     ("SELECT (SUM(DISTINCT ?n) AS ?sum) (MIN(?d) AS ?first) (MAX(?m) AS ?last)", ""),
     ("SELECT ?t (COUNT(?s) AS ?count)", "GROUP BY ?t HAVING(COUNT(?s) > 1)"),
@@ -625,6 +626,7 @@ fn long_tables_agree() {
             "SELECT (COUNT(*) AS ?n) { PAIRS OPTIONAL { ?o a:until ?u } FILTER(CONTAINS(STR(?u), \"1\") || !BOUND(?u)) }",
             "SELECT (COUNT(*) AS ?n) { PAIRS OPTIONAL { ?o a:until ?u } FILTER(isLiteral(?u)) }",
             "SELECT ?x (COUNT(*) AS ?n) { PAIRS BIND(YEAR(?v) AS ?x) } GROUP BY ?x",
+            "SELECT ?x (COUNT(*) AS ?n) { PAIRS OPTIONAL { ?o a:until ?u } BIND(MONTH(?u) AS ?x) } GROUP BY ?x",
             "SELECT ?x (COUNT(*) AS ?n) { PAIRS OPTIONAL { ?o a:until ?u } BIND(STR(?u) AS ?x) } GROUP BY ?x",
             "SELECT ?x (COUNT(*) AS ?n) { PAIRS BIND(IF(STRENDS(STR(?s), \"7\"), ?k, \"none\") AS ?x) } GROUP BY ?x",
             "SELECT ?x (COUNT(*) AS ?n) { PAIRS OPTIONAL { ?o a:until ?u } BIND(COALESCE(?u, ?k) AS ?x) } GROUP BY ?x",

@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 use spareval::{ExpressionTerm, QueryEvaluator};
 use spargebra::algebra::{Expression, Function};
 
+use super::moment::part_of_moment;
 use super::pattern::MANY;
 use super::table::{IdSet, Table, UNBOUND, different};
 use super::value::{Operator, Value, arithmetic, compare, equals};
@@ -463,7 +464,8 @@ impl<'a> Kernel<'a> {
     }
 }
 
-fn simple(function: &Function) -> Option<Simple> {
+/// Returns the function that is evaluated here; none when spareval has to.
+pub(super) fn simple(function: &Function) -> Option<Simple> {
     Some(match function {
         Function::Str => Simple::Str,
         Function::Lang => Simple::Lang,
@@ -522,30 +524,6 @@ fn matches_range(tag: &str, range: &str) -> bool {
     }
     let mut subtags = tag.split('-');
     range.split('-').all(|part| subtags.next().is_some_and(|subtag| subtag.eq_ignore_ascii_case(part)))
-}
-
-fn part_of_moment<'a>(part: Simple, value: &Value<'_>) -> Outcome<Option<Value<'a>>> {
-    let number = match value {
-        Value::Literal(ExpressionTerm::DateTimeLiteral(moment)) => match part {
-            Simple::Year => moment.year(),
-            Simple::Month => moment.month().into(),
-            _ => moment.day().into(),
-        },
-        Value::Literal(ExpressionTerm::DateLiteral(date)) => match part {
-            Simple::Year => date.year(),
-            Simple::Month => date.month().into(),
-            _ => date.day().into(),
-        },
-        Value::Literal(
-            ExpressionTerm::IntegerLiteral(_) | ExpressionTerm::DecimalLiteral(_) | ExpressionTerm::BooleanLiteral(_),
-        )
-        | Value::Node(_)
-        | Value::Text(_)
-        | Value::Tagged(..) => return Ok(None),
-        // A gYear has a year too.
-        Value::Literal(_) => return Err(Stop::Unknown),
-    };
-    Ok(Some(Value::integer(number)))
 }
 
 /// Collects the variables of an expression; refuses what depends on more than its variables.

@@ -11,6 +11,7 @@ mod graphs;
 mod group;
 mod groups;
 mod join;
+mod moment;
 mod narrow;
 mod open;
 mod order;

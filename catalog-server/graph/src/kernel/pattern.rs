@@ -4,7 +4,7 @@ use oxigraph::model::Variable;
 use spargebra::algebra::{Expression, GraphPattern, OrderExpression, PropertyPathExpression};
 use spargebra::term::{GroundTerm, TermPattern, TriplePattern};
 
-use super::expression::variables_of;
+use super::expression::{Simple, simple, variables_of};
 use super::places::Places;
 use super::scan::portion;
 use super::table::{IdSet, Table, UNBOUND, dedup, different};
@@ -434,6 +434,9 @@ impl<'a> Kernel<'a> {
             column.extend(table.columns[only].iter().map(|id| place(*id).map_or(UNBOUND, |at| results[at])));
             return Ok(column);
         }
+        if let Some(part @ (Simple::Year | Simple::Month | Simple::Day)) = function_of_variable(expression) {
+            return self.parts_of_moments(part, values);
+        }
         let (mut last, mut result) = (None, UNBOUND);
         for (row, value) in values.iter().enumerate() {
             self.look(row, row)?;
@@ -530,6 +533,16 @@ fn is_bound_by(expression: &Expression, bound: &[String]) -> bool {
     variables_of(expression, &mut variables).is_ok()
         && !variables.is_empty()
         && variables.iter().all(|variable| bound.iter().any(|name| name == variable.as_str()))
+}
+
+/// Returns the function that an expression applies to a variable and to nothing else.
+fn function_of_variable(expression: &Expression) -> Option<Simple> {
+    match expression {
+        Expression::FunctionCall(function, list) if matches!(list.as_slice(), [Expression::Variable(_)]) => {
+            simple(function)
+        }
+        _ => None,
+    }
 }
 
 pub(super) fn project<'a>(table: Table<'a>, variables: &[Variable]) -> Table<'a> {

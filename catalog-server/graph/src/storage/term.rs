@@ -58,6 +58,11 @@ impl Class {
         (Self::Number..=Self::Boolean).contains(&self)
     }
 
+    /// Says whether this class is one of dates or times.
+    pub(crate) fn is_moment(self) -> bool {
+        (Self::DateTimeZoned..=Self::DateLocal).contains(&self)
+    }
+
     /// Says whether this class is one of literals.
     pub(crate) fn is_literal(self) -> bool {
         self >= Self::Number

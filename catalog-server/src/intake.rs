@@ -19,15 +19,20 @@ pub struct Checked {
 
 /// Checks a package, or a bare manifest, as its writer may write it. Blocking: it may take a second.
 pub fn check(bytes: &[u8], writer: Writer) -> Checked {
-    // A manifest begins with a brace; no archive does.
-    let is_manifest = bytes.iter().find(|byte| !byte.is_ascii_whitespace()).is_none_or(|byte| *byte == b'{');
-    if is_manifest {
+    if is_manifest(bytes) {
         return judge(bytes, None, writer);
     }
     match catalog_archive::open(bytes, &Budget::default()) {
         Ok(package) => judge_package(&package, writer),
         Err(findings) => Checked { report: Report::new(findings), record: None, digest: None },
     }
+}
+
+/// Says whether bytes are meant as a manifest: JSON of any kind, also one with a comment or a byte order mark before it,
+/// which its reader refuses by name. No archive begins so.
+fn is_manifest(bytes: &[u8]) -> bool {
+    [&b"\xef\xbb\xbf"[..], b"\xff\xfe", b"\xfe\xff", b"\0{"].iter().any(|mark| bytes.starts_with(mark))
+        || bytes.iter().find(|byte| !byte.is_ascii_whitespace()).is_none_or(|byte| b"{[\"'/#".contains(byte))
 }
 
 fn judge_package(package: &Package, writer: Writer) -> Checked {
@@ -70,5 +75,23 @@ fn judge(manifest: &[u8], package: Option<&Package>, writer: Writer) -> Checked 
         report: validation.report,
         record: validation.record,
         digest: package.map(|package| package.digest.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_an_archive_is_judged_as_json() {
+        for bytes in [&b"\xef\xbb\xbf{}"[..], b"\xff\xfe{\0}\0", b"// mine\n{}", b"[{}]", b"'x'", b"", b" \n{}"] {
+            let report = check(bytes, Writer::Developer).report;
+            assert!(report.findings.iter().all(|finding| !finding.code.starts_with("archive.")), "{report:?}");
+            assert!(!report.valid);
+        }
+        for bytes in [&b"\x1f\x8b"[..], b"PK\x03\x04", b"name: x", b"<html>"] {
+            let report = check(bytes, Writer::Developer).report;
+            assert!(report.findings[0].code.starts_with("archive."), "{report:?}");
+        }
     }
 }

@@ -12,6 +12,7 @@ use crate::terms::Kind;
 
 mod check;
 mod disguise;
+mod fixes;
 mod gaps;
 mod harvest;
 mod keys;
@@ -194,7 +195,11 @@ pub fn validate(bytes: &[u8], options: &Options<'_>) -> Validation {
 
 /// Checks a manifest that was read before.
 pub fn validate_tree(tree: &Tree<'_>, options: &Options<'_>) -> Validation {
-    let root = tree.root();
+    // A JSON-LD document in expanded form is an array of the nodes that it describes.
+    let (root, within) = match &tree.root().value {
+        Json::Array(items) if items.len() == 1 && items[0].as_object().is_some() => (&items[0], "/0"),
+        _ => (tree.root(), ""),
+    };
     let mut check = check::Checker::new(Kind::Datalab, Some(options.writer.role()), options.complete, options.files);
     check.profile = options.profile;
     for duplicate in &tree.duplicates {
@@ -223,7 +228,14 @@ pub fn validate_tree(tree: &Tree<'_>, options: &Options<'_>) -> Validation {
         }
     } else {
         let finding = Finding::error("value.type", format!("the manifest is {}, not an object", root.kind()));
-        check.report(root.offset, finding.got(root.shown()).expected("a JSON object"));
+        let finding = finding.got(root.shown()).expected("a JSON object");
+        check.report(root.offset, finding.fix("write one object; each manifest describes one record"));
+    }
+    for placed in check.placed.iter_mut().filter(|placed| placed.finding.file.is_none()) {
+        // What was found while the file was read has its whole pointer already.
+        if !placed.finding.code.starts_with("json.") {
+            placed.finding.pointer.insert_str(0, within);
+        }
     }
     let identifier = root.get("identifier").and_then(Node::as_str).map(str::to_owned);
     let version =
@@ -291,6 +303,10 @@ impl check::Checker<'_> {
     fn context(&mut self, root: &Node<'_>) {
         let ours = catalog_schemas::CONTEXT;
         let Some(context) = root.get("@context") else {
+            // Where every key is a whole IRI, there is nothing that a context could say.
+            if is_expanded(root) {
+                return;
+            }
             let finding = Finding::error("context.missing", "`@context` is missing").expected(format!("\"{ours}\""));
             return self.report(root.offset, finding.fix(format!("add \"@context\": \"{ours}\"")));
         };
@@ -323,7 +339,13 @@ impl check::Checker<'_> {
                     let finding = Finding::error("context.inline", "a context written into the manifest is not read")
                         .got(item.shown())
                         .expected(format!("\"{ours}\""))
-                        .fix(format!("write \"{ours}\", and full IRIs for properties of other vocabularies"));
+                        .fix(if items.len() > 1 {
+                            "remove it; write full IRIs for properties of other vocabularies, and each text with its \
+                             language"
+                                .to_owned()
+                        } else {
+                            format!("write \"{ours}\", and full IRIs for properties of other vocabularies")
+                        });
                     self.report(item.offset, finding);
                 }
                 _ => {
@@ -371,26 +393,45 @@ impl check::Checker<'_> {
         let text = names.first().and_then(|name| name.as_str());
         let near = text.and_then(|text| {
             let bare = text.rsplit(['#', ':', '/']).next().unwrap_or(text).to_lowercase();
-            let alike = |word: &&&str| keys::likeness(&bare, &word.to_lowercase()) > 0.7;
-            words.iter().find(alike).copied()
+            let alike = |kind: &Kind| keys::likeness(&bare, &kind.as_str().to_lowercase()) > 0.7;
+            Kind::ALL.into_iter().filter(|kind| kind.is_uploaded()).find(alike)
         });
-        let shown = tree::cut(text.unwrap_or("it"), 80);
-        let mut finding =
-            Finding::error("type.unknown", format!("`{shown}` is not a type of record that can be published"))
-                .got(given.shown())
-                .expected(expected);
-        if let Some(near) = near {
-            finding = finding.fix(format!("write `{near}`"));
-        }
+        // A word that only resembles a type says less than the keys do: `SoftwareApplication` with an image is a datalab.
+        let meant =
+            guess(root).filter(|guess| near.is_none_or(|near| known(root, *guess) > known(root, near))).or(near);
+        let message = match (text, kind_of_name(text.unwrap_or_default())) {
+            (Some(_), Some(_)) => "a manifest describes one record, of one type".to_owned(),
+            (Some(text), None) => format!("`{}` is not a type of record that can be published", tree::cut(text, 80)),
+            (None, _) => format!("`@type` is {}, not a word", given.kind()),
+        };
+        let fix = meant.map_or_else(|| format!("write {expected}"), |kind| format!("write `{}`", kind.as_str()));
+        let finding = Finding::error("type.unknown", message).got(given.shown()).expected(expected).fix(fix);
         self.report(given.offset, finding);
         self.pointer.clear();
-        near.and_then(Kind::from_word).or_else(|| guess(root))
+        meant
     }
 }
 
 fn kind_of_name(name: &str) -> Option<Kind> {
     let word = name.strip_prefix("esado:").or_else(|| name.strip_prefix(crate::terms::ESADO)).unwrap_or(name);
     Kind::from_word(word).filter(|kind| kind.is_uploaded())
+}
+
+/// Counts the keys of an object that a kind of record has.
+fn known(root: &Node<'_>, kind: Kind) -> usize {
+    let members = root.as_object().unwrap_or_default();
+    members.iter().filter(|member| matches!(keys::meaning(kind, None, "", &member.key), keys::Meaning::Term(_))).count()
+}
+
+/// Says whether every key of a document is a keyword or a whole IRI.
+fn is_expanded(node: &Node<'_>) -> bool {
+    match &node.value {
+        Json::Array(items) => items.iter().all(is_expanded),
+        Json::Object(members) => members
+            .iter()
+            .all(|member| (member.key.starts_with('@') || member.key.contains("://")) && is_expanded(&member.value)),
+        _ => true,
+    }
 }
 
 /// Guesses the kind by the keys that only one kind has.

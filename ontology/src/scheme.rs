@@ -168,7 +168,12 @@ impl Scheme {
         self.by_label
             .iter()
             .chain(&self.by_alt_label)
-            .map(|(name, indexes)| (strsim::jaro_winkler(&plain, name), name, indexes[0]))
+            .map(|(name, indexes)| {
+                // Two slips in a short name, such as `giai` for `gaia`, are many by their share and still a typo.
+                let slips = plain.chars().count() >= 4 && plain.chars().next() == name.chars().next();
+                let near = slips && strsim::osa_distance(&plain, name) <= 2;
+                (strsim::jaro_winkler(&plain, name).max(if near { ALIKE } else { 0.0 }), name, indexes[0])
+            })
             .filter(|(alike, ..)| *alike >= ALIKE)
             .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| (b.2, b.1).cmp(&(a.2, a.1))))
             .map(|(.., index)| &self.concepts[index])

@@ -129,6 +129,13 @@ fn bad_manifests_have_exactly_their_findings() {
         assert!(reports.insert(row.name.clone(), validation.report).is_none(), "{} stands twice", row.name);
     }
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    // A report that says what is wrong and not what to do leaves its reader alone.
+    for (name, report) in &reports {
+        for finding in &report.findings {
+            let told = finding.fix.is_some() || finding.severity == Severity::Hint;
+            assert!(told, "{name}: no fix for {} at {:?}", finding.code, finding.pointer);
+        }
+    }
     assert!(reports.values().filter(|report| !report.valid).count() >= 60, "{} bad manifests", reports.len());
     let text = reports.iter().fold(String::new(), |text, (name, report)| {
         let lines = report.findings.iter().map(|finding| serde_json::to_string(finding).unwrap());

@@ -1,6 +1,6 @@
 //! Walks a manifest by the term table: what each key means, who may write it, how often it may stand.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use catalog_schemas::account::Role;
 use catalog_schemas::problem::{Finding, Severity};
@@ -9,6 +9,7 @@ use crate::record::value::{Fields, Value};
 use crate::terms::{Datatype, Kind, Term};
 
 use super::Profile;
+use super::fixes;
 use super::gaps::Gap;
 use super::keys::{Definitions, Meaning, children, meaning, nearest};
 use super::tree::{Json, Member, Node, cut, push_pointer};
@@ -30,6 +31,15 @@ pub(crate) struct Watched {
     pub(crate) value: Value,
     pub(crate) offset: u32,
     pub(crate) pointer: String,
+}
+
+/// Which terms an object holds.
+#[derive(Debug, Default)]
+struct Held {
+    /// Each term that is given, with the key that gave it.
+    given: HashMap<*const Term, String>,
+    /// The terms that a misspelt key most likely means: they are not missing as well.
+    meant: Vec<&'static str>,
 }
 
 pub(crate) struct Checker<'o> {
@@ -113,14 +123,14 @@ impl<'o> Checker<'o> {
         members: &[Member<'_>],
         fields: &mut Fields,
     ) {
-        let mut seen: HashSet<*const Term> = HashSet::new();
+        let mut held = Held::default();
         for member in members {
             if self.is_full() {
                 return;
             }
-            self.within(&member.key, |check| check.member(parent, prefix, member, fields, &mut seen));
+            self.within(&member.key, |check| check.member(parent, prefix, member, fields, &mut held));
         }
-        self.missing(parent, prefix, offset, fields, &seen);
+        self.missing(parent, prefix, offset, fields, &held);
     }
 
     fn member(
@@ -129,18 +139,25 @@ impl<'o> Checker<'o> {
         prefix: &str,
         member: &Member<'_>,
         fields: &mut Fields,
-        seen: &mut HashSet<*const Term>,
+        held: &mut Held,
     ) {
         self.redefined(parent, prefix, member);
         match meaning(self.kind, parent, prefix, &member.key) {
             Meaning::Term(term) => {
-                if !seen.insert(std::ptr::from_ref(term)) && term.datatype != Datatype::Nest {
+                let before = held.given.insert(std::ptr::from_ref(term), member.key.to_string());
+                if let Some(before) = before.filter(|_| term.datatype != Datatype::Nest) {
+                    // A key that stands twice was found when the file was read.
+                    if before == member.key {
+                        return;
+                    }
                     let message = format!("`{}` is given twice under different names", term.name());
                     let finding = Finding::error("term.too_many", message).term(term.compact_iri());
                     self.report(member.offset, finding.got(&member.key).fix(format!("write `{}` once", term.name())));
                     return;
                 }
-                self.term(parent, term, member, fields);
+                if !self.term(parent, term, member, fields) {
+                    held.given.remove(&std::ptr::from_ref(term));
+                }
             }
             Meaning::Context if parent.is_none() && prefix.is_empty() => {}
             Meaning::Context => self.nested_context(member),
@@ -149,32 +166,57 @@ impl<'o> Checker<'o> {
             Meaning::Id => self.id(parent, member, fields),
             Meaning::Keyword => self.keyword(member),
             Meaning::Foreign(iri) => self.foreign(&iri, member, fields),
-            Meaning::UnknownIn(compact) => self.unknown(prefix, &compact, member),
-            Meaning::Unknown => self.unknown(prefix, "", member),
+            Meaning::UnknownIn(compact) => held.meant.extend(self.unknown(prefix, &compact, member)),
+            Meaning::Unknown => held.meant.extend(self.unknown(prefix, "", member)),
         }
     }
 
-    fn term(&mut self, parent: Option<&'static Term>, term: &'static Term, member: &Member<'_>, fields: &mut Fields) {
+    /// Reads what a member gives; says whether it gives something, be it wrong.
+    fn term(
+        &mut self,
+        parent: Option<&'static Term>,
+        term: &'static Term,
+        member: &Member<'_>,
+        fields: &mut Fields,
+    ) -> bool {
         if term.is_refused() {
             let finding = Finding::error(refused_code(term), format!("`{}` cannot be asked for", term.key))
                 .term(term.compact_iri())
                 .got(member.value.shown())
                 .fix("remove it");
-            return self.report(member.offset, finding);
+            self.report(member.offset, finding);
+            return true;
         }
         if !self.may_write(term) {
             self.forbidden(term, member);
-            return self.disguised(&member.value, term.datatype == Datatype::Node, Some(term));
+            self.disguised(&member.value, term.datatype == Datatype::Node, Some(term));
+            return true;
         }
         if term.datatype == Datatype::Nest {
             match &member.value.value {
                 Json::Object(members) => self.members(parent, &term.key, member.value.offset, members, fields),
                 _ => self.wrong_type(term, &member.value),
             }
-            return;
+            return true;
         }
+        let before = self.placed.len();
         let values = self.values(term, &member.value);
+        if values.is_empty() && self.placed.len() == before {
+            // An empty array says nothing, as in JSON-LD; another file of the package or a default may.
+            let filled = self.gaps.iter().any(|gap| gap.key == term.key);
+            if filled || !self.complete || !self.writer.is_some_and(|writer| term.is_required_from(writer)) {
+                return false;
+            }
+            let finding = Finding::error("term.missing", format!("`{}` has no value", term.name()))
+                .term(term.compact_iri())
+                .got(member.value.shown())
+                .expected(self.expected(term))
+                .fix(fixes::of_nothing(term, &self.expected(term)));
+            self.report(member.value.offset, finding);
+            return true;
+        }
         fields.add(term, values);
+        true
     }
 
     /// Says whether the writer may write a term; whoever reads a stored record may read it all back.
@@ -197,17 +239,10 @@ impl<'o> Checker<'o> {
     }
 
     /// Reports what is missing, after gaps are filled from other files of the package.
-    fn missing(
-        &mut self,
-        parent: Option<&'static Term>,
-        prefix: &str,
-        offset: u32,
-        fields: &mut Fields,
-        seen: &HashSet<*const Term>,
-    ) {
+    fn missing(&mut self, parent: Option<&'static Term>, prefix: &str, offset: u32, fields: &mut Fields, held: &Held) {
         let Some(writer) = self.writer else { return };
         for &term in children(self.kind, prefix) {
-            if seen.contains(&std::ptr::from_ref(term)) || term.is_keyword() || term.is_refused() {
+            if held.given.contains_key(&std::ptr::from_ref(term)) || term.is_keyword() || term.is_refused() {
                 continue;
             }
             let below = |gap: &Gap| gap.key.strip_prefix(term.key.as_str()).is_some_and(|rest| rest.starts_with('.'));
@@ -226,7 +261,7 @@ impl<'o> Checker<'o> {
                     continue;
                 }
             }
-            if !self.complete || !term.is_required_from(writer) {
+            if !self.complete || !term.is_required_from(writer) || held.meant.contains(&term.name()) {
                 continue;
             }
             if let Some(value) = term.default.as_deref().and_then(|text| serde_json::from_str(text).ok()) {
@@ -250,7 +285,11 @@ impl<'o> Checker<'o> {
             let (values, faults) = self.quietly(|check| check.values(term, &Node::from_json(&gap.value)));
             if let Some(fault) = faults.iter().find(|placed| placed.finding.severity == Severity::Error) {
                 let message = format!("`{}` of {} is not used: {}", term.key, gap.file, fault.finding.message);
-                let finding = Finding::warning("gaps.unusable", message).term(term.compact_iri());
+                let mut finding = Finding::warning("gaps.unusable", message).term(term.compact_iri());
+                finding.got.clone_from(&fault.finding.got);
+                finding.expected.clone_from(&fault.finding.expected);
+                let mend = fault.finding.fix.as_deref().unwrap_or("mend it there");
+                let finding = finding.fix(format!("give `{}` in the manifest, or there: {mend}", term.key));
                 self.elsewhere(offset, finding, &gap);
             } else if !values.is_empty() {
                 fields.add(term, values);
@@ -304,7 +343,9 @@ impl<'o> Checker<'o> {
                     let finding = Finding::error("iri.invalid", "the check digit of the ORCID is wrong").got(text);
                     self.report(
                         member.value.offset,
-                        finding.expected("an ORCID, such as https://orcid.org/0000-0002-1825-0097"),
+                        finding
+                            .expected("an ORCID, such as https://orcid.org/0000-0002-1825-0097")
+                            .fix("copy it again from orcid.org, or remove it"),
                     );
                 }
                 Some(Ok(iri)) => fields.id = Some(iri),
@@ -317,7 +358,7 @@ impl<'o> Checker<'o> {
             None => {
                 let finding =
                     Finding::error("value.type", format!("`@id` is {}", member.value.kind())).expected("an IRI");
-                self.report(member.value.offset, finding.got(member.value.shown()));
+                self.report(member.value.offset, finding.got(member.value.shown()).fix("write an IRI, or remove it"));
             }
         }
     }
@@ -328,7 +369,8 @@ impl<'o> Checker<'o> {
             format!("`{}` is of a vocabulary that is not known here; it is kept private", cut(&member.key, 80)),
         )
         .term(cut(iri, 200))
-        .got(member.value.shown());
+        .got(member.value.shown())
+        .fix("nothing, if it is meant; what everybody should read needs a term of the table");
         self.report(member.offset, finding);
         let before = self.placed.len();
         self.disguised(&member.value, true, None);
@@ -337,19 +379,29 @@ impl<'o> Checker<'o> {
         }
     }
 
-    fn unknown(&mut self, prefix: &str, compact: &str, member: &Member<'_>) {
+    /// Reports a key that is no term; returns the term beside it that it most likely means.
+    fn unknown(&mut self, prefix: &str, compact: &str, member: &Member<'_>) -> Option<&'static str> {
         let shown = if compact.is_empty() { cut(&member.key, 80) } else { cut(compact, 80) };
         let mut finding =
             Finding::error("term.unknown", format!("`{shown}` is not a term of a {} here", self.kind)).got(&member.key);
         if !compact.is_empty() {
             finding = finding.term(cut(compact, 200));
         }
-        finding = match nearest(self.kind, prefix, &member.key) {
+        let near = nearest(self.kind, prefix, &member.key, |term| self.may_write(term));
+        finding = match near {
+            _ if prefix.is_empty() && fixes::is_dotted(self.kind, &member.key) => {
+                finding.fix(format!("write {}", fixes::nested(&member.key)))
+            }
+            Some(near) if near.contains('.') => {
+                finding.expected(format!("`{near}`")).fix(format!("write {}", fixes::nested(near)))
+            }
             Some(near) => finding.expected(format!("`{near}`")).fix(format!("write `{near}`")),
             None => finding.fix("remove it, or use the full IRI of a property of another vocabulary"),
         };
         self.report(member.offset, finding);
+        // What an inline context makes of the key was said already, when it is a protected term.
         self.disguised(&member.value, true, None);
+        near
     }
 
     /// Reads the type of a nested node where the table knows several, such as a person or an organisation.

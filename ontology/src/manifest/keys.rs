@@ -109,7 +109,7 @@ pub(crate) fn expand(key: &str) -> Option<String> {
 }
 
 /// Words that people write for a key that has another name here.
-const SYNONYMS: [(&str, &str); 22] = [
+const SYNONYMS: [(&str, &str); 30] = [
     ("title", "name"),
     ("name", "title"),
     ("label", "name"),
@@ -132,21 +132,28 @@ const SYNONYMS: [(&str, &str); 22] = [
     ("contact", "contactPoint"),
     ("resources", "needs"),
     ("volumes", "volume"),
+    ("givenName", "name"),
+    ("familyName", "name"),
+    ("fullName", "name"),
+    ("orcid", "@id"),
+    ("ror", "@id"),
+    ("min", "count"),
+    ("max", "maxCount"),
+    ("image", "reference"),
 ];
 
 /// Returns the key that was probably meant: dotted when it stands elsewhere.
-pub(crate) fn nearest(kind: Kind, prefix: &str, key: &str) -> Option<&'static str> {
+pub(crate) fn nearest(kind: Kind, prefix: &str, key: &str, may_write: impl Fn(&Term) -> bool) -> Option<&'static str> {
     let word = key.rsplit(['#', '/', ':']).next().unwrap_or(key);
-    let here = children(kind, prefix);
+    let here = || children(kind, prefix).iter().filter(|term| may_write(term) && !term.is_refused());
     if let Some((_, synonym)) =
-        SYNONYMS.iter().find(|(from, to)| *from == word && here.iter().any(|term| term.name() == *to))
+        SYNONYMS.iter().find(|(from, to)| *from == word && here().any(|term| term.name() == *to))
     {
         return Some(synonym);
     }
     let lower = word.to_lowercase();
-    let best = here
-        .iter()
-        .filter(|term| !term.is_keyword() && !term.is_refused())
+    let best = here()
+        .filter(|term| !term.is_keyword())
         .flat_map(|term| {
             std::iter::once(term.name()).chain(term.aliases.iter().map(String::as_str)).map(|name| (name, *term))
         })
@@ -156,9 +163,19 @@ pub(crate) fn nearest(kind: Kind, prefix: &str, key: &str) -> Option<&'static st
     if let Some((_, term)) = best {
         return Some(term.name());
     }
+    if !prefix.is_empty() {
+        // In a small object a part of a word is enough, such as `path` for `mountPath` and `minimum` for `min`.
+        let within = |long: &str, short: &str| short.len() >= 3 && (long.ends_with(short) || long.starts_with(short));
+        let mut alike = here().filter(|term| !term.is_keyword()).filter(|term| {
+            let name = term.name().to_lowercase();
+            within(&name, &lower) || within(&lower, &name)
+        });
+        return alike.next().filter(|_| alike.next().is_none()).map(|term| term.name());
+    }
     // The same word at another place of the record: the writer knows the term and put it into the wrong object.
     Table::get()
         .of(kind)
+        .filter(|term| may_write(term) && !term.is_refused())
         .find(|term| term.name() == word || term.aliases.iter().any(|alias| alias == word))
         .map(|term| term.key.as_str())
 }

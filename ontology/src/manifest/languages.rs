@@ -111,17 +111,28 @@ impl Checker<'_> {
         languages: &mut HashSet<String>,
     ) {
         match lexical::language(tag) {
-            Ok(language) => self.language_text(term, node, &language, text, values, languages),
+            Ok(language) => {
+                if self.writer.is_some() && !lexical::is_registered(&language) {
+                    let message = format!("`{}` is not a tag that is registered for a language", cut(tag, 40));
+                    let finding = Finding::warning("value.language", message).term(term.compact_iri()).got(tag);
+                    let fix = match lexical::nearest_language(tag) {
+                        Some(right) => format!("write `{right}` if it is meant"),
+                        None => "write the language's tag, such as `en` for English".to_owned(),
+                    };
+                    self.report(node.offset, finding.expected("a tag of BCP 47, such as en or pt-BR").fix(fix));
+                }
+                self.language_text(term, node, &language, text, values, languages)
+            }
             Err(rule) => {
                 let mut finding =
                     Finding::error("value.language", format!("`{}` is not a language: {rule}", cut(tag, 40)))
                         .term(term.compact_iri())
                         .got(tag)
                         .expected("a tag of BCP 47, such as en or pt-BR");
-                let fixed = tag.replace('_', "-");
-                if lexical::language(&fixed).is_ok() {
-                    finding = finding.fix(format!("write `{fixed}`"));
-                }
+                finding = finding.fix(match lexical::nearest_language(tag) {
+                    Some(right) => format!("write `{right}`"),
+                    None => "write the language's tag, such as `en` for English".to_owned(),
+                });
                 self.report(node.offset, finding);
             }
         }

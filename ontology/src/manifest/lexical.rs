@@ -100,6 +100,57 @@ pub(crate) fn language(tag: &str) -> Result<String, &'static str> {
         .map_err(|_| "it is not a tag of BCP 47")
 }
 
+/// The two-letter languages of ISO 639-1, all of which BCP 47 registers.
+const LANGUAGES: &str = "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de \
+    dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu hy hz ia id ie ig ii ik io is it \
+    iu ja jv ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb nd \
+    ne ng nl nn no nr nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg sh si sk sl sm sn so sq sr ss st \
+    su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu";
+
+/// What people write for a language: its name, the code of a country, or three letters where two are registered.
+const LANGUAGE_WORDS: [(&str, &str); 16] = [
+    ("en", "english eng"),
+    ("de", "german deutsch deu ger"),
+    ("fr", "french français francais fra fre"),
+    ("it", "italian italiano ita"),
+    ("es", "spanish español espanol castellano spa"),
+    ("nl", "dutch nederlands nld dut"),
+    ("pt", "portuguese português portugues por"),
+    ("ja", "japanese jp jpn"),
+    ("zh", "chinese cn zho chi"),
+    ("ru", "russian rus"),
+    ("el", "greek gr ell gre"),
+    ("cs", "czech cz ces cze"),
+    ("da", "danish dk dan"),
+    ("sv", "swedish svenska swe"),
+    ("ko", "korean kor"),
+    ("en-gb", "en-uk"),
+];
+
+/// Says whether a well-formed language tag in lower case begins with a language that is registered, as far as known here.
+pub(crate) fn is_registered(tag: &str) -> bool {
+    let primary = tag.split('-').next().unwrap_or_default();
+    let misused = |word: &str| LANGUAGE_WORDS.iter().any(|(_, words)| words.split(' ').any(|other| other == word));
+    (primary.len() != 2 || LANGUAGES.split_ascii_whitespace().any(|language| language == primary))
+        && !(primary.len() == 3 && misused(primary))
+        && !misused(tag)
+}
+
+/// Returns the language tag that was probably meant.
+pub(crate) fn nearest_language(tag: &str) -> Option<String> {
+    let plain = tag.trim().replace('_', "-");
+    let lower = plain.to_lowercase();
+    let (primary, rest) = lower.split_once('-').map_or((lower.as_str(), ""), |(primary, rest)| (primary, rest));
+    let found = |word: &str| LANGUAGE_WORDS.iter().find(|(_, words)| words.split(' ').any(|other| other == word));
+    if let Some((right, _)) = found(&lower) {
+        return Some((*right).to_owned());
+    }
+    if let Some((right, _)) = found(primary) {
+        return Some(if rest.is_empty() { (*right).to_owned() } else { format!("{right}-{rest}") });
+    }
+    (plain != tag && language(&plain).is_ok()).then_some(plain)
+}
+
 /// The schemes of IRIs that a reader may follow or that only name.
 const SCHEMES: [&str; 14] =
     ["https", "http", "urn", "ivo", "doi", "mailto", "tel", "ftp", "info", "ark", "did", "geo", "sftp", "s3"];

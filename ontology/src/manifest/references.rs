@@ -7,20 +7,20 @@ use crate::scheme::Scheme;
 use crate::terms::Term;
 
 use super::check::Checker;
+use super::fixes;
 use super::lexical::{self, IriFault};
 use super::licence::{self, Licence};
 use super::tree::{Node, cut};
-use super::values::closest;
 
 impl Checker<'_> {
     pub(crate) fn concept(&mut self, term: &'static Term, node: &Node<'_>, given: &str) -> Option<Value> {
         let base = term.base.as_deref().unwrap_or_default();
-        let near = match term.scheme.as_deref().and_then(Scheme::get) {
+        let fix = match term.scheme.as_deref().and_then(Scheme::get) {
             Some(scheme) => {
                 if let Some(concept) = scheme.find(given) {
                     return Some(Value::Concept { path: concept.path.to_string(), iri: concept.iri.to_string() });
                 }
-                scheme.nearest(given).map(|concept| concept.notation.to_string())
+                fixes::of_concept(scheme, given)
             }
             None => {
                 let name = given.strip_prefix(base).unwrap_or(given);
@@ -30,18 +30,15 @@ impl Checker<'_> {
                 if let Some(name) = term.values.iter().find(|value| value.eq_ignore_ascii_case(name)) {
                     return Some(Value::Concept { path: name.clone(), iri: format!("{base}{name}") });
                 }
-                closest(name, term.values.iter().map(String::as_str)).map(str::to_owned)
+                fixes::of_list(term, name)
             }
         };
         let code = if term.values.is_empty() { "concept.unknown" } else { "value.not_listed" };
-        let mut finding = Finding::error(code, format!("`{}` is not a value of `{}`", cut(given, 80), term.name()))
+        let finding = Finding::error(code, format!("`{}` is not a value of `{}`", cut(given, 80), term.name()))
             .term(term.compact_iri())
             .got(given)
             .expected(self.expected(term));
-        if let Some(near) = near {
-            finding = finding.fix(format!("write `{near}`"));
-        }
-        self.report(node.offset, finding);
+        self.report(node.offset, finding.fix(fix));
         None
     }
 
@@ -57,9 +54,10 @@ impl Checker<'_> {
                     .term(term.compact_iri())
                     .got(given)
                     .expected("an SPDX identifier such as Apache-2.0");
-                    if let Some(near) = near {
-                        finding = finding.fix(format!("write `{near}` if it is meant"));
-                    }
+                    finding = finding.fix(match near {
+                        Some(near) => format!("write `{near}` if it is meant"),
+                        None => "see whether https://spdx.org/licenses/ has it; nothing, if it does not".to_owned(),
+                    });
                     self.report(node.offset, finding);
                 }
                 Some(Value::Iri(iri))
@@ -88,7 +86,10 @@ impl Checker<'_> {
                 ("iri.scheme", "has a scheme that is not allowed", "http, https, urn, ivo, doi, mailto or ftp")
             }
         };
-        let mut finding = Finding::error(code, format!("`{}` {message}", cut(given, 80))).got(given).expected(expected);
+        let mut finding = Finding::error(code, format!("`{}` {message}", cut(given, 80)))
+            .got(given)
+            .expected(expected)
+            .fix(fixes::of_iri(given, term));
         if let Some(term) = term {
             finding = finding.term(term.compact_iri());
         }

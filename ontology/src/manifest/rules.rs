@@ -127,7 +127,7 @@ impl Checker<'_> {
                         .got(words)
                         .fix("say in a sentence what it is and for whom");
                 self.report_at(text, finding);
-            } else if text.term.key == "abstract" && words.chars().count() < 20 {
+            } else if text.term.key == "abstract" && weight(words) < 20 {
                 let finding = hint("quality.short_abstract", "the abstract is very short").got(words);
                 self.report_at(text, finding.fix("say in a sentence what it is and for whom"));
             }
@@ -153,6 +153,7 @@ impl Checker<'_> {
             if let Some(interface) = find("interfaceType")
                 && matches!(&interface.value, Value::Literal(word) if word == "web" || word == "desktop")
                 && find("runtime.port").is_none()
+                && !self.placed.iter().any(|placed| placed.finding.pointer.starts_with("/runtime/port"))
             {
                 let finding =
                     Finding::warning("runtime.port_missing", "no port is named on which the interface answers")
@@ -184,6 +185,11 @@ impl Checker<'_> {
             }
         }
     }
+}
+
+/// Counts letters; one of a script that writes a word in a letter or two says as much as three.
+fn weight(words: &str) -> usize {
+    words.chars().map(|letter| if letter >= '\u{2e80}' { 3 } else { 1 }).sum()
 }
 
 fn hint(code: &str, message: &str) -> Finding {

@@ -166,7 +166,7 @@ impl<'a> Scanner<'a, '_> {
             message,
             got: Some(got),
             expected: Some(expected.to_owned()),
-            fix: None,
+            fix: Some(super::fixes::of_syntax(self.text, self.at, expected)),
         }
     }
 

@@ -46,6 +46,13 @@ pub(crate) fn hidden_character(text: &str) -> Option<char> {
     })
 }
 
+/// Returns the first character that XML 1.0 cannot hold, not even as an escape: harvesters would get no document at all.
+pub(crate) fn unwritable(text: &str) -> Option<char> {
+    text.chars().find(|character| {
+        matches!(character, '\u{0}'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}')
+    })
+}
+
 /// Says whether a character steers the direction of text.
 pub(crate) fn is_bidi(character: char) -> bool {
     matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

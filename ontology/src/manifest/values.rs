@@ -12,6 +12,7 @@ use crate::scheme::Scheme;
 use crate::terms::{Datatype, Table, Term};
 
 use super::check::{Checker, Watched};
+use super::fixes;
 use super::keys::likeness;
 use super::lexical::{self, IriFault};
 use super::text;
@@ -164,7 +165,10 @@ impl Checker<'_> {
             lexical::decimal(text).filter(|number| number.bytes().filter(u8::is_ascii_digit).count() <= 15)
         else {
             let finding = fault("value.range", format!("`{}` has more digits than can be kept", term.name()));
-            self.report(node.offset, finding.expected("at most 15 digits"));
+            self.report(
+                node.offset,
+                finding.expected("at most 15 digits").fix("write the number with at most 15 digits"),
+            );
             return None;
         };
         let whole = number.parse::<i64>().ok();
@@ -177,7 +181,7 @@ impl Checker<'_> {
                     (low, high) => format!("{low} to {high}"),
                 };
                 let finding = fault("value.range", format!("`{}` must be {expected}", term.name()));
-                self.report(node.offset, finding.expected(expected));
+                self.report(node.offset, finding.fix(fixes::of_range(&expected)).expected(expected));
                 return None;
             }
         }
@@ -185,12 +189,13 @@ impl Checker<'_> {
             (Datatype::Integer, Some(whole)) => Some(Value::Integer(whole)),
             (Datatype::Integer, None) => {
                 let finding = fault("value.format", format!("`{}` is not a whole number", term.name()));
-                self.report(node.offset, finding.expected("a whole number"));
+                self.report(node.offset, finding.expected("a whole number").fix(fixes::whole(&number)));
                 None
             }
             _ if is_cores(term) && number.split_once('.').is_some_and(|(_, fraction)| fraction.len() > 3) => {
                 let finding = fault("value.format", "processor cores go down to thousandths".to_owned());
-                self.report(node.offset, finding.expected("at most three digits after the point"));
+                let finding = finding.expected("at most three digits after the point");
+                self.report(node.offset, finding.fix("round it to three digits after the point"));
                 None
             }
             _ => Some(Value::Literal(number)),
@@ -221,10 +226,8 @@ impl Checker<'_> {
                 let form = term.pattern.as_deref().filter(|pattern| !matches(pattern, &iri));
                 if let Some(pattern) = form {
                     let message = format!("`{}` does not have its form", term.name());
-                    self.report(
-                        node.offset,
-                        fault("value.pattern", message, &format!("an IRI that matches {pattern}")),
-                    );
+                    let finding = fault("value.pattern", message, &format!("an IRI that matches {pattern}"));
+                    self.report(node.offset, finding.fix(format!("write an address that matches {pattern}")));
                     return None;
                 }
                 return Some(Value::Iri(iri));
@@ -243,7 +246,8 @@ impl Checker<'_> {
                 if let Err(error) = given.parse::<Identifier>() {
                     self.report(
                         node.offset,
-                        fault("identifier.invalid", error.to_string(), term.datatype.expected()).fix(error.rule),
+                        fault("identifier.invalid", error.to_string(), term.datatype.expected())
+                            .fix(fixes::of_text(term, given)),
                     );
                     return None;
                 }
@@ -252,7 +256,8 @@ impl Checker<'_> {
                 if let Err(error) = given.parse::<Version>() {
                     self.report(
                         node.offset,
-                        fault("value.pattern", error.to_string(), term.datatype.expected()).fix(error.rule),
+                        fault("value.pattern", error.to_string(), term.datatype.expected())
+                            .fix(fixes::of_text(term, given)),
                     );
                     return None;
                 }
@@ -261,7 +266,8 @@ impl Checker<'_> {
                 if let Err(error) = given.parse::<ShortName>() {
                     self.report(
                         node.offset,
-                        fault("value.pattern", error.to_string(), term.datatype.expected()).fix(error.rule),
+                        fault("value.pattern", error.to_string(), term.datatype.expected())
+                            .fix(fixes::of_text(term, given)),
                     );
                     return None;
                 }
@@ -285,21 +291,27 @@ impl Checker<'_> {
                 }
                 if !good {
                     let expected = term.datatype.expected();
-                    let message = format!("`{}` is not {expected} that exists", term.name());
-                    self.report(node.offset, fault("value.format", message, expected));
+                    let exists = if term.datatype == Datatype::Duration { "" } else { ", that exists" };
+                    let message = format!("`{}` is not {expected}{exists}", term.name());
+                    self.report(node.offset, fault("value.format", message, expected).fix(fixes::of_text(term, given)));
                     return None;
                 }
             }
             Datatype::AbsolutePath if is_mount(term) => {
                 if let Err(error) = catalog_schemas::volume::check_mount_path(given) {
-                    self.report(node.offset, fault("mount.invalid", error.to_string(), term.datatype.expected()));
+                    let finding = fault("mount.invalid", error.to_string(), term.datatype.expected());
+                    self.report(
+                        node.offset,
+                        finding.fix("write an absolute path below /data, such as /data/user/name"),
+                    );
                     return None;
                 }
             }
             Datatype::File => {
                 if !lexical::is_package_path(given) {
                     let message = format!("`{}` is not a path inside the package", term.name());
-                    self.report(node.offset, fault("value.format", message, "a relative path without `..`"));
+                    let finding = fault("value.format", message, "a relative path without `..`");
+                    self.report(node.offset, finding.fix(fixes::of_text(term, given)));
                     return None;
                 }
                 if self.files.is_some_and(|holds| !holds(given)) {
@@ -314,14 +326,14 @@ impl Checker<'_> {
             }
             Datatype::ImageReference if lexical::image_reference(given).is_none() => {
                 let message = format!("`{}` is not an image reference", term.name());
-                self.report(node.offset, fault("image.reference", message, term.datatype.expected()));
+                let finding = fault("image.reference", message, term.datatype.expected());
+                self.report(node.offset, finding.fix(fixes::of_text(term, given)));
                 return None;
             }
             Datatype::Digest if !lexical::is_sha256(given) => {
-                self.report(
-                    node.offset,
-                    fault("value.format", format!("`{}` is not a digest", term.name()), term.datatype.expected()),
-                );
+                let message = format!("`{}` is not a digest", term.name());
+                let finding = fault("value.format", message, term.datatype.expected());
+                self.report(node.offset, finding.fix(fixes::of_text(term, given)));
                 return None;
             }
             _ => {}
@@ -355,36 +367,38 @@ impl Checker<'_> {
                     Datatype::ImageReference => "image.reference",
                     _ => "value.pattern",
                 };
-                self.report(
-                    node.offset,
-                    fault(code, format!("`{}` does not have its form", term.name())).expected(expected),
-                );
+                let finding = fault(code, format!("`{}` does not have its form", term.name())).expected(expected);
+                self.report(node.offset, finding.fix(fixes::of_text(term, &given)));
                 return None;
             }
         }
         if !term.values.is_empty() && !term.values.iter().any(|value| *value == given) {
-            let near = closest(&given, term.values.iter().map(String::as_str));
-            let mut finding =
-                fault("value.not_listed", format!("`{}` is not a value of `{}`", cut(&given, 80), term.name()))
-                    .expected(format!("one of {}", term.values.join(", ")));
-            if let Some(near) = near {
-                finding = finding.fix(format!("write `{near}`"));
-            }
-            self.report(node.offset, finding);
+            let message = format!("`{}` is not a value of `{}`", cut(&given, 80), term.name());
+            let finding = fault("value.not_listed", message).expected(format!("one of {}", term.values.join(", ")));
+            self.report(node.offset, finding.fix(fixes::of_list(term, &given)));
             return None;
         }
-        self.look_into(term, node, &given);
+        if !self.look_into(term, node, &given) {
+            return None;
+        }
         if let Some(known) = term.scheme.as_deref().and_then(Scheme::get).and_then(|scheme| scheme.find(&given)) {
             return Some(known.notation.to_string());
         }
         Some(given.into_owned())
     }
 
-    /// Warns of what a text should not hold.
-    fn look_into(&mut self, term: &Term, node: &Node<'_>, given: &str) {
+    /// Warns of what a text should not hold; says whether the text can be kept.
+    fn look_into(&mut self, term: &Term, node: &Node<'_>, given: &str) -> bool {
         // A record that was stored has been warned about.
         if self.writer.is_none() {
-            return;
+            return true;
+        }
+        if let Some(character) = text::unwritable(given) {
+            let shown = format!("U+{:04X}", character as u32);
+            let message = format!("`{}` holds {shown}, which no XML can hold", term.name());
+            let finding = Finding::error("text.control", message).term(term.compact_iri()).got(shown);
+            self.report(node.offset, finding.expected("text without control characters").fix("remove the character"));
+            return false;
         }
         if let Some(character) = text::hidden_character(given) {
             let (code, what) = if text::is_bidi(character) {
@@ -409,7 +423,7 @@ impl Checker<'_> {
         if !matches!(term.datatype, Datatype::Text | Datatype::LanguageText | Datatype::TextOrIri)
             || term.key.contains("env.")
         {
-            return;
+            return true;
         }
         if text::secret(given).is_some() {
             // The finding must not carry on what it warns of: reports are shown and stored.
@@ -419,6 +433,7 @@ impl Checker<'_> {
                     .fix("remove it, and change the secret if it is one: a package is public");
             self.report(node.offset, finding);
         }
+        true
     }
 
     fn text_list(&mut self, term: &'static Term, node: &Node<'_>, values: &mut Vec<Value>) {
@@ -451,25 +466,14 @@ impl Checker<'_> {
     pub(crate) fn wrong_type(&mut self, term: &Term, node: &Node<'_>) {
         let expected = self.expected(term);
         let mut finding = Finding::error("value.type", format!("`{}` is {}, not {expected}", term.name(), node.kind()))
-            .term(term.compact_iri())
             .got(node.shown())
-            .expected(expected);
-        finding = match (&node.value, term.datatype) {
-            (Json::String(text), Datatype::Integer | Datatype::Decimal) if lexical::decimal(text).is_some() => {
-                finding.fix(format!("write {} without quotes", cut(text, 40)))
-            }
-            (Json::String(text), Datatype::Boolean) if matches!(text.as_ref(), "true" | "false") => {
-                finding.fix(format!("write {text} without quotes"))
-            }
-            (Json::Null, _) => finding.fix("remove it"),
-            (Json::String(text), Datatype::Node) => {
-                finding.fix(format!("write an object, such as {{\"name\": \"{}\"}}", cut(text, 40)))
-            }
-            (Json::Number(number), Datatype::Text | Datatype::Version) => {
-                finding.fix(format!("write \"{number}\" in quotes"))
-            }
-            _ => finding,
-        };
+            .expected(expected.clone());
+        // A nest is a place in the file and no property of its own.
+        if term.datatype != Datatype::Nest {
+            finding = finding.term(term.compact_iri());
+        }
+        let required = self.writer.is_some_and(|writer| term.is_required_from(writer));
+        finding = finding.fix(fixes::of_type(term, node, &expected, required));
         self.report(node.offset, finding);
     }
 }
@@ -511,7 +515,7 @@ pub(crate) fn is_watched(term: &Term) -> bool {
     )
 }
 
-fn is_cores(term: &Term) -> bool {
+pub(crate) fn is_cores(term: &Term) -> bool {
     matches!(term.name(), "min" | "max") && term.prefix().ends_with("cpu")
 }
 

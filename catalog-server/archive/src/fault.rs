@@ -150,6 +150,8 @@ faults! {
         "Make `SHA256SUMS` anew, over every file but itself and its signature.";
     ChecksumUnreadable Error "archive.checksum_unreadable" "A line of `SHA256SUMS` is not a digest and a name."
         "Make it with `sha256sum`, run at the top of the folder.";
+    SystemFile Hint "archive.system_file" "macOS put files of its own beside what was packed; they are left out."
+        "Nothing; `alidade pack DIR` does not pack them.";
     UnknownFile Hint "archive.unknown_file" "A file has no place in the package layout; it is stored and not shown."
         "Nothing, if it is meant to be there; the layout is in the documentation.";
     TooManyFaults Error "archive.too_many_faults" "There are more faults than are listed."

@@ -161,6 +161,7 @@ pub(crate) fn assemble(
     mut faults: Faults,
 ) -> Result<Package, Vec<Finding>> {
     members.retain(|member| !member.name.is_empty());
+    leave_out(&mut members, &mut faults);
     let folder = strip(&mut members, &mut faults);
     names::check_together(members.iter().map(|member| (member.name.as_str(), member.directory)), &mut faults);
     let manifest = members.iter().any(|member| member.name == MANIFEST && !member.directory);
@@ -209,6 +210,18 @@ pub(crate) fn assemble(
     })
 }
 
+/// Leaves out what macOS puts beside the folder that somebody compressed, so that the folder is the only one again.
+fn leave_out(members: &mut Vec<Member>, faults: &mut Faults) {
+    let added = |name: &str| {
+        let name = name.strip_prefix("./").unwrap_or(name);
+        name == "__MACOSX" || name.starts_with("__MACOSX/") || (name.starts_with("._") && !name.contains('/'))
+    };
+    let Some(member) = members.iter().find(|member| added(&member.name)) else { return };
+    let top = member.name.strip_prefix("./").unwrap_or(&member.name).split('/').next().unwrap_or_default();
+    faults.add(Fault::SystemFile.of(top, format!("{} was added by macOS and is left out", shown(top))));
+    members.retain(|member| !added(&member.name));
+}
+
 /// Strips `./` and then the only top folder, where every name has it.
 fn strip(members: &mut Vec<Member>, faults: &mut Faults) -> Option<String> {
     let dotted = |member: &Member| (member.name == "." && member.directory) || member.name.starts_with("./");
@@ -255,7 +268,8 @@ fn no_manifest(members: &[Member]) -> Finding {
             Fault::NoManifest.of(&manifest.name, message)
         }
         (_, Some(member)) => {
-            Fault::NoManifest.of(&member.name, format!("{} must be named {MANIFEST}", shown(&member.name)))
+            let message = format!("{} must be named {MANIFEST}", shown(&member.name));
+            Fault::NoManifest.of(&member.name, message).fix(format!("Rename it to `{MANIFEST}`."))
         }
         _ => Fault::NoManifest.finding(format!("the package has no {MANIFEST}")).expected(MANIFEST),
     }

@@ -23,7 +23,7 @@ pub(crate) fn scan(bytes: &[u8], budget: &Budget, faults: &mut Faults) -> Result
     let mut pending = Pending::default();
     let mut first = true;
     loop {
-        let Some(block) = stream.block()? else {
+        let Some(block) = stream.block().map_err(|finding| if first { not_a_tar(finding) } else { finding })? else {
             return Err(Fault::Truncated.finding("the tar ends before its end mark"));
         };
         if is_zero(&block) {
@@ -262,7 +262,8 @@ impl Header {
             odd.push("has a number that is not octal");
         }
         let mut name = field(&block[..100], &mut odd);
-        let prefix = field(&block[345..500], &mut odd);
+        // A sparse file of GNU tar has its map there; that it is one is said of its kind.
+        let prefix = if block[156] == b'S' { Vec::new() } else { field(&block[345..500], &mut odd) };
         if !prefix.is_empty() {
             if posix {
                 name = [&prefix, &b"/"[..], &name].concat();
@@ -272,6 +273,16 @@ impl Header {
         }
         Ok(Self { name, kind: block[156], size, odd })
     }
+}
+
+const ENDS_WITHIN_A_BLOCK: &str = "the tar ends within a block";
+
+/// Says of gzip data that is shorter than any tar what it is not.
+fn not_a_tar(finding: Finding) -> Finding {
+    if finding.message != ENDS_WITHIN_A_BLOCK {
+        return finding;
+    }
+    Fault::UnknownFormat.finding("a package is a .tar.gz or a .zip; this is gzip data that holds no tar")
 }
 
 /// Returns a field's bytes before the first NUL; bytes after it are seen by some readers only.
@@ -344,7 +355,7 @@ impl<'a> Stream<'a> {
                 if have == 0 {
                     return Ok(None);
                 }
-                return Err(Fault::Truncated.finding("the tar ends within a block"));
+                return Err(Fault::Truncated.finding(ENDS_WITHIN_A_BLOCK));
             }
             block[have..have + chunk.len()].copy_from_slice(chunk);
             have += chunk.len();

@@ -132,6 +132,10 @@ fn place(bytes: &[u8], entry: &Central, next: usize, end: usize) -> Result<usize
         let local = u32_at(fixed, at);
         // With a descriptor behind the contents, the header has zeros, or already the truth.
         if local != central && !(described && local == 0) {
+            if local == u32::MAX {
+                let message = format!("{} has a {what} in the zip64 form", shown(&entry.name));
+                return Err(Fault::Zip64.of(&entry.name, message));
+            }
             return Err(mismatch(what, local.to_string(), central.to_string()));
         }
     }

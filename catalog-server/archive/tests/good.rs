@@ -137,6 +137,29 @@ fn forms_that_honest_tools_use_are_accepted() {
 }
 
 #[test]
+fn what_macos_adds_is_left_out() {
+    // As Finder's "Compress" makes it: the folder, and beside it one of resource forks.
+    let bytes = Zip {
+        entries: vec![
+            file("lab/manifest.jsonld", MANIFEST),
+            file("__MACOSX/lab/._manifest.jsonld", "fork"),
+            file("__MACOSX/._lab", "fork"),
+        ],
+        ..Zip::default()
+    }
+    .bytes();
+    let package = accept(&bytes);
+    assert_eq!((package.folder.as_deref(), paths(&package)), (Some("lab"), vec!["manifest.jsonld"]));
+    assert_eq!(codes(&package.findings), ["archive.system_file"]);
+    assert_eq!(package.read(&bytes, "manifest.jsonld").unwrap().as_deref(), Some(MANIFEST));
+
+    // As its tar makes it.
+    let blocks = [tar_entry("./._lab", b'0', "fork"), tar_entry("./lab/manifest.jsonld", b'0', MANIFEST)];
+    let package = accept(&gzip(&[blocks.concat(), vec![0; 1024]].concat()));
+    assert_eq!((package.folder.as_deref(), paths(&package)), (Some("lab"), vec!["manifest.jsonld"]));
+}
+
+#[test]
 fn a_name_that_is_not_marked_as_utf8_is_read_as_such_with_a_warning() {
     let package = accept(&zip([file("media/caf\u{E9}.png", "x").but(|entry| entry.flags = 0)]).bytes());
     assert_eq!(paths(&package), ["manifest.jsonld", "media/caf\u{E9}.png"]);

@@ -54,7 +54,7 @@ impl Default for SearchQuery {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSearch {
     /// A parameter that is neither a facet nor one of `q`, `sort`, `page`, `size`.
-    #[error("unknown parameter or facet `{0}`; known are q, sort, page, size, canStartNow and the facets {known}", known = FACETS.join(", "))]
+    #[error("unknown parameter or facet `{0}`{meant}; known are {known} and the facets {facets}", meant = did_you_mean(.0), known = PARAMETERS.join(", "), facets = FACETS.join(", "))]
     UnknownFacet(String),
     /// A choice that is neither made nor left.
     #[error("`{name}` must be true or false, not `{given}`")]
@@ -83,8 +83,30 @@ pub enum InvalidSearch {
     #[error("paging ends at hit 10000; narrow the search, or read /catalog for everything")]
     TooDeep,
     /// A query or value too long to be meant.
-    #[error("`{0}` is longer than 500 characters, or there are more than 100 facet values")]
+    #[error("`{0}` is longer than 500 characters")]
     TooLong(String),
+    /// More choices than anybody makes.
+    #[error("more than 100 facet values are chosen")]
+    TooMany,
+    /// A parameter that stands twice with something else each time: nobody can tell which is meant.
+    #[error("`{0}` stands twice; give it once")]
+    Twice(&'static str),
+}
+
+/// The parameters of a search that are no facets.
+const PARAMETERS: [&str; 5] = ["q", "sort", "page", "size", "canStartNow"];
+
+/// Says which parameter an unknown one was probably meant to be.
+fn did_you_mean(given: &str) -> String {
+    let lower = given.to_lowercase();
+    FACETS
+        .iter()
+        .chain(&PARAMETERS)
+        .map(|known| (strsim::normalized_damerau_levenshtein(&lower, &known.to_lowercase()), known))
+        .filter(|(alike, _)| *alike >= 0.6)
+        .max_by(|one, other| one.0.total_cmp(&other.0))
+        .map(|(_, known)| format!(", did you mean `{known}`?"))
+        .unwrap_or_default()
 }
 
 impl SearchQuery {
@@ -93,10 +115,18 @@ impl SearchQuery {
         pairs: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Self, InvalidSearch> {
         let mut query = Self::default();
+        let mut given: Vec<(&'static str, String)> = Vec::new();
         for (name, value) in pairs {
             let (name, value) = (name.as_ref(), value.as_ref());
             if value.chars().count() > 500 {
-                return Err(InvalidSearch::TooLong(name.to_owned()));
+                return Err(InvalidSearch::TooLong(name.chars().take(40).collect()));
+            }
+            if let Some(once) = PARAMETERS.into_iter().find(|known| *known == name).filter(|_| !value.is_empty()) {
+                match given.iter().find(|(before, _)| *before == once) {
+                    Some((_, before)) if before != value => return Err(InvalidSearch::Twice(once)),
+                    Some(_) => {}
+                    None => given.push((once, value.to_owned())),
+                }
             }
             match name {
                 "q" => query.q = value.trim().to_owned(),
@@ -119,11 +149,11 @@ impl SearchQuery {
                         query.facets.push((facet.to_owned(), value.to_owned()));
                     }
                 }
-                other => return Err(InvalidSearch::UnknownFacet(other.to_owned())),
+                other => return Err(InvalidSearch::UnknownFacet(other.chars().take(40).collect())),
             }
         }
         if query.facets.len() > 100 {
-            return Err(InvalidSearch::TooLong("facets".to_owned()));
+            return Err(InvalidSearch::TooMany);
         }
         if query.page.saturating_sub(1).saturating_mul(query.size.max(1)) >= MAX_DEPTH {
             return Err(InvalidSearch::TooDeep);
@@ -407,5 +437,11 @@ mod tests {
         assert!(error(&[("page", "0")]).contains("`page`"));
         assert!(error(&[("page", "2000")]).contains("10000"));
         assert!(error(&[("sort", "random")]).contains("random"));
+        assert!(error(&[("misson", "gaia")]).contains("did you mean `mission`?"));
+        assert!(error(&[("Mission", "gaia")]).contains("did you mean `mission`?"));
+        assert!(!error(&[("colour", "red")]).contains("did you mean"));
+        assert!(error(&[("q", "a"), ("q", "b")]).contains("`q` stands twice"));
+        assert!(SearchQuery::from_pairs([("q", "a"), ("q", ""), ("q", "a")]).is_ok());
+        assert!(error(&[("q", &"a".repeat(501))]).ends_with("longer than 500 characters"));
     }
 }

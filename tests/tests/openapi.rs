@@ -31,6 +31,20 @@ async fn the_document_is_the_one_that_was_reviewed() {
     );
 }
 
+#[test]
+fn every_operation_has_a_name_of_its_own() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("suite/openapi.json");
+    let document: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let mut names: Vec<&str> = Vec::new();
+    for operations in document["paths"].as_object().unwrap().values() {
+        let operations = operations.as_object().unwrap().values().filter(|operation| operation.is_object());
+        names.extend(operations.map(|operation| operation["operationId"].as_str().unwrap()));
+    }
+    names.sort_unstable();
+    let twice: Vec<_> = names.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+    assert!(names.len() > 80 && twice.is_empty(), "{} names, {twice:?} twice", names.len());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_plain_question_is_answered() {
     let sandbox = Sandbox::with_sample().await;

@@ -5,6 +5,7 @@
 //! caller needs. What depends on the thing asked for (whose launch, which namespace) its handler asks in addition,
 //! from the same function, [`Viewer::may`].
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -117,6 +118,7 @@ impl Api {
                 name_problems(operation);
             }
         }
+        name_operations(&mut document);
         let components = document.components.get_or_insert_default();
         let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("ald_…").build();
         components.add_security_scheme("token", SecurityScheme::Http(token));
@@ -146,6 +148,28 @@ async fn guard<A: Access>(mut request: Request, next: Next) -> Result<Response, 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     let PathItem { get, put, post, delete, options, head, patch, trace, .. } = item;
     [get, put, post, delete, options, head, patch, trace].into_iter().flatten()
+}
+
+/// Gives each operation a name of its own, from which clients make their functions: handlers of several modules share names.
+fn name_operations(document: &mut OpenApi) {
+    let mut times: HashMap<String, usize> = HashMap::new();
+    for item in document.paths.paths.values_mut() {
+        for operation in operations(item) {
+            *times.entry(operation.operation_id.clone().unwrap_or_default()).or_default() += 1;
+        }
+    }
+    for (path, item) in &mut document.paths.paths {
+        let methods = [("get", &mut item.get), ("put", &mut item.put), ("post", &mut item.post)];
+        let others = [("delete", &mut item.delete), ("patch", &mut item.patch), ("head", &mut item.head)];
+        for (method, operation) in methods.into_iter().chain(others) {
+            let Some(operation) = operation else { continue };
+            let name = operation.operation_id.clone().unwrap_or_default();
+            if name.is_empty() || times.get(&name).is_some_and(|times| *times > 1) {
+                let words = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+                operation.operation_id = Some(words.fold(method.to_owned(), |name, word| format!("{name}_{word}")));
+            }
+        }
+    }
 }
 
 /// Writes the permission into the document, and the refusals that come with it.

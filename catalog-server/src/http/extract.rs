@@ -19,6 +19,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
         let body = body(request, state).await?;
+        if body.iter().all(u8::is_ascii_whitespace) {
+            return Err(Failure::bad_request("body.invalid", "the body is empty; this operation takes a JSON object"));
+        }
+        // An array would be read as the fields in their order, which no document of the API promises.
+        if body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+            return Err(Failure::bad_request("body.invalid", "the body is an array, not an object"));
+        }
         serde_json::from_slice(&body).map(Self).map_err(|error| {
             let detail = format!("the body is not what is expected: {error}");
             Failure::bad_request("body.invalid", detail)

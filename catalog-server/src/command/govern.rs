@@ -149,6 +149,7 @@ pub(super) struct StateArgs {
     /// The record, namespace.name
     identifier: String,
     /// The version
+    #[arg(id = "of", value_name = "VERSION")]
     version: String,
     /// Where it shall go: draft, submitted, published, deprecated, withdrawn
     state: String,

@@ -191,3 +191,14 @@ fn identity(config: &Config) -> anyhow::Result<catalog_launch::Identity> {
     catalog_launch::Identity::read(config.zone.id.as_str(), &key)
         .map_err(|problem| anyhow::anyhow!("`{}` cannot be used: {problem}", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_command_can_be_read() {
+        // Two arguments of one name pass the compiler and end the program when the command is called.
+        super::Cli::command().debug_assert();
+    }
+}

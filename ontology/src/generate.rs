@@ -5,6 +5,7 @@
 
 pub mod context;
 pub mod docs;
+mod names;
 pub mod page;
 pub mod schema;
 pub mod shapes;

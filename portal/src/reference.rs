@@ -21,8 +21,8 @@ pub fn reference(headers: &HeaderMap, path: &str, title: &str, html: &str) -> St
 }
 
 /// Returns the page of a problem that the server met outside the portal's own pages.
-pub fn refusal(headers: &HeaderMap, problem: Problem) -> String {
-    page::problem::problem(&problem).render(&viewer(headers, "/login"))
+pub fn refusal(headers: &HeaderMap, path: &str, problem: Problem) -> String {
+    page::problem::problem(&problem).render(&viewer(headers, path))
 }
 
 fn viewer(headers: &HeaderMap, path: &str) -> Viewer {

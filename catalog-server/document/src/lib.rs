@@ -16,6 +16,7 @@ pub mod hydra;
 pub mod ldes;
 mod names;
 pub mod oai;
+pub mod prof;
 pub mod ro_crate;
 pub mod schema_org;
 pub mod signposting;

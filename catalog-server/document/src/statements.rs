@@ -50,6 +50,8 @@ pub(crate) const MORE_PREFIXES: &[(&str, &str)] = &[
     ("hydra", namespace::HYDRA),
     ("ldes", namespace::LDES),
     ("ldp", namespace::LDP),
+    ("prof", "http://www.w3.org/ns/dx/prof/"),
+    ("role", "http://www.w3.org/ns/dx/prof/role/"),
     ("tree", namespace::TREE),
     ("void", namespace::VOID),
 ];

@@ -6,6 +6,7 @@
 
 mod answer;
 mod dataset;
+mod explain;
 mod folder;
 mod format;
 mod guard;
@@ -20,6 +21,7 @@ mod store;
 mod syntax;
 pub mod worker;
 
+pub use explain::SyntaxFault;
 pub use format::{AnswerFormat, GraphSyntax};
 pub use query::{Answered, Cancellation, Evaluator, Limits, Query, QueryDataset, QueryError, QueryForm, on_deep_stack};
 pub use reader::{Reader, Version};

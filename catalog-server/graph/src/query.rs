@@ -13,6 +13,7 @@ use spargebra::{Query as Algebra, SparqlParser};
 
 use crate::answer::Answer;
 use crate::dataset::Dataset;
+use crate::explain::{SyntaxFault, explain};
 use crate::format::AnswerFormat;
 use crate::service::Facts;
 use crate::{View, guard, kernel};
@@ -32,7 +33,7 @@ pub enum QueryError {
     TooDeep(usize),
     /// The text is not SPARQL.
     #[error("{0}")]
-    Syntax(String),
+    Syntax(Box<SyntaxFault>),
     /// A graph's name is not an IRI.
     #[error("`{0}` is not the IRI of a graph")]
     GraphName(String),
@@ -126,8 +127,9 @@ impl Query {
         }
         let parse = || {
             let parser =
-                SparqlParser::new().with_base_iri(base).map_err(|error| QueryError::Syntax(error.to_string()))?;
-            parser.parse_query(text).map_err(|error| QueryError::Syntax(error.to_string()))
+                SparqlParser::new().with_base_iri(base).map_err(|error| QueryError::Internal(error.to_string()))?;
+            let explain = |said: String| QueryError::Syntax(Box::new(explain(text, &said)));
+            parser.parse_query(text).map_err(|error| explain(error.to_string()))
         };
         Ok(Self::of(on_deep_stack(parse)??, graphs(dataset)?))
     }

@@ -197,14 +197,22 @@ fn declare<A: Access>(operation: &mut Operation) {
     }
 }
 
-/// Gives every problem its media type, which the macro that documents a handler does not know.
+/// Gives every problem its media type, and the operations of a standard its own words for errors (`told.rs`), which the macro that documents a handler does not know.
 fn name_problems(operation: &mut Operation) {
     let is_problem = |content: &RefOr<Content>| {
         let RefOr::T(content) = content else { return false };
         matches!(&content.schema, Some(RefOr::Ref(to)) if to.ref_location.ends_with("/Problem"))
     };
+    let is_trs = operation.tags.iter().flatten().any(|tag| tag == "trs");
     for response in operation.responses.responses.values_mut() {
         let RefOr::T(response) = response else { continue };
+        if is_trs {
+            if response.content.values().any(is_problem) {
+                let error = ContentBuilder::new().schema(Some(Ref::from_schema_name("TrsError"))).build();
+                response.content = std::iter::once(("application/json".to_owned(), error.into())).collect();
+            }
+            continue;
+        }
         if response.content.get("application/json").is_some_and(is_problem)
             && let Some(content) = response.content.shift_remove("application/json")
         {

@@ -28,6 +28,7 @@ pub mod search;
 pub mod sources;
 pub mod sparql;
 pub mod staff;
+pub mod told;
 pub mod unread;
 pub mod viewer;
 pub mod vocabulary;
@@ -281,7 +282,7 @@ pub fn router(app: Arc<App>) -> Result<Router, Undeclared> {
 /// Answers what has no route: a problem for programs, a page for people.
 async fn nothing(page: Router, request: Request) -> Response {
     let path = request.uri().path();
-    if path.starts_with("/api/") {
+    if path.starts_with("/api/") || path.starts_with("/ga4gh/") {
         return Failure::not_found("operation", path).into_response();
     }
     let Ok(response) = page.oneshot(request).await;
@@ -326,6 +327,7 @@ async fn common(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
     let (method, path, started) = (request.method().clone(), request.uri().path().to_owned(), Instant::now());
     let client = client_address::find(&request, &app.config.trusted_proxies);
     let is_secure = app.config.is_secure();
+    let asker = told::Asker::of(&path, request.headers());
     let mut request = request;
     if let Ok(value) = HeaderValue::from_str(&id) {
         request.headers_mut().insert(REQUEST_ID_HEADER, value);
@@ -339,7 +341,7 @@ async fn common(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
         if in_query {
             // It is in somebody's log and history by now.
             let detail = "a token is sent in the header `Authorization` only; revoke this one, as addresses are logged";
-            return Failure::bad_request("token.in_query", detail).into_response();
+            return asker.tell(Failure::bad_request("token.in_query", detail).into_response());
         }
         let answered = tokio::time::timeout(PATIENCE, next.run(request)).await;
         let response = answered.unwrap_or_else(|_| {
@@ -347,7 +349,8 @@ async fn common(State(app): State<Arc<App>>, request: Request, next: Next) -> Re
                 .into_response()
         });
         let is_bare = !response.headers().contains_key(header::CONTENT_TYPE);
-        if response.status() == StatusCode::METHOD_NOT_ALLOWED && is_bare { with_problem(response) } else { response }
+        let is_refused = response.status() == StatusCode::METHOD_NOT_ALLOWED && is_bare;
+        asker.tell(if is_refused { with_problem(response) } else { response })
     };
     let mut response = CLIENT_ADDRESS.scope(client, REQUEST_ID.scope(id.clone(), origin::scope(from, answer))).await;
     let status = response.status();
@@ -387,7 +390,7 @@ fn with_problem(bare: Response) -> Response {
     let detail = "the header `Allow` names the methods of this path";
     let problem = Failure::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "no such method here", detail);
     let mut response = problem.into_response();
-    *response.extensions_mut() = bare.extensions().clone();
+    response.extensions_mut().extend(bare.extensions().clone());
     if let Some(allowed) = bare.headers().get(header::ALLOW) {
         response.headers_mut().insert(header::ALLOW, allowed.clone());
     }

@@ -114,7 +114,7 @@ fn failure(error: OidcError) -> Failure {
 /// Answers a person with a page, whatever became of it.
 fn shown(headers: &HeaderMap, outcome: Result<Response, Failure>) -> Response {
     outcome.unwrap_or_else(|failure| {
-        let page = catalog_portal::refusal(headers, failure.problem().clone());
+        let page = catalog_portal::refusal(headers, "/login", failure.problem().clone());
         let mut response = (failure.status(), axum::response::Html(page)).into_response();
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response

@@ -120,6 +120,13 @@ impl Failure {
         failure
     }
 
+    /// Adds what was found.
+    #[must_use]
+    pub fn with_findings(mut self, findings: impl IntoIterator<Item = Finding>) -> Self {
+        self.problem.findings.extend(findings);
+        self
+    }
+
     /// Returns the problem.
     pub fn problem(&self) -> &Problem {
         &self.problem
@@ -146,6 +153,8 @@ impl IntoResponse for Failure {
         }
         self.problem.instance = REQUEST_ID.try_with(Clone::clone).ok();
         let mut response = (self.status(), axum::Json(&self.problem)).into_response();
+        // Who tells it otherwise (`told.rs`) needs no second reading.
+        response.extensions_mut().insert((*self.problem).clone());
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -3,7 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use catalog_document::xml::escape;
 use catalog_schemas::meaning::{meaning, meanings};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, header};
 use serde_json::json;
 
 use crate::http::accept::negotiate;
@@ -50,12 +50,7 @@ pub async fn all(headers: HeaderMap) -> Response {
 pub async fn one(Path(code): Path<String>, headers: HeaderMap) -> Result<Response, Failure> {
     let known = known();
     let Some(row) = known.iter().find(|row| row.code == code) else {
-        let failure = Failure::not_found("kind of problem", &code);
-        if wants_json(&headers) {
-            return Err(failure);
-        }
-        let page = catalog_portal::refusal(&headers, failure.problem().clone());
-        return Ok((StatusCode::NOT_FOUND, axum::response::Html(page)).into_response());
+        return Err(Failure::not_found("kind of problem", &code));
     };
     if wants_json(&headers) {
         return Ok(said(Json(json!({ "code": row.code, "meaning": row.meaning, "fix": row.fix })).into_response()));

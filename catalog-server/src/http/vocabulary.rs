@@ -1,7 +1,7 @@
 //! The vocabulary: terms, concept schemes, concepts, context, shapes and schema, as the ontology crate gives them.
 
 use axum::response::{IntoResponse, Response};
-use catalog_document::{Syntax, vocabulary};
+use catalog_document::{Profile, Syntax, prof, vocabulary};
 use catalog_ontology::generate;
 use catalog_ontology::scheme::{Concept, Scheme};
 use catalog_schemas::problem::Problem;
@@ -31,7 +31,11 @@ pub async fn ontology(Query(asked): Query<Asked>, headers: HeaderMap) -> Result<
         // The file as it was written is easier to read than what a program makes of it.
         Some(Syntax::Turtle) => Ok(answer(TURTLE, generate::ontology_turtle())),
         Some(syntax) => rdf(syntax, vocabulary::ontology()),
-        None => Ok(page(&headers, "/ns/esado", "ESADO vocabulary", inside(generate::ontology_page()))),
+        None => {
+            let more = "<p><a href=\"/ns/esado/profile\">Profiles that records are given in</a></p>";
+            let html = format!("{}{more}", inside(generate::ontology_page()));
+            Ok(page(&headers, "/ns/esado", "ESADO vocabulary", &html))
+        }
     }
 }
 
@@ -44,6 +48,12 @@ pub async fn scheme(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let (name, suffix) = split(&name);
+    if name == PROFILES {
+        return match chosen(&headers, suffix.or(asked.format.as_deref()))? {
+            Some(syntax) => rdf(syntax, &prof::all()),
+            None => Ok(page(&headers, "/ns/esado/profile", "Profiles", &profiles_page())),
+        };
+    }
     let scheme = Scheme::all().iter().find(|scheme| scheme.name == name);
     let scheme = scheme.ok_or_else(|| Failure::not_found("concept scheme", name))?;
     match chosen(&headers, suffix.or(asked.format.as_deref()))? {
@@ -69,6 +79,13 @@ pub async fn concept(
     Query(asked): Query<Asked>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
+    match name.as_str() {
+        PROFILES => return profile(&notation, &asked, &headers),
+        // What lies elsewhere here has its IRI below the vocabulary's.
+        "context" if notation == "v1" => return Ok(context().await),
+        "schemas" => return schema(Path(notation)).await,
+        _ => {}
+    }
     let missing = || Failure::not_found("concept", &format!("{name}/{notation}"));
     let scheme = Scheme::all().iter().find(|scheme| scheme.name == name).ok_or_else(missing)?;
     // A notation may hold a dot; the whole name wins.
@@ -84,6 +101,66 @@ pub async fn concept(
             Ok(page(&headers, &path, &concept.label, &concept_page(scheme, concept)))
         }
     }
+}
+
+/// The last part of the address that our profiles are below.
+const PROFILES: &str = "profile";
+
+fn profile(name: &str, asked: &Asked, headers: &HeaderMap) -> Result<Response, Failure> {
+    let (name, suffix) = split(name);
+    let about = prof::About::find(name).ok_or_else(|| Failure::not_found("profile", name))?;
+    match chosen(headers, suffix.or(asked.format.as_deref()))? {
+        Some(syntax) => rdf(syntax, &prof::triples(about)),
+        None => {
+            let path = format!("/ns/esado/{PROFILES}/{name}");
+            let html = format!(
+                "<p class=\"small\"><a href=\"/ns/esado\">ESADO vocabulary</a> › <a href=\"/ns/esado/{PROFILES}\">Profiles</a></p>{}{}",
+                profile_section(about, "h1"),
+                forms(&path)
+            );
+            Ok(page(headers, &path, about.title, &html))
+        }
+    }
+}
+
+fn profiles_page() -> String {
+    let mut html = "<p class=\"small\"><a href=\"/ns/esado\">ESADO vocabulary</a></p><h1>Profiles</h1>".to_owned();
+    html.extend(prof::OWN.iter().map(|about| profile_section(about, "h2")));
+    html.push_str("<h2>Profiles of others that records are given in</h2><ul>");
+    let own = |profile: &Profile| prof::OWN.iter().any(|about| about.profile == *profile);
+    for profile in Profile::ALL.iter().filter(|profile| !own(profile)) {
+        let (token, iri) = (profile.token(), escape(profile.iri()));
+        html.push_str(&format!("<li><code>{token}</code> <a href=\"{iri}\" rel=\"noopener\">{iri}</a></li>"));
+    }
+    html.push_str("</ul>");
+    html.push_str(&forms(&format!("/ns/esado/{PROFILES}")));
+    html
+}
+
+fn profile_section(about: &prof::About, heading: &str) -> String {
+    let mut html = format!(
+        "<{heading} id=\"{0}\">{1}</{heading}><p><code>{2}</code></p><p>{3}</p><p>Asked for by <code>?profile={4}</code> or \
+         <code>Accept-Profile: &lt;{2}&gt;</code>, as {5}.</p><ul>",
+        about.name,
+        escape(about.title),
+        escape(about.iri()),
+        escape(about.description),
+        about.profile.token(),
+        about.forms().map(|form| escape(form.label)).collect::<Vec<_>>().join(", "),
+    );
+    for help in about.help {
+        // What is below our own namespace lies here, too.
+        let local = help.address.strip_prefix("https://w3id.org/esado").map(|rest| format!("/ns/esado{rest}"));
+        let address = escape(local.as_deref().unwrap_or(help.address));
+        html.push_str(&format!(
+            "<li id=\"{}\"><a href=\"{address}\">{}</a> <code>{}</code></li>",
+            help.role,
+            escape(help.label),
+            help.media_type
+        ));
+    }
+    html.push_str("</ul>");
+    html
 }
 
 fn split(name: &str) -> (&str, Option<&str>) {

@@ -29,6 +29,7 @@ pub fn generate(table: &Table) -> String {
         kind_section(table, kind, &mut out);
     }
     schemes(&mut out);
+    super::names::section(&mut out);
     out.push_str("</main>\n</body>\n</html>\n");
     out
 }
@@ -38,7 +39,7 @@ fn contents(out: &mut String) {
     for kind in Kind::ALL {
         let _ = writeln!(out, "<li><a href=\"#terms-{kind}\">Terms of a {kind}</a></li>");
     }
-    out.push_str("<li><a href=\"#schemes\">Schemes of concepts</a></li>\n</ul>\n</nav>\n");
+    out.push_str("<li><a href=\"#schemes\">Schemes of concepts</a></li>\n<li><a href=\"#names\">Names of the table itself</a></li>\n</ul>\n</nav>\n");
 }
 
 fn classes(table: &Table, out: &mut String) {
@@ -126,11 +127,11 @@ fn schemes(out: &mut String) {
 }
 
 /// Links a property or class: of our own to its place on the page, of others to where they are defined.
-fn link(iri: &str) -> String {
+pub(super) fn link(iri: &str) -> String {
     let href = iri.strip_prefix(ESADO).map_or_else(|| iri.to_owned(), |local| format!("#{local}"));
     format!("<a href=\"{}\"><code>{}</code></a>", escape(&href), escape(&compact(iri)))
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

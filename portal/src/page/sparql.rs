@@ -85,7 +85,9 @@ pub fn sparql(query: Option<&str>, answer: Option<&Result<SparqlAnswer, Problem>
 fn shown(query: &str, answer: &Result<SparqlAnswer, Problem>) -> AnyView {
     let (count, body) = match answer {
         Err(problem) => {
-            let said = view! { <p><b>"The query was not answered."</b></p><p class="said">{words::said(problem)}</p> };
+            // The detail says where in the query, and what to do; findings say it again for programs.
+            let said = words::sentence(problem.detail.as_deref().unwrap_or(&problem.title));
+            let said = view! { <p><b>"The query was not answered."</b></p><p class="said">{said}</p> };
             return view! { <section class="answer" id="answer" aria-label="Answer">{notice(Tone::Bad, said)}</section> }
                 .into_any();
         }

@@ -83,7 +83,10 @@ impl Visit {
             problem.instance.clone_from(&self.request_id);
         }
         let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        self.page_with(status, page::problem::problem(&problem))
+        let mut response = self.page_with(status, page::problem::problem(&problem));
+        // A program that asked for the page is told it in its own way.
+        response.extensions_mut().insert(problem);
+        response
     }
 
     /// Answers what a call that failed means to the viewer: an unknown one is asked to sign in.

@@ -231,7 +231,15 @@ async fn crawlers_and_browsers_find_their_way() {
 #[tokio::test(flavor = "multi_thread")]
 async fn terms_schemes_and_concepts_are_given_for_people_and_machines() {
     let sandbox = Sandbox::with_sample().await;
-    for path in ["/ns/esado", "/ns/esado/mission", "/ns/esado/mission/gaia", "/ns/esado/thematic-area"] {
+    for path in [
+        "/ns/esado",
+        "/ns/esado/mission",
+        "/ns/esado/mission/gaia",
+        "/ns/esado/thematic-area",
+        "/ns/esado/profile",
+        "/ns/esado/profile/v1",
+        "/ns/esado/profile/citation",
+    ] {
         for media_type in
             ["text/html", "text/turtle", "application/ld+json", "application/rdf+xml", "application/n-triples"]
         {
@@ -248,9 +256,13 @@ async fn terms_schemes_and_concepts_are_given_for_people_and_machines() {
     assert_eq!(fetch(&sandbox, search, &[]).await.0, 200);
     let (_, _, turtle) = fetch(&sandbox, "/ns/esado/mission/gaia.ttl", &[]).await;
     assert!(turtle.contains("skos:prefLabel") && turtle.contains("Gaia"), "{turtle}");
-    for path in
-        ["/ns/esado/mission/nothing", "/ns/esado/nothing", "/ns/esado/nothing/gaia", "/ns/esado/mission/..%2f..%2f"]
-    {
+    for path in [
+        "/ns/esado/mission/nothing",
+        "/ns/esado/profile/v2",
+        "/ns/esado/nothing",
+        "/ns/esado/nothing/gaia",
+        "/ns/esado/mission/..%2f..%2f",
+    ] {
         assert_eq!(fetch(&sandbox, path, &[]).await.0, 404, "{path}");
     }
     // Every label of a record's details leads to its place in the vocabulary.
@@ -262,4 +274,75 @@ async fn terms_schemes_and_concepts_are_given_for_people_and_machines() {
     for place in places {
         assert!(vocabulary.contains(&format!("id=\"{place}\"")), "{place} is no place of the vocabulary");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_named_below_our_namespace_is_there() {
+    let sandbox = Sandbox::with_sample().await;
+    let mut named = BTreeSet::new();
+    let (_, headers, turtle) = fetch(&sandbox, &format!("{RECORD}.ttl"), &[]).await;
+    let texts = [header(&headers, "link"), &turtle].map(str::to_owned);
+    let (_, _, profile) = fetch(&sandbox, "/ns/esado/profile.nt", &[]).await;
+    let (_, _, linkset) = fetch(&sandbox, &format!("{RECORD}.linkset.json"), &[]).await;
+    let (_, _, schema) = fetch(&sandbox, "/schemas/manifest.schema.json", &[]).await;
+    for text in texts.into_iter().chain([profile, linkset, schema]) {
+        let iris = text.split("https://w3id.org/esado/").skip(1);
+        named.extend(iris.map(|rest| rest.split(['"', '>', '<', ' ', '#', '\n']).next().unwrap().to_owned()));
+    }
+    named.remove("");
+    for expected in ["profile/v1", "profile/citation", "context/v1", "schemas/shapes.ttl"] {
+        assert!(named.contains(expected), "{named:?}");
+    }
+    for name in named.iter().filter(|name| !name.ends_with('/')) {
+        for accept in ["text/html,*/*;q=0.5", "text/turtle,*/*;q=0.5"] {
+            let (status, _, _) = fetch(&sandbox, &format!("/ns/esado/{name}"), &[("accept", accept)]).await;
+            assert_eq!(status, 200, "{name} {accept}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_is_told_as_who_asks_can_read_it() {
+    let sandbox = Sandbox::with_sample().await;
+    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    let problem = "application/problem+json";
+    for path in [
+        "/id/go-esa/esa.esdc.nothing",
+        "/id/go-esa/esa.esdc.nothing.ttl",
+        "/id/nowhere",
+        "/ns/esado/nothing",
+        "/schemas/nothing",
+        "/graph/nobody",
+        "/dump/nobody.nq.gz",
+        "/sitemap/9.xml",
+        "/problems/nothing",
+        "/record/go-esa/esa.esdc.nothing",
+        "/nothing",
+    ] {
+        for (accept, kind) in
+            [(browser, "text/html"), ("application/json", problem), ("application/problem+json", problem)]
+        {
+            let (status, headers, body) = fetch(&sandbox, path, &[("accept", accept)]).await;
+            assert_eq!(status, 404, "{path} {accept}");
+            assert!(header(&headers, "content-type").starts_with(kind), "{path} {accept}: {headers:?}");
+            assert!(headers.get_all("vary").iter().any(|value| value.to_str().unwrap().contains("Accept")), "{path}");
+            assert_eq!(body.contains("<h1"), kind == "text/html", "{path} {accept}: {body}");
+        }
+    }
+    // The clients of a standard know its own words only.
+    for (path, status) in [
+        ("/ga4gh/trs/v2/tools/none", 404),
+        ("/ga4gh/trs/v2/tools/go-esa~esa.esdc.aladin/versions/9.9.9", 404),
+        ("/ga4gh/trs/v2/tools?limit=many", 400),
+        ("/ga4gh/trs/v2/nothing", 404),
+    ] {
+        let (given, headers, body) = fetch(&sandbox, path, &[("accept", browser)]).await;
+        assert_eq!((given, header(&headers, "content-type")), (status, "application/json"), "{path}");
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(body["code"], status, "{path}");
+        assert!(body["message"].as_str().is_some_and(|text| !text.is_empty()) && body.get("type").is_none(), "{body}");
+    }
+    let posted = sandbox.request("POST", "/ga4gh/trs/v2/tools").body("{}").send().await.unwrap();
+    assert_eq!((posted.status().as_u16(), posted.headers()["allow"].to_str().unwrap()), (405, "GET,HEAD"));
+    assert_eq!(posted.json::<serde_json::Value>().await.unwrap()["code"], 405);
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::explain::SyntaxFault;
 use crate::format::{AnswerFormat, GraphSyntax};
 use crate::query::{QueryDataset, QueryForm};
 
@@ -117,12 +118,14 @@ pub struct Refusal {
     pub cause: Cause,
     /// The reason in words.
     pub detail: String,
+    /// The place of what is wrong with the query's text.
+    pub fault: Option<Box<SyntaxFault>>,
 }
 
 impl Refusal {
     /// Makes a refusal.
     pub fn new(cause: Cause, detail: impl Into<String>) -> Self {
-        Self { cause, detail: detail.into() }
+        Self { cause, detail: detail.into(), fault: None }
     }
 }
 

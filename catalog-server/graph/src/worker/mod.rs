@@ -174,7 +174,9 @@ impl From<QueryError> for Refusal {
             QueryError::TooMuchMemory(_) => Cause::Memory,
             QueryError::Cancelled | QueryError::Sink(_) | QueryError::Internal(_) => Cause::Internal,
         };
-        Self::new(cause, error.to_string())
+        let detail = error.to_string();
+        let fault = if let QueryError::Syntax(fault) = error { Some(fault) } else { None };
+        Self { cause, detail, fault }
     }
 }
 

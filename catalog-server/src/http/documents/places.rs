@@ -90,6 +90,10 @@ pub async fn graph(
         let place = match source.as_str() {
             "vocabulary" => "/ns/esado".to_owned(),
             source => {
+                let counts = app.census.counts(&app.ledger).await?;
+                if counts.source(source).is_none() {
+                    return Err(Failure::not_found("graph", source));
+                }
                 let query = form_urlencoded::Serializer::new(String::new()).append_pair("source", source).finish();
                 format!("/search?{query}")
             }

@@ -10,7 +10,7 @@ use catalog_records::{StoredRecord, StoredVersion};
 use catalog_schemas::id::{Identifier, Version, ZoneId};
 use catalog_schemas::problem::Problem;
 use http::{HeaderValue, header};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{at_version, described, package_of};
@@ -18,6 +18,26 @@ use crate::app::App;
 use crate::http::extract::{Json, Path, Query};
 use crate::http::problem::Failure;
 use crate::view::is_listed;
+
+/// Where the service is.
+pub const ROOT: &str = "/ga4gh/trs/v2";
+
+/// What went wrong, as the standard says it (GA4GH TRS 2.0.1, `Error`).
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[schema(as = TrsError)]
+pub struct Error {
+    /// The HTTP status.
+    code: u16,
+    /// What it is about, and what to do.
+    message: String,
+}
+
+/// Returns a problem as the clients of this service read it.
+pub fn error(problem: &Problem) -> Error {
+    let message =
+        problem.detail.as_ref().map_or_else(|| problem.title.clone(), |detail| format!("{}: {detail}", problem.title));
+    Error { code: problem.status, message }
+}
 
 /// The kinds that are tools.
 const KINDS: [&str; 2] = ["Datalab", "Pipeline"];
@@ -103,7 +123,7 @@ impl Wanted {
 
 /// Lists tools.
 #[utoipa::path(get, path = "/ga4gh/trs/v2/tools", tag = "trs", params(Wanted),
-    responses((status = 200, description = "Tools; the header next_page leads on"), (status = 400, description = "A parameter is wrong", body = Problem)))]
+    responses((status = 200, description = "Tools; the header next_page leads on"), (status = 400, description = "A parameter is wrong", body = Error)))]
 pub async fn tools(State(app): State<Arc<App>>, Query(wanted): Query<Wanted>) -> Result<Response, Failure> {
     let limit = wanted.limit.unwrap_or(PAGE.0).clamp(1, PAGE.1);
     let kinds = wanted.kinds();
@@ -197,7 +217,7 @@ async fn version_of(app: &App, id: &str, version: &str) -> Result<(StoredRecord,
 
 /// Gives a tool.
 #[utoipa::path(get, path = "/ga4gh/trs/v2/tools/{tool}", tag = "trs", params(("tool" = String, Path, description = "zone~namespace.name")),
-    responses((status = 200, description = "The tool"), (status = 404, description = "No such tool", body = Problem)))]
+    responses((status = 200, description = "The tool"), (status = 404, description = "No such tool", body = Error)))]
 pub async fn tool(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<Value>, Failure> {
     let stored = record_of(&app, &id).await?;
     let described = described(&app.projection, &stored, None, None).ok_or_else(|| Failure::not_found("tool", &id))?;
@@ -206,7 +226,7 @@ pub async fn tool(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result
 
 /// Lists the versions of a tool.
 #[utoipa::path(get, path = "/ga4gh/trs/v2/tools/{tool}/versions", tag = "trs", params(("tool" = String, Path, description = "zone~namespace.name")),
-    responses((status = 200, description = "The versions"), (status = 404, description = "No such tool", body = Problem)))]
+    responses((status = 200, description = "The versions"), (status = 404, description = "No such tool", body = Error)))]
 pub async fn versions(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Json<Value>, Failure> {
     let Json(mut tool) = tool(State(app), Path(id)).await?;
     Ok(Json(tool["versions"].take()))
@@ -215,7 +235,7 @@ pub async fn versions(State(app): State<Arc<App>>, Path(id): Path<String>) -> Re
 /// Gives a version of a tool.
 #[utoipa::path(get, path = "/ga4gh/trs/v2/tools/{tool}/versions/{version}", tag = "trs",
     params(("tool" = String, Path, description = "zone~namespace.name"), ("version" = String, Path, description = "A version")),
-    responses((status = 200, description = "The version"), (status = 404, description = "No such version", body = Problem)))]
+    responses((status = 200, description = "The version"), (status = 404, description = "No such version", body = Error)))]
 pub async fn version(
     State(app): State<Arc<App>>,
     Path((id, name)): Path<(String, String)>,
@@ -276,7 +296,7 @@ fn wrapped(file: Option<&(String, String, String)>, kind: &str, path: &str) -> R
 /// Gives the primary descriptor.
 #[utoipa::path(get, path = "/ga4gh/trs/v2/tools/{tool}/versions/{version}/{type}/descriptor", tag = "trs",
     params(("tool" = String, Path, description = "zone~namespace.name"), ("version" = String, Path, description = "A version"), ("type" = String, Path, description = "CWL or PLAIN_CWL")),
-    responses((status = 200, description = "The descriptor"), (status = 404, description = "No such descriptor", body = Problem)))]
+    responses((status = 200, description = "The descriptor"), (status = 404, description = "No such descriptor", body = Error)))]
 pub async fn descriptor(
     State(app): State<Arc<App>>,
     Path((id, version, kind)): Path<(String, String, String)>,
@@ -303,7 +323,7 @@ pub struct FilesAs {
 /// Lists the files of a descriptor.
 #[utoipa::path(get, path = "/ga4gh/trs/v2/tools/{tool}/versions/{version}/{type}/files", tag = "trs",
     params(FilesAs, ("tool" = String, Path, description = "zone~namespace.name"), ("version" = String, Path, description = "A version"), ("type" = String, Path, description = "CWL")),
-    responses((status = 200, description = "The files"), (status = 404, description = "No such descriptor", body = Problem)))]
+    responses((status = 200, description = "The files"), (status = 404, description = "No such descriptor", body = Error)))]
 pub async fn files(
     State(app): State<Arc<App>>,
     Path((id, version, kind)): Path<(String, String, String)>,
@@ -325,7 +345,7 @@ pub async fn files(
 /// Lists the tests of a descriptor: packages name none that this service could tell.
 #[utoipa::path(get, path = "/ga4gh/trs/v2/tools/{tool}/versions/{version}/{type}/tests", tag = "trs",
     params(("tool" = String, Path, description = "zone~namespace.name"), ("version" = String, Path, description = "A version"), ("type" = String, Path, description = "CWL")),
-    responses((status = 200, description = "An empty list"), (status = 404, description = "No such version", body = Problem)))]
+    responses((status = 200, description = "An empty list"), (status = 404, description = "No such version", body = Error)))]
 pub async fn tests(
     State(app): State<Arc<App>>,
     Path((id, version, _type)): Path<(String, String, String)>,
@@ -337,7 +357,7 @@ pub async fn tests(
 /// Gives the container files: images are named by digest only, so there are none.
 #[utoipa::path(get, path = "/ga4gh/trs/v2/tools/{tool}/versions/{version}/containerfile", tag = "trs",
     params(("tool" = String, Path, description = "zone~namespace.name"), ("version" = String, Path, description = "A version")),
-    responses((status = 200, description = "An empty list"), (status = 404, description = "No such version", body = Problem)))]
+    responses((status = 200, description = "An empty list"), (status = 404, description = "No such version", body = Error)))]
 pub async fn container_file(
     State(app): State<Arc<App>>,
     Path((id, version)): Path<(String, String)>,

@@ -15,7 +15,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use bytes::Bytes;
 use catalog_graph::worker::{Allowance, Cause, Question, Refusal, Request};
-use catalog_graph::{Triple, Version};
+use catalog_graph::{SyntaxFault, Triple, Version};
+use catalog_schemas::problem::Finding;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use sha2::{Digest, Sha256};
 
@@ -313,15 +314,27 @@ fn not_now(reason: NotNow) -> Failure {
     }
 }
 
+/// Returns what is wrong with a query's text as a finding.
+fn found(fault: SyntaxFault) -> Finding {
+    Finding {
+        line: Some(fault.line),
+        column: Some(fault.column),
+        got: fault.got,
+        expected: fault.expected,
+        fix: fault.fix,
+        ..Finding::error("query.syntax", fault.message)
+    }
+}
+
 /// Decides how a refusal of a worker is answered.
 fn refused(refusal: Refusal) -> Failure {
-    let Refusal { cause, detail } = refusal;
+    let Refusal { cause, detail, fault } = refusal;
     match cause {
         Cause::TooLong => {
             Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "query.too_long", "the query is too long", detail)
         }
         Cause::TooDeep => Failure::bad_request("query.too_deep", detail),
-        Cause::Syntax => Failure::bad_request("query.syntax", detail),
+        Cause::Syntax => Failure::bad_request("query.syntax", detail).with_findings(fault.map(|fault| found(*fault))),
         Cause::GraphName => Failure::bad_request("query.graph", detail),
         Cause::NoSuchGraph => Failure::new(StatusCode::NOT_FOUND, "not_found", "not found", detail),
         Cause::NotAcceptable(form) => not_acceptable(form),

@@ -80,7 +80,16 @@ async fn the_protocol_is_spoken() {
     let (status, text) = sandbox.get("/sparql?query=SELECT%20WHERE").await;
     let problem: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!((status, &problem["type"]), (400, &"/problems/query.syntax".into()), "{text}");
-    assert!(problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{text}");
+    assert!(problem["detail"].as_str().is_some_and(|detail| detail.starts_with("line 1, column 8: ")), "{text}");
+    let ask = [("query", "SELECT *\nWHERE { ?s a dcat:Dataset }")];
+    let (_, text) = read(sandbox.request("GET", "/sparql").query(&ask)).await;
+    let problem: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let finding = &problem["findings"][0];
+    assert_eq!((&finding["line"], &finding["column"]), (&2.into(), &14.into()), "{text}");
+    let fix = "add `PREFIX dcat: <http://www.w3.org/ns/dcat#>` before the query";
+    assert_eq!(finding["fix"], fix, "{text}");
+    let (_, page) = read(sandbox.request("GET", "/sparql-editor").query(&[ask[0], ("run", "1")])).await;
+    assert!(page.contains("Line 2, column 14") && page.contains("PREFIX dcat:"), "{page}");
     let twice = sandbox.request("GET", "/sparql").query(&[("query", query), ("query", query)]);
     assert_eq!(read(twice).await.0, 400);
 

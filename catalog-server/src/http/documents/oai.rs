@@ -8,6 +8,7 @@ use bytes::Bytes;
 use catalog_document::Described;
 use catalog_document::oai::{self, Fault, Format, Header, Identity, List, Request, Set, fault};
 use catalog_document::xml::Xml;
+use catalog_ontology::terms::Kind;
 use catalog_records::{Changed, StoredRecord};
 use http::Uri;
 use jiff::Timestamp;
@@ -19,8 +20,10 @@ use crate::http::problem::Failure;
 use crate::policy::is_sandbox;
 use crate::view::is_listed;
 
-/// The types that are sets.
-const KINDS: [&str; 5] = ["Datalab", "Dataset", "DataVolume", "Pipeline", "Datazone"];
+/// Returns the types that are sets: every one that a record of the list may have, as its header names it.
+fn kinds() -> Vec<&'static str> {
+    Kind::ALL.into_iter().filter(|kind| kind.is_uploaded()).map(Kind::as_str).collect()
+}
 
 /// The most arguments that are read; the protocol knows six.
 const ARGUMENTS: usize = 16;
@@ -83,7 +86,7 @@ async fn fulfil(app: &Arc<App>, request: Request, mut xml: Xml) -> Answered {
         Request::Sets => {
             let counts = app.census.counts(&app.ledger).await?;
             let sources: Vec<String> = counts.sources.iter().map(|(source, _)| source.clone()).collect();
-            oai::sets(&mut xml, &KINDS, &sources);
+            oai::sets(&mut xml, &kinds(), &sources);
         }
         Request::Record(identifier, format) => {
             let Some(stored) = find(app, &identifier).await? else { return Ok(Err(unknown())) };
@@ -193,4 +196,21 @@ fn unknown() -> Fault {
 fn host(base: &str) -> &str {
     let rest = base.split_once("://").map_or(base, |(_, rest)| rest);
     rest.split([':', '/']).next().unwrap_or(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_of_a_record_is_a_set() {
+        // Headers named `type:Software` and `type:DataService`, which no list of sets knew.
+        let mut xml = catalog_document::xml::Xml::document();
+        oai::sets(&mut xml, &kinds(), &["here".to_owned()]);
+        let list = xml.finish();
+        for set in ["type:Datalab", "type:Software", "type:DataService", "type:Datazone", "source:here"] {
+            assert!(list.contains(&format!("<setSpec>{set}</setSpec>")), "{set}: {list}");
+        }
+        assert!(!list.contains("type:Launch") && !list.contains("type:CatalogRecord"), "{list}");
+    }
 }

@@ -100,6 +100,11 @@ async fn the_type_of_a_problem_leads_to_what_it_means() {
     let (status, all) = sandbox.get("/problems").await;
     assert!(status == 200 && all.contains("/problems/archive.symlink") && all.contains("/problems/term.unknown"));
     assert_eq!(sandbox.get("/problems/no.such.code").await.0, 404);
-    let (status, page) = sandbox.get("/problems/%3Cscript%3Ealert(1)%3C%2Fscript%3E").await;
-    assert!(status == 404 && !page.contains("<script>alert"), "{page}");
+    let hostile = "/problems/%3Cscript%3Ealert(1)%3C%2Fscript%3E";
+    let (status, page) = read(sandbox.request("GET", hostile).header("accept", "text/html")).await;
+    assert!(status == 404 && page.contains("&lt;script") && !page.contains("<script>alert"), "{page}");
+    // Nobody takes the document that programs get for a page.
+    let document = sandbox.request("GET", hostile).send().await.unwrap();
+    assert_eq!(document.headers()["content-type"], "application/problem+json");
+    assert_eq!(document.headers()["x-content-type-options"], "nosniff");
 }

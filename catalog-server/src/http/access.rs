@@ -197,7 +197,8 @@ fn declare<A: Access>(operation: &mut Operation) {
     }
 }
 
-/// Gives every problem its media type, and the operations of a standard its own words for errors (`told.rs`), which the macro that documents a handler does not know.
+/// Gives every problem its media type, and the operations of a standard its own words for errors (`told.rs`): the macro that
+/// documents a handler knows neither.
 fn name_problems(operation: &mut Operation) {
     let is_problem = |content: &RefOr<Content>| {
         let RefOr::T(content) = content else { return false };

@@ -172,7 +172,7 @@ pub(crate) fn of_concept(scheme: &'static Scheme, given: &str) -> String {
     if given.contains([',', ';']) {
         let parts: Vec<_> = given.split([',', ';']).map(str::trim).filter(|part| !part.is_empty()).collect();
         let known: Vec<_> = parts.iter().filter_map(|part| scheme.find(part)).collect();
-        if parts.len() > 1 && known.len() == parts.len() {
+        if (2..=LISTED).contains(&parts.len()) && known.len() == parts.len() {
             let quoted: Vec<_> = known.iter().map(|concept| format!("\"{}\"", concept.notation)).collect();
             return format!("write [{}]", quoted.join(", "));
         }

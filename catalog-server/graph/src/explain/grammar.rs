@@ -226,8 +226,10 @@ impl<'a> Reader<'a> {
             self.bracketed("(", ")", |reader| {
                 reader.expression()?;
                 reader.word("AS", "AS and a variable")?;
-                reader.note_new(reader.peek());
-                reader.kind(Kind::Variable, "a variable")
+                let variable = reader.peek();
+                reader.kind(Kind::Variable, "a variable")?;
+                reader.note_new(variable);
+                Ok(())
             })?;
         } else if self.take("VALUES") {
             self.values()?;
@@ -486,7 +488,7 @@ fn grouped_by<'a>(tokens: &[Token<'a>]) -> HashSet<&'a str> {
         match token.text {
             "(" => depth += 1,
             ")" => depth = depth.saturating_sub(1),
-            text if token.kind == Kind::Variable && (depth == 0 || after_as) => drop(names.insert(&text[1..])),
+            _ if token.kind == Kind::Variable && (depth == 0 || after_as) => drop(names.insert(token.name())),
             _ => {}
         }
         after_as = token.is("AS");

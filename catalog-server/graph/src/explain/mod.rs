@@ -46,7 +46,7 @@ struct Fault {
 }
 
 /// The rules beyond the grammar as the parser says them, in plain words, with what to do.
-const RULES: [(&str, &str, &str); 10] = [
+const RULES: [(&str, &str, &str); 9] = [
     (
         "BIND is overriding an existing variable",
         "BIND gives a value to a variable that has one already",
@@ -64,7 +64,6 @@ const RULES: [(&str, &str, &str); 10] = [
     ),
     ("Already used blank node id", "a blank node's name is used in two groups", "use a variable instead"),
     ("IRI parsing failed", "an IRI is not valid", "percent-encode what no IRI may hold, such as a space (`%20`)"),
-    ("prefix IRI parsing failed", "the IRI of a prefix is not valid", "mend it in its PREFIX line"),
     ("language tag parsing failed", "a language tag is not valid", "write a tag such as `@en` or `@pt-BR`"),
     (
         "Unexpected aggregate",

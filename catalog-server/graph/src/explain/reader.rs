@@ -112,7 +112,7 @@ impl<'a> Reader<'a> {
         let group = self.groups;
         if token.kind == Kind::Variable {
             if let Some(bound) = self.bound.last_mut() {
-                bound.insert(&token.text[1..]);
+                bound.insert(token.name());
             }
         } else if *self.blanks.entry(token.text).or_insert(group) != group {
             let message = format!("the blank node `{}` is used in two groups", cropped(token.text));
@@ -122,7 +122,7 @@ impl<'a> Reader<'a> {
 
     /// Notes the variable that BIND gives a value to.
     pub(super) fn note_new(&mut self, token: Token<'a>) {
-        if self.bound.last_mut().is_some_and(|bound| !bound.insert(&token.text[1..])) {
+        if self.bound.last_mut().is_some_and(|bound| !bound.insert(token.name())) {
             let message = format!("`{}` has a value already, and BIND would give it another", cropped(token.text));
             self.suspects.push(fault(token, message, Some("use another name after AS".to_owned())));
         }
@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
     pub(super) fn note_selected(&mut self, selected: &Selected<'a>, grouped: Option<&HashSet<&'a str>>) {
         let mut names = HashSet::new();
         for token in selected.plain.iter().chain(&selected.named) {
-            if !names.insert(&token.text[1..]) {
+            if !names.insert(token.name()) {
                 let message = format!("`{}` is selected twice", cropped(token.text));
                 self.suspects.push(fault(*token, message, Some("give one of them another name".to_owned())));
             }
@@ -142,7 +142,7 @@ impl<'a> Reader<'a> {
             let fix = "name the variables that are grouped by, and put the others into aggregates".to_owned();
             self.suspects.push(fault(star, "`*` cannot be selected where rows are grouped", Some(fix)));
         }
-        for token in selected.plain.iter().filter(|token| !grouped.contains(&token.text[1..])) {
+        for token in selected.plain.iter().filter(|token| !grouped.contains(token.name())) {
             let name = cropped(token.text);
             let fix =
                 format!("add it to GROUP BY, or put it into an aggregate such as `(SAMPLE({name}) AS {name}_one)`");
@@ -232,7 +232,12 @@ impl<'a> Reader<'a> {
     }
 }
 
-impl Token<'_> {
+impl<'a> Token<'a> {
+    /// Returns the name of a variable.
+    pub(super) fn name(&self) -> &'a str {
+        self.text.strip_prefix(['?', '$']).unwrap_or(self.text)
+    }
+
     pub(super) fn is(&self, word: &str) -> bool {
         self.kind == Kind::Word && self.text.eq_ignore_ascii_case(word)
     }

@@ -32,7 +32,7 @@ impl Known {
 fn start_of_day(place: Place) -> i128 {
     let minutes = if place.zone == NO_ZONE { 0 } else { i128::from(place.zone) };
     let there = place.value.saturating_add(minutes * 60 * ONE);
-    place.value - there.rem_euclid(DAY)
+    place.value.saturating_sub(there.rem_euclid(DAY))
 }
 
 impl Kernel<'_> {

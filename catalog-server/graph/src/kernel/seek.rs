@@ -116,7 +116,8 @@ fn guess(samples: &[u32], sample: usize, id: u32) -> usize {
     let Some(before) = sample.checked_sub(1) else { return 0 };
     let low = samples[before];
     let share = match samples.get(sample) {
-        Some(high) => u64::from(id - low) * STRIDE as u64 / u64::from(high - low),
+        // A damaged column may be in no order.
+        Some(high) => u64::from(id.saturating_sub(low)) * STRIDE as u64 / u64::from(high.saturating_sub(low).max(1)),
         None => 0,
     };
     before * STRIDE + share as usize

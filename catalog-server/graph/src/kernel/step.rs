@@ -356,7 +356,8 @@ impl<'a> Kernel<'a> {
         let is_sorted = table.sorted == Some(at) || ids.is_sorted();
         let between = match (ids.first(), ids.last()) {
             (Some(first), Some(last)) if is_sorted => {
-                keys.partition_point(|key| key < first)..keys.partition_point(|key| key <= last)
+                let from = keys.partition_point(|key| key < first);
+                from..from + keys[from..].partition_point(|key| key <= last)
             }
             _ => 0..keys.len(),
         };
